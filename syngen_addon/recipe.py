@@ -1,0 +1,446 @@
+"""The recipe: one TOML file that says everything about a job, as frozen dataclasses, one a stage.
+
+Imports the standard library and tomli_w only. Every key is declared once, with its default, unit, range and meaning;
+reading, writing, checking and the reference in docs/recipe.md (`python -m syngen_addon.recipe`) all come from that
+declaration. Ranges the sampler draws from are pairs [low, high].
+"""
+
+import dataclasses
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from .errors import SynGenError
+
+Range = tuple[float, float]
+Names = tuple[str, ...]
+
+
+def key(
+    default: Any,
+    doc: str,
+    *,
+    unit: str = "",
+    low: float = -math.inf,
+    high: float = math.inf,
+    choices: tuple[str, ...] = (),
+    length: int | None = None,
+) -> Any:
+    """One key of the recipe. low, high: inclusive bounds of every number in it. length: of a list, where it is fixed."""
+    about = {"doc": doc, "unit": unit, "low": low, "high": high, "choices": choices, "length": length}
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=about)
+    return field(default=default, metadata=about)
+
+
+# --- what a kind of wear is made of (kinds/ hold nothing but these) -------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Onset:
+    """Where wear starts: how much each cause counts, 0 (not at all) to 1."""
+
+    edge: float = key(0.6, "Convex edges, where paint chips first.", low=0, high=1)
+    cavity: float = key(0.5, "Cavities, seams and crevices that hold water.", low=0, high=1)
+    streaks: float = key(0.35, "Streaks that run down from where wear starts.", low=0, high=1)
+    ground: float = key(0.2, "The splash zone near the object's foot.", low=0, high=1)
+    noise: float = key(0.6, "Patches that start by chance.", low=0, high=1)
+    scale_m: float = key(0.25, "Size of those patches.", unit="m", low=1e-4, high=1000)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How fully developed wear looks. Colours are sRGB, 0 to 1, from young to old."""
+
+    colors_srgb: tuple[tuple[float, float, float], ...]
+    roughness: Range
+    metallic: float
+    relief: float
+    """Depth of the height map, 0 to 1."""
+    grain: float
+    """Strength of the fine grain, 0 to 1."""
+    scale: float
+    """Feature size, in tiles: 1 gives patches of about an eighth of the tile."""
+    direction: float
+    """0 isotropic, 1 drawn out along the texture's vertical."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One sort of wear: where it starts, how it looks, what it is called, which words prompt it."""
+
+    name: str
+    label: str
+    """What a person reads in the menu."""
+    onset: Onset
+    look: Look
+    wear_class: str = ""
+    """The wear class it always has; empty where the level decides."""
+    prompt: str = ""
+    coverage: float = 0.85
+    """How much of the base texture's colour fully developed wear hides, 0 to 1."""
+
+
+# --- the recipe's sections -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Which objects are aged and labelled."""
+
+    objects: Names = key((), "Names of the objects, with * and ? as wildcards; empty: every object that has wear.")
+    classes: dict[str, str] = key({}, "Class name by object name (wildcards allowed), for `labels.class_from = \"object\"`.")
+
+
+@dataclass(frozen=True)
+class Wear:
+    """What sort of wear, how much of it, and what it is called."""
+
+    kind: str = key("heavy_rust", "The kind of wear given to objects that have none yet (a name from kinds/).")
+    level: Range = key((0.1, 0.9), "Fraction of the wearable surface that is worn.", low=0, high=1)
+    clean_below: float = key(0.02, "Under this level an object counts as clean: no wear class.", low=0, high=1)
+    complete_from: float = key(0.66, "From this level on the wear class is *complete*.", low=0, high=1)
+    softness: float = key(0.04, "Width of the front between sound and worn, in levels; for the eye only.", low=0.001, high=0.5)
+    seed: int = key(0, "Seed of the onset map.", low=0, high=2**31 - 1)
+    up: str = key("+Z", "The direction away from gravity.", choices=("+X", "-X", "+Y", "-Y", "+Z", "-Z"))
+    onset: dict[str, float] = key({}, "Overrides of the kind's onset values: edge, cavity, streaks, ground, noise (0 to 1), scale_m.")
+
+
+@dataclass(frozen=True)
+class Texture:
+    """The wear texture."""
+
+    method: str = key("procedural", "How wear textures are made.", choices=("procedural",))
+    size: int = key(1024, "Side of the tile.", unit="texels", low=64, high=8192)
+    tile_m: float = key(0.5, "World size of one tile on the object.", unit="m", low=1e-3, high=1000)
+    variants: int = key(4, "Variants made for each object.", low=1, high=64)
+    seed: int = key(0, "Seed of the first variant.", low=0, high=2**31 - 1)
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """How the wear texture is brought onto the base texture."""
+
+    method: str = key("patch", "How; `patch` needs no weights.", choices=("patch",))
+    structure: float = key(0.5, "How much of the base texture's own detail stays visible.", low=0, high=1)
+    color: float = key(0.9, "How far the colour moves towards the wear texture's.", low=0, high=1)
+    protect_image: str = key("", "A picture in the base texture's layout; its white texels are protected.")
+    protect_group: str = key("", "A vertex group; texels of weight over 0.5 are protected.")
+    max_size: int = key(4096, "Aged textures are made no larger than this.", unit="texels", low=64, high=16384)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """When a variant is refused. Every score is 0 at worst or best as said."""
+
+    enabled: bool = key(True, "Off: every variant is accepted.")
+    sharpness_min: float = key(0.015, "Least sharpness (mean gradient).", low=0, high=1)
+    noise_max: float = key(0.12, "Most pixel noise (standard deviation).", low=0, high=1)
+    contrast_min: float = key(0.02, "Least contrast of the whole (standard deviation of lightness).", low=0, high=1)
+    color_max: float = key(28.0, "Largest distance from the wear's colours.", unit="Lab units", low=0, high=200)
+    seam_max: float = key(1.6, "Largest step across the tile's border, in steps between inner neighbours.", low=1, high=100)
+    duplicate_min: float = key(0.02, "Least distance to an accepted variant.", low=0, high=1)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """The camera, on a shell around a target."""
+
+    randomize: bool = key(True, "Off: the scene's own camera.")
+    distance: Range = key((0.9, 2.2), "Multiples of the distance at which the target just fits the picture.", low=0.05, high=1000)
+    azimuth_deg: Range = key((-180.0, 180.0), "Direction around the up axis; 0 is -Y.", unit="degrees", low=-360, high=360)
+    elevation_deg: Range = key((5.0, 50.0), "Angle over the horizon.", unit="degrees", low=-89, high=89)
+    focal_mm: Range = key((28.0, 70.0), "Focal length on a sensor 36 mm wide.", unit="mm", low=1, high=2000)
+    roll_deg: Range = key((-6.0, 6.0), "Roll about the view axis.", unit="degrees", low=-180, high=180)
+    aim: Range = key((0.0, 0.35), "How far beside the target's centre the camera aims, in target radii.", low=0, high=10)
+    min_height_m: float = key(0.1, "The camera never stands lower than this.", unit="m", low=-1e6, high=1e6)
+
+
+@dataclass(frozen=True)
+class Light:
+    """Sun, lamps and environment."""
+
+    randomize: bool = key(True, "Off: the scene's own lights and world.")
+    keep_scene_lights: bool = key(False, "On: the scene's lamps stay lit beside the drawn ones.")
+    sun_strength: Range = key((0.5, 4.0), "Irradiance of the sun.", unit="W/m2", low=0, high=1e5)
+    sun_elevation_deg: Range = key((15.0, 80.0), "Angle over the horizon.", unit="degrees", low=-90, high=90)
+    sun_angle_deg: Range = key((0.5, 6.0), "Apparent size: soft shadows from wide suns.", unit="degrees", low=0, high=180)
+    area_lights: tuple[int, int] = key((0, 2), "How many area lamps.", low=0, high=16)
+    area_power_w: Range = key((20.0, 150.0), "Power of a lamp 2 m away from its target; grows with distance squared.", unit="W", low=0, high=1e6)
+    environments: str = key("", "Folder of environment maps (.hdr, .exr); empty: Blender's own studio lights.")
+    environment_strength: Range = key((0.4, 1.2), "Brightness of the environment.", low=0, high=1000)
+    exposure_ev: Range = key((-0.4, 0.4), "Added to render.exposure_ev.", unit="stops", low=-10, high=10)
+
+
+@dataclass(frozen=True)
+class Background:
+    """What the camera sees behind the scene."""
+
+    randomize: bool = key(True, "Off: the scene's own world.")
+    kind: str = key("environment", "The environment map, one colour, or pictures from a folder.", choices=("environment", "color", "images"))
+    color_low: tuple[float, float, float] = key((0.05, 0.05, 0.05), "Darkest colour (linear).", low=0, high=1, length=3)
+    color_high: tuple[float, float, float] = key((0.8, 0.8, 0.8), "Brightest colour (linear).", low=0, high=1, length=3)
+    folder: str = key("", "Folder of pictures, for `kind = \"images\"`.")
+
+
+@dataclass(frozen=True)
+class Randomize:
+    """Switches for the parts that have no section of their own; off gives the un-randomised control set."""
+
+    level: bool = key(True, "Off: each object keeps the level it has in the scene.")
+    variant: bool = key(True, "Off: each object keeps the variant it wears.")
+
+
+@dataclass(frozen=True)
+class Render:
+    """How a frame is rendered."""
+
+    engine: str = key("cycles", "The render engine.", choices=("cycles",))
+    device: str = key("auto", "Where Cycles runs; `auto` takes the best there is, any other that is missing is an error.",
+                      choices=("auto", "cpu", "cuda", "optix", "hip", "metal", "oneapi"))
+    width: int = key(512, "Width of the picture.", unit="pixels", low=16, high=16384)
+    height: int = key(512, "Height of the picture.", unit="pixels", low=16, high=16384)
+    samples: int = key(32, "Samples a pixel.", low=1, high=65536)
+    denoise: bool = key(True, "OpenImageDenoise after the render, where this Blender has it.")
+    view_transform: str = key("AgX", "Blender's view transform, by name.")
+    exposure_ev: float = key(0.0, "Exposure of the film.", unit="stops", low=-10, high=10)
+    keep_compositor: bool = key(False, "On: the scene's compositor runs on the picture; labels may then not fit it.")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What is labelled, and as what."""
+
+    objects: str = key("instances", "Whole objects, or each connected worn region.", choices=("instances", "regions"))
+    class_from: str = key("wear", "Class: the wear class, the kind of wear, or the object's own class name.", choices=("wear", "kind", "object"))
+    min_pixels: int = key(100, "A frame in which a visible target is smaller is drawn again.", unit="pixels", low=1, high=10**8)
+    redraws: int = key(8, "How often, before the frame is recorded as having no target.", low=0, high=1000)
+    wear_threshold: float = key(0.5, "A pixel is worn from this wear fraction on.", low=0.01, high=1)
+    region_min_pixels: int = key(64, "Smaller worn regions are left out.", unit="pixels", low=1, high=10**8)
+    region_merge_pixels: int = key(8, "Regions this near to each other are one.", unit="pixels", low=0, high=1000)
+
+
+@dataclass(frozen=True)
+class Export:
+    """What is written from the records."""
+
+    formats: Names = key(("coco", "yolo"), "Formats.", choices=("coco", "yolo"))
+    split: tuple[float, float, float] = key((0.8, 0.1, 0.1), "Fractions of train, val and test.", low=0, high=1, length=3)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole job but for its frames, seed and folder, which are the command line's."""
+
+    targets: Targets = field(default_factory=Targets)
+    wear: Wear = field(default_factory=Wear)
+    texture: Texture = field(default_factory=Texture)
+    transfer: Transfer = field(default_factory=Transfer)
+    filters: Filters = field(default_factory=Filters)
+    camera: Camera = field(default_factory=Camera)
+    light: Light = field(default_factory=Light)
+    background: Background = field(default_factory=Background)
+    randomize: Randomize = field(default_factory=Randomize)
+    render: Render = field(default_factory=Render)
+    labels: Labels = field(default_factory=Labels)
+    export: Export = field(default_factory=Export)
+
+
+def sections() -> dict[str, type]:
+    """Section name -> its dataclass, in the order of the file."""
+    return dict(get_type_hints(Recipe))
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def load(path: str | Path) -> Recipe:
+    """Read a recipe file. Raises SynGenError naming the key, the value and what is allowed."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SynGenError(f"The recipe {path} does not exist.", "Check the path after --recipe.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SynGenError(f"The recipe {path} cannot be read: {error}.") from error
+    return loads(text, str(path))
+
+
+def loads(text: str, source: str = "recipe") -> Recipe:
+    """Read a recipe from TOML text. source names it in errors. Raises SynGenError."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SynGenError(f"{source} is not valid TOML: {error}.") from error
+    return from_dict(document, source)
+
+
+def from_dict(document: Mapping[str, Any], source: str = "recipe") -> Recipe:
+    """Check a parsed document and build the recipe. Missing keys take their defaults. Raises SynGenError."""
+    known = sections()
+    for name, value in document.items():
+        if name not in known:
+            raise SynGenError(f"{source}: unknown section [{name}].", _nearest(name, known))
+        if not isinstance(value, Mapping):
+            raise SynGenError(f"{source}: {name} must be a section ([{name}]), not {value!r}.")
+    recipe = Recipe(**{name: _section(kind, document.get(name, {}), name, source) for name, kind in known.items()})
+    _check_across(recipe, source)
+    return recipe
+
+
+def _section(kind: Any, values: Mapping[str, Any], section: str, source: str) -> Any:
+    hints, fields = get_type_hints(kind), {f.name: f for f in dataclasses.fields(kind)}
+    for name in values:
+        if name not in fields:
+            raise SynGenError(f"{source}: unknown key {section}.{name}.", _nearest(name, fields))
+    return kind(**{n: check(f"{section}.{n}", hints[n], fields[n], v, source) for n, v in values.items()})
+
+
+def check(name: str, hint: Any, about: "dataclasses.Field[Any]", value: Any, source: str = "recipe") -> Any:
+    """value as the key's own type, or SynGenError naming key, value and what is allowed."""
+    meta = about.metadata
+    wanted = describe(hint, about)
+
+    def refuse() -> SynGenError:
+        return SynGenError(f"{source}: {name} = {value!r} is not allowed.", f"It takes {wanted}.")
+
+    def number(v: Any, whole: bool) -> float | int:
+        if isinstance(v, bool) or not isinstance(v, int if whole else (int, float)) or not math.isfinite(v):
+            raise refuse()
+        if not meta["low"] <= v <= meta["high"]:
+            raise refuse()
+        return int(v) if whole else float(v)
+
+    def word(v: Any) -> str:
+        if not isinstance(v, str) or "\0" in v or (meta["choices"] and v not in meta["choices"]):
+            raise refuse()
+        return v
+
+    if hint is bool:
+        if not isinstance(value, bool):
+            raise refuse()
+        return value
+    if hint is int or hint is float:
+        return number(value, hint is int)
+    if hint is str:
+        return word(value)
+    if hint == dict[str, str] or hint == dict[str, float]:
+        if not isinstance(value, Mapping):
+            raise refuse()
+        texts = hint == dict[str, str]
+        return {str(k): word(v) if texts else number(v, False) for k, v in value.items()}
+    if not isinstance(value, (list, tuple)):
+        raise refuse()
+    if hint == Names:
+        return tuple(word(v) for v in value)
+    whole = hint == tuple[int, int]
+    if len(value) != (meta["length"] or 2):
+        raise refuse()
+    numbers = tuple(number(v, whole) for v in value)
+    if meta["length"] is None and numbers[0] > numbers[1]:
+        raise refuse()
+    return numbers
+
+
+def describe(hint: Any, about: "dataclasses.Field[Any]") -> str:
+    """What a key takes, in words: type, bounds, unit."""
+    meta = about.metadata
+    unit = f" {meta['unit']}" if meta["unit"] else ""
+    bounds = [] if meta["low"] == -math.inf else [f"{meta['low']:g}"]
+    bounds += [] if meta["high"] == math.inf else [f"{meta['high']:g}"]
+    between = f" from {bounds[0]} to {bounds[1]}" if len(bounds) == 2 else ""
+    if meta["choices"] and hint is str:
+        return "one of " + ", ".join(f'"{c}"' for c in meta["choices"])
+    if meta["choices"]:
+        return "a list of " + ", ".join(f'"{c}"' for c in meta["choices"])
+    if hint is bool:
+        return "true or false"
+    if hint is int:
+        return f"a whole number{between}{unit}"
+    if hint is float:
+        return f"a number{between}{unit}"
+    if hint is str:
+        return "a text"
+    if hint == Names:
+        return "a list of texts"
+    if hint == dict[str, str]:
+        return "a table of texts"
+    if hint == dict[str, float]:
+        return "a table of numbers"
+    whole = "whole numbers" if hint == tuple[int, int] else "numbers"
+    if meta["length"]:
+        return f"{meta['length']} {whole}{between}{unit}"
+    return f"a pair [low, high] of {whole}{between}{unit}, low first"
+
+
+def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, n=1)
+    return f"Did you mean {near[0]}?" if near else f"Known are: {', '.join(known)}."
+
+
+def _check_across(recipe: Recipe, source: str) -> None:
+    if abs(sum(recipe.export.split) - 1) > 1e-6:
+        raise SynGenError(f"{source}: export.split = {list(recipe.export.split)} does not sum to 1.", "Use for example [0.8, 0.1, 0.1].")
+    if recipe.background.kind == "images" and recipe.background.randomize and not recipe.background.folder:
+        raise SynGenError(f"{source}: background.kind = \"images\" needs background.folder.", "Name a folder of pictures.")
+    onset_fields = {f.name: f for f in dataclasses.fields(Onset)}
+    for name, value in recipe.wear.onset.items():
+        if name not in onset_fields:
+            raise SynGenError(f"{source}: unknown key wear.onset.{name}.", _nearest(name, onset_fields))
+        check(f"wear.onset.{name}", float, onset_fields[name], value, source)
+
+
+def onset_of(kind: Kind, recipe: Recipe) -> Onset:
+    """The kind's onset with the recipe's overrides."""
+    return dataclasses.replace(kind.onset, **recipe.wear.onset)
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+def to_dict(recipe: Recipe) -> dict[str, dict[str, Any]]:
+    """The whole recipe as plain lists, numbers, texts and tables."""
+    def plain(value: Any) -> Any:
+        return list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, dict) else value
+
+    return {s.name: {f.name: plain(getattr(getattr(recipe, s.name), f.name)) for f in dataclasses.fields(s.type)}  # type: ignore[arg-type]
+            for s in dataclasses.fields(Recipe)}
+
+
+def dumps(recipe: Recipe) -> str:
+    """The recipe as TOML, every key written out; `loads(dumps(r)) == r`."""
+    import tomli_w
+
+    return tomli_w.dumps(to_dict(recipe))
+
+
+def reference() -> str:
+    """docs/recipe.md: every key with what it takes, its default and its meaning."""
+    lines = ["# The recipe", "", "Every key of a recipe file, made from the code by `make docs`. A missing key takes its default; an unknown one is refused.", ""]
+    for section, kind in sections().items():
+        hints = get_type_hints(kind)
+        lines += [f"## [{section}]", "", str(kind.__doc__), "", "| key | takes | default | meaning |", "|---|---|---|---|"]
+        default = to_dict(Recipe())[section]
+        for about in dataclasses.fields(kind):
+            value = _toml_value(default[about.name])
+            lines.append(f"| `{about.name}` | {describe(hints[about.name], about)} | `{value}` | {about.metadata['doc']} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _toml_value(value: Any) -> str:
+    if value == {}:
+        return "{}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
+    return str(value).replace("'", '"')
+
+
+if __name__ == "__main__":
+    print(reference(), end="")
