@@ -1,0 +1,54 @@
+# SynGen's commands. `make demo` and `make test` make what they need themselves (tools/bootstrap.sh).
+.PHONY: help demo test test-pure test-blender test-blender-all test-worker test-gui lint bench docs package venv clean
+SHELL := /bin/bash
+PYTHON := .venv/bin/python
+export PYTHONDONTWRITEBYTECODE := 1
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
+
+venv: ## .venv: Blender as a Python module and everything the other targets need
+	@tools/bootstrap.sh .venv bpy-4.5 bpy-5.2
+
+demo: venv ## the demo scene, aged, rendered and labelled: out/demo/overview.png
+	$(PYTHON) examples/demo.py
+
+test: lint test-pure test-blender ## every test, under .venv's Blender
+
+test-pure: venv
+	$(PYTHON) -m pytest tests/pure
+
+test-blender: venv
+	$(PYTHON) -m pytest tests/blender
+
+test-blender-all: ## the tests marked `versions` under the other Blenders whose Python is on this machine
+	@for pair in .venv-bpy50:bpy-5.0 .venv-bpy52:bpy-5.2; do \
+	    folder=$${pair%%:*} name=$${pair##*:}; \
+	    tools/bootstrap.sh --no-fetch $$folder $$name; status=$$?; \
+	    if [ $$status = 3 ]; then echo "$$name: not tested, its Python is not on this machine"; continue; fi; \
+	    [ $$status = 0 ] && echo "$$name:" && $$folder/bin/python -m pytest tests/blender -m versions || exit 1; \
+	done
+
+test-worker: ## the worker's tests, in an environment of their own with torch
+	@test ! -e tests/worker || { echo "tests/worker is there, its environment is not: write it here" >&2; exit 1; }
+	@echo "no worker tests in this version"
+
+test-gui: venv ## the walk through the window by clicks; BLENDER="command that starts Blender"
+	@test -n "$(BLENDER)" || { echo 'Say which Blender: make test-gui BLENDER="blender"' >&2; exit 2; }
+	$(PYTHON) tests/window/run.py $(BLENDER)
+
+lint: venv ## ruff and mypy
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+
+bench: venv ## the figures the project promises, one JSON line each; BENCH="names" for some of them
+	@$(PYTHON) benchmarks/run.py $(BENCH)
+
+docs: venv ## docs/recipe.md, from the code
+	$(PYTHON) -m syngen_addon.recipe > docs/recipe.md.part && mv docs/recipe.md.part docs/recipe.md
+
+package: venv ## the extension's zips, one a platform, in dist/
+	$(PYTHON) tools/package.py
+
+clean: ## what the targets made, but no environment
+	rm -rf dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,16 @@
+"""All of bpy: mesh, material, gallery, scene, render, dataset, command line. Imports the stages, never operators or panels."""
+
+import bpy
+
+CLASSES: tuple[type, ...] = ()
+"""In the order of registration."""
+
+
+def register() -> None:
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)
