@@ -53,11 +53,16 @@ class Onset:
 
 @dataclass(frozen=True)
 class Look:
-    """How fully developed wear looks. Colours are sRGB, 0 to 1, from young to old."""
+    """How fully developed wear looks. Colours are sRGB, 0 to 1, from young to old; shares are 0 to 1 of the surface.
+
+    The wear is thought of in layers: a body of middle age, young powder blooming on it, an old crust that blisters and
+    flakes off, pits, spots and runs where water stood or ran, grain over all, and bare metal where the layers are thin.
+    """
 
     colors_srgb: tuple[tuple[float, float, float], ...]
     roughness: Range
     metallic: float
+    """Of the bare metal that shows through; the wear itself is not metallic."""
     relief: float
     """Depth of the height map, 0 to 1."""
     grain: float
@@ -66,6 +71,26 @@ class Look:
     """Feature size, in tiles: 1 gives patches of about an eighth of the tile."""
     direction: float
     """0 isotropic, 1 drawn out along the texture's vertical."""
+    body: Range = (0.3, 0.7)
+    """The ages between which the body varies: 0 is the first colour, 1 the last."""
+    contrast: float = 0.5
+    """How far patches stand apart in age and hue, 0 to 1."""
+    powder: float = 0.1
+    """Share of the surface under young, bright powder."""
+    crust: float = 0.2
+    """Share of the surface under old, dark crust."""
+    flakes: float = 0.3
+    """How much of the crust has lifted and come off in plates, 0 to 1."""
+    pits: float = 0.3
+    """How thickly pits are strewn, 0 to 1."""
+    spots: float = 0.3
+    """How thickly round stains from standing drops are strewn, 0 to 1."""
+    runs: float = 0.0
+    """Strength of the stains that run down from crust and powder, 0 to 1."""
+    bare: float = 0.0
+    """Share of the surface where bare metal glints."""
+    bare_srgb: tuple[float, float, float] = (0.36, 0.33, 0.31)
+    """Colour of that metal."""
 
 
 @dataclass(frozen=True)

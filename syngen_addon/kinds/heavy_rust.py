@@ -1,0 +1,35 @@
+"""Heavy rust: old, layered corrosion; red-brown body, dark crust that blisters and flakes, deep pits. Data only."""
+
+from ..recipe import Kind, Look, Onset
+
+KIND = Kind(
+    name="heavy_rust",
+    label="Heavy rust",
+    onset=Onset(edge=0.6, cavity=0.6, streaks=0.3, ground=0.25, noise=0.6, scale_m=0.25),
+    look=Look(
+        colors_srgb=(
+            (0.66, 0.34, 0.12),
+            (0.50, 0.245, 0.105),
+            (0.395, 0.19, 0.09),
+            (0.315, 0.155, 0.08),
+            (0.225, 0.12, 0.07),
+            (0.13, 0.078, 0.05),
+        ),
+        roughness=(0.65, 0.97),
+        metallic=0.0,
+        relief=0.9,
+        grain=1.0,
+        scale=1.0,
+        direction=0.1,
+        body=(0.3, 0.7),
+        contrast=0.5,
+        powder=0.07,
+        crust=0.3,
+        flakes=0.5,
+        pits=0.5,
+        spots=0.3,
+    ),
+    prompt="heavily rusted steel, layered flaking corrosion, dark brown scale, blisters and pits, orange powder, "
+    "seamless texture, flat lighting",
+    coverage=0.92,
+)

@@ -1,0 +1,35 @@
+"""Light rust: a young, thin, orange-brown film with powdery blooms; bare metal still glints through. Data only."""
+
+from ..recipe import Kind, Look, Onset
+
+KIND = Kind(
+    name="light_rust",
+    label="Light rust",
+    onset=Onset(edge=0.7, cavity=0.4, streaks=0.15, ground=0.15, noise=0.8, scale_m=0.12),
+    look=Look(
+        colors_srgb=(
+            (0.74, 0.43, 0.17),
+            (0.62, 0.34, 0.14),
+            (0.51, 0.27, 0.13),
+            (0.42, 0.225, 0.125),
+            (0.33, 0.19, 0.12),
+            (0.23, 0.14, 0.10),
+        ),
+        roughness=(0.55, 0.92),
+        metallic=0.8,
+        relief=0.35,
+        grain=0.9,
+        scale=0.8,
+        direction=0.0,
+        body=(0.25, 0.7),
+        contrast=0.55,
+        powder=0.14,
+        crust=0.08,
+        flakes=0.1,
+        pits=0.35,
+        spots=0.5,
+        bare=0.012,
+    ),
+    prompt="light surface rust on steel, thin orange-brown film, fine powdery specks, seamless texture, flat lighting",
+    coverage=0.75,
+)

@@ -1,0 +1,1 @@
+"""Wear textures: how fully developed wear looks, tileable. May import recipe, images, seeds, errors, numpy and cv2."""
