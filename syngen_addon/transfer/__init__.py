@@ -1,0 +1,1 @@
+"""Base texture + wear texture -> aged texture. Imports nothing itself; see patch.py."""
