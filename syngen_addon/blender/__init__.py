@@ -1,4 +1,4 @@
-"""All of bpy: mesh, material, gallery, scene, render, dataset, command line. Imports the stages, never operators or panels."""
+"""All of bpy: mesh, material, gallery, scene, render, dataset, command line. May import any stage, never operators."""
 
 import bpy
 

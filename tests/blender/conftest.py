@@ -1,0 +1,60 @@
+"""Blender tests: the real extension, loaded as Blender loads it, under the `bpy` module.
+
+Tests reach its modules through the fixture `addon` only: a plain `import syngen_addon` here would make a second copy
+of every class.
+"""
+
+import importlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = "bl_ext.user_default.syngen"
+
+# Blender reads this once, when bpy is imported: so here, before any test module is.
+_resources = Path(tempfile.mkdtemp(prefix="syngen-blender-"))
+os.environ["BLENDER_USER_RESOURCES"] = str(_resources)
+_folder = _resources / "extensions" / "user_default"
+_folder.mkdir(parents=True)
+(_folder / "syngen").symlink_to(ROOT, target_is_directory=True)
+
+import bpy  # noqa: E402, I001  (in this order: importing bpy puts addon_utils on the path)
+import addon_utils  # noqa: E402
+
+_errors: list[Exception] = []
+addon_utils.enable(PACKAGE, default_set=True, handle_error=_errors.append)
+if _errors:
+    raise _errors[0]
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_resources, ignore_errors=True)
+
+
+@pytest.fixture
+def addon() -> Callable[[str], ModuleType]:
+    """addon("blender.level"): a module of the running extension, by its name under syngen_addon.
+
+    addon("") is the extension itself, addon("operators") and addon("panels.main") are what lies beside syngen_addon.
+    """
+
+    def module(name: str) -> ModuleType:
+        if not name or name.split(".")[0] in ("operators", "panels"):
+            return importlib.import_module(f"{PACKAGE}.{name}".rstrip("."))
+        return importlib.import_module(f"{PACKAGE}.syngen_addon.{name}")
+
+    return module
+
+
+@pytest.fixture
+def empty_scene() -> Iterator[bpy.types.Scene]:
+    """A new file with nothing in it; the extension stays enabled."""
+    bpy.ops.wm.read_homefile(use_empty=True)
+    yield bpy.context.scene
+    bpy.ops.wm.read_homefile(use_empty=True)
