@@ -1,0 +1,1 @@
+"""Label layers of one rendered frame to its record."""
