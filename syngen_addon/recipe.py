@@ -89,7 +89,7 @@ class Look:
     """Strength of the stains that run down from crust and powder, 0 to 1."""
     bare: float = 0.0
     """Share of the surface where bare metal glints."""
-    bare_srgb: tuple[float, float, float] = (0.36, 0.33, 0.31)
+    bare_srgb: tuple[float, float, float] = (0.42, 0.36, 0.31)
     """Colour of that metal."""
 
 

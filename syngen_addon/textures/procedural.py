@@ -35,6 +35,7 @@ class _Temper:
     pits: float
     spots: float
     runs: float
+    contrast: float
     terrace: float
     grain: float
 
@@ -44,17 +45,18 @@ def _temper(look: Look, rng: np.random.Generator) -> _Temper:
         return float(value * factor ** rng.uniform(-1, 1))
 
     return _Temper(
-        patches=around(8 / look.scale, 1.7),
-        warp=around(0.35, 1.7),
-        age=float(rng.uniform(-0.12, 0.12)),
-        tint=float(rng.uniform(-2.5, 2.5)),
-        tint_patches=around(2.6, 1.5),
+        patches=around(8 / look.scale, 2.0),
+        warp=around(0.025, 1.5),
+        age=float(rng.uniform(-0.13, 0.13)),
+        tint=float(rng.uniform(-1.5, 2.0)),
+        tint_patches=around(1.9, 1.6),
         powder=min(0.5, around(look.powder, 2.2)),
-        crust=min(0.8, around(look.crust, 2.0)),
+        crust=min(0.8, around(look.crust, 2.4)),
         flakes=around(look.flakes, 2.0),
         pits=around(look.pits, 2.0),
         spots=around(look.spots, 2.5),
         runs=around(look.runs, 1.4),
+        contrast=around(0.5 + look.contrast, 1.45),
         terrace=float(rng.uniform(0.25, 0.85)),
         grain=around(look.grain, 1.25),
     )
@@ -77,56 +79,57 @@ def wear_texture(kind: Kind, size: int, rng: np.random.Generator) -> Maps:
     streams = iter([np.random.default_rng(seed) for seed in rng.integers(0, 2**63, 16)])
     temper = _temper(look, next(streams))
     f = temper.patches
-    stretch = 1 + 9 * look.direction**1.5
-    drawn = 1 + 2.5 * look.direction
+    stretch = 1 + 5 * look.direction
+    drawn = 1 + 2 * look.direction
 
     # Two warps: a broad one that makes patches flow, a fine one that frays every border.
     s = next(streams)
     reach = temper.warp / f
-    broad_x, broad_y = (field(s, size, f / 3, 2 * f, 1.3) * (reach * d) for d in (1 / drawn, drawn))
-    fray_x, fray_y = (field(s, size, 4 * f, 200, 1.0, drawn) * (0.0022 * d) for d in (1, drawn))
+    broad_x, broad_y = (field(s, size, f / 2, 3 * f, 1.5) * (reach * d) for d in (1 / drawn, drawn))
+    fray_x, fray_y = (field(s, size, 12, 240, 1.1, drawn) * (0.0011 * d) for d in (1, drawn))
     dx, dy = broad_x + fray_x, broad_y + fray_y
 
     # The body: slow drift, patches with plateaus, fine mottling; and a second, independent family of patches in hue.
     s = next(streams)
     drift = field(s, size, 1, f / 2, 1.0, drawn)
     patches = warp(field(s, size, f / 2, 12 * f, 1.35, stretch), dx, dy)
-    patches = 0.45 * patches + 0.55 * terraces(patches, 0.9, temper.terrace)
-    mottle = warp(field(s, size, 4 * f, 300, 0.9, drawn), fray_x, fray_y)
+    patches = 0.3 * patches + 0.7 * terraces(patches, 0.9, temper.terrace)
+    mottle = warp(field(s, size, 4 * f, 300, 1.1, drawn), fray_x, fray_y)
     low, high = look.body
-    spread = (high - low) * (0.5 + look.contrast) / 4
-    age = (low + high) / 2 + temper.age + spread * (0.45 * drift + 0.8 * patches + 0.28 * mottle)
+    spread = (high - low) * temper.contrast / 4
+    age = (low + high) / 2 + temper.age + spread * (0.4 * drift + 0.45 * patches + 0.18 * mottle)
     s = next(streams)
     hue = warp(field(s, size, f / 2, 20 * f, 1.3, stretch), dy, dx)
-    tint = temper.tint + temper.tint_patches * (0.4 + look.contrast) * terraces(hue, 1.1, temper.terrace)
+    tint = temper.tint + temper.tint_patches * temper.contrast * terraces(hue, 1.1, temper.terrace)
     light = 0.7 * hue
     height = 0.10 * patches + 0.05 * mottle
-    rough = np.full_like(age, 0.55) + 0.05 * mottle
+    rough = 0.5 + 0.07 * mottle - 0.08 * patches
 
     # Spots where drops stood and dried: a darker disc with a darker rim.
     s = next(streams)
     count = round(90 * temper.spots)
     if count:
-        disc = warp(dots(s, size, count, (0.008, 0.05), where=-drift), 0.35 * dx, 0.35 * dy) + 0.05 * mottle
+        disc = warp(dots(s, size, count, (0.008, 0.05), where=-drift), 0.35 * dx, 0.35 * dy) + 0.03 * mottle
         inside = smoothstep(disc, 0.05, 0.12)
         rim = inside * (1 - smoothstep(disc, 0.10, 0.45))
-        age += (0.10 * inside + 0.05 * rim) * smoothstep(drift + hue, -1.5, 1.0)
+        age += (0.08 * inside + 0.07 * rim) * smoothstep(drift + hue, -1.5, 1.0)
         tint -= 0.8 * inside
 
     # Old crust, most of it where the body is old already; it lifts and comes off in plates.
     s = next(streams)
+    strength = min(1.0, temper.flakes)
+    border, own = cells(s, size, 5 * f, 1 + look.direction)
+    border, own = warp(border, fray_x, fray_y), warp(own, fray_x, fray_y, nearest=True)
     where = warp(field(s, size, f / 2, 32 * f, 1.15, drawn), dx, dy) + 0.5 * patches + 0.4 * drift
+    where += 0.7 * strength * (own - 0.5)  # it breaks off along its cracks
     crust = share(where, temper.crust, 0.55)
     thick = share(where, temper.crust * 0.45, 1.2)
-    border, own = cells(s, size, 4.5 * f, 1 + look.direction)
-    border, own = warp(border, dx, dy), warp(own, dx, dy, nearest=True)
     lifted = smoothstep(border, 0.02, 0.12)
     gone = smoothstep(own + 0.12 * mottle, 1.02 - 0.55 * min(temper.flakes, 1.0), 1.08 - 0.55 * min(temper.flakes, 1.0))
     plates = crust * (1 - gone)
-    strength = min(1.0, temper.flakes)
-    age += plates * (0.16 + 0.16 * thick + 0.10 * strength * (own - 0.5)) - 0.10 * crust * gone
+    age += plates * (0.10 + 0.14 * thick + 0.06 * strength * (own - 0.5)) - 0.05 * crust * gone
     cracks = crust * (1 - lifted) * strength
-    age += 0.12 * cracks
+    age += 0.08 * cracks
     height += plates * (0.18 + 0.30 * thick + strength * (0.35 * own * lifted)) - 0.25 * cracks - 0.22 * crust * gone
     rough -= 0.14 * plates - 0.10 * crust * gone
 
@@ -135,25 +138,27 @@ def wear_texture(kind: Kind, size: int, rng: np.random.Generator) -> Maps:
     rand = crust * (1 - crust) * 4
     speck = field(s, size, 40, 400, 0.6, drawn)
     bloom = field(s, size, f, 32 * f, 1.0, stretch)
-    bloom = warp(bloom, dx, dy) + 0.5 * rand + 0.35 * speck - 0.5 * patches
-    powder = share(bloom, temper.powder, 0.9)
-    age -= powder * (0.30 + 0.05 * speck)
-    tint += 1.6 * powder
+    bloom = warp(bloom, dx, dy) + 0.25 * rand + 0.25 * speck - 0.5 * patches
+    powder = share(bloom, temper.powder, 1.6)
+    age -= powder * (0.16 + 0.04 * speck)
+    tint += 1.2 * powder
     height += powder * (0.05 + 0.05 * speck)
     rough += 0.28 * powder
 
     # Runs below crust and powder.
     if temper.runs > 0:
         s = next(streams)
-        columns = field(s, size, 20, 200, 0.6, 60.0)
-        source = share(where + 0.6 * columns + 0.4 * speck, 0.12, 0.5)
-        dark = warp(run_down(source, 0.12), fray_x, np.zeros_like(dy)) * (1 + 0.5 * columns)
-        source = share(bloom + 0.8 * columns, 0.10, 0.5)
-        bright = warp(run_down(source, 0.22), fray_x, np.zeros_like(dy)) * (1 + 0.5 * columns)
-        age += temper.runs * (0.9 * (dark - 0.12) - 0.8 * (bright - 0.10) + 0.04 * columns)
-        tint += temper.runs * 6 * (bright - 0.10)
-        rough += temper.runs * 0.3 * (bright - dark)
-        height += temper.runs * 0.15 * (bright - dark)
+        columns = field(s, size, 20, 160, 1.0, 60.0)
+        long = 0.08 + 0.14 * share(columns, 0.5, 3.0)
+        dark = share(where + 0.5 * columns + 0.5 * speck, 0.10, 0.4)
+        dark = dark + long / 0.15 * run_down(dark, 0.15)
+        bright = share(bloom + 0.5 * columns, 0.10, 0.4)
+        bright = 0.6 * bright + long / 0.15 * run_down(bright, 0.2)
+        dark, bright = (warp(x, 0.6 * fray_x, 0 * fray_y) for x in (dark, bright))
+        age += temper.runs * (0.16 * dark - 0.16 * bright + 0.025 * columns)
+        tint += temper.runs * 1.5 * (bright - 0.4)
+        rough += temper.runs * 0.12 * (bright - dark)
+        height += temper.runs * 0.06 * (bright - dark)
     else:
         next(streams)
 
@@ -164,7 +169,7 @@ def wear_texture(kind: Kind, size: int, rng: np.random.Generator) -> Maps:
         cone = dots(s, size, count, (0.0012, 0.011), 1 + look.direction, where + 0.6 * bloom)
         pit = warp(cone, fray_x, fray_y)
         pit = smoothstep(pit + 0.08 * mottle * (pit > 0), 0.1, 0.7)
-        age += 0.34 * pit
+        age += 0.24 * pit
         height -= 0.55 * pit
         rough += 0.12 * pit
 
@@ -174,8 +179,8 @@ def wear_texture(kind: Kind, size: int, rng: np.random.Generator) -> Maps:
     grain = grain - 0.18 * (grain * grain - 1)
     coarse = field(s, size, 24, 160, 0.5, drawn)
     uneven = (0.55 + 0.35 * powder + 0.45 * share(coarse + mottle, 0.4, 1.5)) * temper.grain
-    light += uneven * (1.9 * grain + 0.7 * coarse)
-    age -= uneven * 0.012 * grain
+    light += uneven * (1.1 * grain + 0.5 * coarse)
+    age -= uneven * 0.006 * grain
     height += uneven * (0.10 * grain + 0.12 * coarse)
     rough += uneven * 0.03 * grain
 
@@ -190,7 +195,7 @@ def wear_texture(kind: Kind, size: int, rng: np.random.Generator) -> Maps:
 
     # A faint darkening of what lies lower than its surroundings; the rest of the shading is left to the light.
     cavity = np.clip(blur(height, 0.004) - height, -0.3, 0.5)
-    light -= 5.0 * cavity
+    light -= 3.0 * cavity
     color = _color(look, age, tint, light)
     if look.bare > 0:
         steel = np.array(look.bare_srgb, np.float32) * (1 + 0.05 * grain[..., None])
@@ -216,6 +221,6 @@ def _color(look: Look, age: Array, tint: Array, light: Array) -> Array:
     # Dark places hold less chroma and show less contrast.
     depth = np.clip(lab[..., 0] / 28, 0.3, 1.3)
     lab[..., 0] += light * depth
-    lab[..., 1] += (0.15 * light - 0.55 * tint) * depth
-    lab[..., 2] += (0.35 * light + 0.75 * tint) * depth
+    lab[..., 1] += (0.15 * light - 0.6 * tint) * depth
+    lab[..., 2] += (0.35 * light + 0.3 * tint) * depth
     return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1)
