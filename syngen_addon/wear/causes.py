@@ -1,0 +1,251 @@
+"""What makes wear start where it does, computed on the vertices of the working mesh. Imports numpy, OpenCV.
+
+Everything here is a property of the surface in the world, never of the UV layout, so that nothing shows at the
+borders of UV islands.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..images import Array
+from .mesh import Longs, MeshArrays, Reals, diagonal, edge_table, neighbours
+from .rasterize import Ints
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A welded mesh with what the causes need. V vertices, T triangles, E edges; float64, metres.
+
+    of_triangle: T x 3 edge of corners 0-1, 1-2, 2-0. starts, target, via: each vertex's row of neighbours
+    and the edges to them. normal, area: of triangles. vertex_area: a third of the triangles around.
+    stiffness: E cotangent weights.
+    """
+
+    points: Reals
+    triangles: Ints
+    edges: Ints
+    of_triangle: Ints
+    starts: Longs
+    target: Longs
+    via: Longs
+    normal: Reals
+    area: Reals
+    vertex_area: Reals
+    vertex_normal: Reals
+    stiffness: Reals
+    size: float
+
+
+def surface(mesh: MeshArrays) -> Surface:
+    """The working mesh's geometry. mesh must be welded."""
+    points = np.asarray(mesh.vertices, np.float64)
+    tri = mesh.triangles
+    edges, of_triangle = edge_table(tri)
+    starts, target, via = neighbours(len(points), edges)
+    corners = points[tri]
+    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    doubled = np.linalg.norm(cross, axis=1)
+    normal = cross / np.maximum(doubled, 1e-30)[:, None]
+    vertex_area = np.bincount(tri.ravel(), np.repeat(doubled / 6, 3), len(points))
+    vertex_normal = np.stack([np.bincount(tri.ravel(), np.repeat(cross[:, i], 3), len(points)) for i in range(3)], axis=1)
+    vertex_normal /= np.maximum(np.linalg.norm(vertex_normal, axis=1), 1e-30)[:, None]
+    stiffness = np.zeros(len(edges))
+    for i in range(3):  # the cotangent at corner i belongs to the edge opposite
+        a, b = corners[:, (i + 1) % 3] - corners[:, i], corners[:, (i + 2) % 3] - corners[:, i]
+        cotangent = np.einsum("ij,ij->i", a, b) / np.maximum(doubled, 1e-30)
+        stiffness += np.bincount(of_triangle[:, (i + 1) % 3], np.clip(cotangent, -20, 20) / 2, len(edges))
+    return Surface(
+        points, tri, edges, of_triangle, starts, target, via, normal, doubled / 2,
+        np.maximum(vertex_area, 1e-12 * max(vertex_area.max(), 1e-30)), vertex_normal,
+        np.clip(stiffness, 1e-3, 20), diagonal(mesh.vertices),
+    )  # fmt: skip
+
+
+def bend(s: Surface) -> Reals:
+    """E signed angles between the faces at each edge, radians: positive where convex, negative in a crease.
+
+    The rim of an open sheet counts as a right angle; edges of three faces and more as flat.
+    """
+    flat = s.of_triangle.ravel()
+    owner = np.repeat(np.arange(len(s.triangles)), 3)
+    order = np.argsort(flat, kind="stable")
+    count = np.bincount(flat, minlength=len(s.edges))
+    first = np.cumsum(count) - count
+    angle = np.where(count == 1, np.pi / 2, 0.0)
+    pair = np.flatnonzero(count == 2)
+    a, b = owner[order[first[pair]]], owner[order[first[pair] + 1]]
+    middle = s.points[s.triangles].mean(axis=1)
+    across = middle[b] - middle[a]
+    cosine = np.einsum("ij,ij->i", s.normal[a], s.normal[b])
+    convex = np.einsum("ij,ij->i", s.normal[a] - s.normal[b], across) < 0
+    size = np.arccos(np.clip(cosine, -1, 1))
+    # Faces folded onto each other with opposite winding are sheets modelled twice, not edges.
+    size[(cosine < -0.999) | (s.area[a] == 0) | (s.area[b] == 0)] = 0
+    angle[pair] = np.where(convex, size, -size)
+    return angle
+
+
+def spread(s: Surface, density: Reals, reach_m: float) -> Reals:
+    """Solve (1 - reach^2 Laplace) x = density on the surface; density is given as its integral at each vertex.
+
+    The screened Poisson equation on cotangent weights (Crane, Weischedel and Wardetzky, Geodesics in Heat, 2013,
+    use it for distances): what stands on a line falls off as exp(-distance / reach) to both sides, whatever
+    the size of the triangles. Jacobi-preconditioned conjugate gradients.
+    """
+    w = s.stiffness * reach_m**2
+    entry = w[s.via]
+    diagonal_ = s.vertex_area + np.add.reduceat(entry, s.starts)
+    x = density / diagonal_
+    rest = density - (diagonal_ * x - np.add.reduceat(entry * x[s.target], s.starts))
+    z = rest / diagonal_
+    p = z
+    rho = (rest * z).sum()  # sums, not BLAS dot products: those depend on the number of threads
+    goal = 1e-6 * (density * density / diagonal_).sum()
+    for _ in range(60):
+        if rho <= goal:
+            break
+        q = diagonal_ * p - np.add.reduceat(entry * p[s.target], s.starts)
+        step = rho / (p * q).sum()
+        x = x + step * p
+        rest = rest - step * q
+        z = rest / diagonal_
+        rho, before = (rest * z).sum(), rho
+        p = z + rho / before * p
+    return x
+
+
+def curvature(s: Surface, angle: Reals, reach_m: float) -> Reals:
+    """V signed angles by which the surface turns within about reach_m, radians; next to an edge of angle a
+
+    the value at distance d is a exp(-d / reach_m). Convex is positive. A groove and its lips cancel out at
+    a reach wider than both.
+    """
+    lengths = np.linalg.norm(s.points[s.edges[:, 1]] - s.points[s.edges[:, 0]], axis=1)
+    source = np.bincount(s.edges.ravel(), np.repeat(angle * lengths / 2, 2), len(s.points))
+    return 2 * reach_m * spread(s, source, reach_m)
+
+
+def crowding(s: Surface, reach_m: float) -> Reals:
+    """V values, 0 on an open surface to about 1 deep inside a crevice: how much other surface is in front.
+
+    The surface's area is gathered in a grid of cells of half the reach, blurred, and looked up a reach above
+    each vertex; over a plane the same lookup gives a known value, which is subtracted.
+    """
+    low = s.points.min(axis=0) - 4 * reach_m
+    cell = max(reach_m / 2, (np.ptp(s.points, axis=0) + 8 * reach_m).max() / 160)
+    shape = np.ceil((s.points.max(axis=0) + 4 * reach_m - low) / cell).astype(int) + 2
+    grid = _splat((s.points - low) / cell, s.vertex_area / cell**2, shape)
+    sigma = reach_m / cell
+    for axis in range(3):
+        moved = np.ascontiguousarray(np.moveaxis(grid, axis, 0))
+        flat = cv2.GaussianBlur(moved.reshape(shape[axis], -1), (1, 0x1 | int(6 * sigma)), sigmaX=0.1, sigmaY=sigma, borderType=cv2.BORDER_CONSTANT)
+        grid = np.moveaxis(flat.reshape(moved.shape), 0, axis)
+    seen = _look_up(grid, (s.points + 1.5 * reach_m * s.vertex_normal - low) / cell)
+    plane = np.exp(-0.5 * 1.5**2) / (np.sqrt(2 * np.pi) * sigma)
+    return np.clip((seen - 1.6 * plane) / (4 * plane), 0, 1)
+
+
+def _splat(q: Reals, weight: Reals, shape: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> Array:
+    """Weights of points at q (cells) shared out to the eight corners of their cells."""
+    grid = np.zeros(int(np.prod(shape)))
+    for flat, share in _corners(q, shape):
+        grid += np.bincount(flat, share * weight, len(grid))
+    return grid.reshape(shape).astype(np.float32)
+
+
+def _look_up(grid: Array, q: Reals) -> Reals:
+    """Trilinear interpolation of grid at q (cells)."""
+    values = np.ascontiguousarray(grid).ravel()
+    return np.asarray(sum(values[flat] * share for flat, share in _corners(q, np.array(grid.shape))))
+
+
+def _corners(q: Reals, shape: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> list[tuple[Longs, Reals]]:
+    whole = np.floor(q).astype(np.int64)
+    f = q - whole
+    out = []
+    for corner in range(8):
+        bits = np.array([corner >> 2 & 1, corner >> 1 & 1, corner & 1])
+        i = np.clip(whole + bits, 0, shape - 1)
+        share = np.where(bits, f, 1 - f).prod(axis=1)
+        out.append(((i[:, 0] * shape[1] + i[:, 1]) * shape[2] + i[:, 2], share))
+    return out
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Where water that runs over each vertex comes from.
+
+    anchor: V x 3, where its way down began. fuel: V, how much it carries, 0 to 1. steep: V, sine of the slope, 0 to 1.
+    """
+
+    anchor: Reals
+    fuel: Reals
+    steep: Reals
+
+
+def flow(s: Surface, up: Reals, source: Reals, reach_m: float) -> Flow:
+    """Water runs straight down the surface; each vertex takes over what comes from directly above.
+
+    up: unit vector against gravity. source: V, 0 to 1, how much of it each vertex gives off.
+    reach_m: length of way over which fuel goes from 1 to 0.
+    From each vertex the line of steepest ascent is followed through one triangle to the opposite edge and the two
+    ends of that edge are interpolated, so lines stay straight across any triangulation and any UV border.
+    """
+    count = len(s.points)
+    gradient = up - s.normal * (s.normal @ up)[:, None]
+    slope = np.linalg.norm(gradient, axis=1)
+    best = np.full(count, 0.2)  # flatter than this, water stands
+    left = np.full(count, -1, np.int64)
+    right = np.full(count, -1, np.int64)
+    share = np.zeros(count)
+    way = np.zeros(count)
+    face_up = s.normal @ up
+    for i in range(3):
+        own, j, k = s.triangles[:, i], s.triangles[:, (i + 1) % 3], s.triangles[:, (i + 2) % 3]
+        e, f = s.points[j] - s.points[own], s.points[k] - s.points[own]
+        ee, ff, ef = (np.einsum("ij,ij->i", x, y) for x, y in ((e, e), (f, f), (e, f)))
+        ge, gf = np.einsum("ij,ij->i", gradient, e), np.einsum("ij,ij->i", gradient, f)
+        det = np.maximum(ee * ff - ef * ef, 1e-30)
+        a, b = (ge * ff - gf * ef) / det, (gf * ee - ge * ef) / det
+        # the ray gradient * t meets the opposite edge where a t + b t = 1
+        tiny = 1e-4 * (np.abs(a) + np.abs(b))
+        good = (a >= -tiny) & (b >= -tiny) & (a + b > 0) & (slope > 0.2) & (face_up > -0.6) & (s.area > 0)
+        pick = np.flatnonzero(good)
+        rank = slope[pick] - 1e-9 * pick  # a definite winner among equals
+        order = np.argsort(rank, kind="stable")  # the last write stays: the steepest
+        pick, rank = pick[order], rank[order]
+        better = rank > best[own[pick]]
+        pick, rank = pick[better], rank[better]
+        o = own[pick]
+        best[o], left[o], right[o] = rank, j[pick], k[pick]
+        total = a[pick] + b[pick]
+        share[o] = np.clip(b[pick] / total, 0, 1)
+        way[o] = slope[pick] / total
+    anchor, fuel = s.points.copy(), source.copy()
+    done = left < 0
+    pending = np.flatnonzero(~done)
+    pending = pending[np.argsort(-(s.points[pending] @ up), kind="stable")]
+    while len(pending):
+        from_left, from_right = done[left[pending]], done[right[pending]]
+        t = share[pending]
+        ready = (from_left | (t > 0.999)) & (from_right | (t < 0.001))
+        if not ready.any():  # a ring of vertices that wait for each other: take what there is, else start here
+            half = from_left | from_right
+            if not half.any():
+                done[pending] = True
+                break
+            ready = half
+            share[pending[half]] = np.where(from_left[half], np.where(from_right[half], t[half], 0), 1)
+            t = share[pending]
+        now = pending[ready]
+        t = t[ready]
+        a, b = left[now], right[now]
+        anchor[now] = anchor[a] * (1 - t)[:, None] + anchor[b] * t[:, None]
+        carried = fuel[a] * (1 - t) + fuel[b] * t - way[now] / reach_m
+        fuel[now] = np.maximum(source[now], carried)
+        done[now] = True
+        pending = pending[~ready]
+    steep = np.where(left >= 0, np.clip(best, 0, 1), 0)
+    return Flow(anchor, np.clip(fuel, 0, 1), steep)

@@ -1,0 +1,190 @@
+"""The onset map: when each texel starts to wear. Imports numpy, recipe, images and wear's own modules.
+
+Causes are computed on the vertices of a finely divided working mesh (causes.py), noise at each texel's place in
+the world (noise.py). Together they rank the texels; the rank, counted in world area, is the onset.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..images import Array, Mask
+from ..recipe import Onset
+from . import causes
+from .mesh import MeshArrays, Reals, area_per_texel, subdivide, weld
+from .noise import SPAN, Noise, place
+from .rasterize import Longs, Raster, nearest_covered, rasterize
+from .surface import interpolate, of_slot, surface_maps
+
+__all__ = ["NEVER", "onset_maps", "surface_maps"]
+
+NEVER = 2.0
+"""Onset of texels that never wear: above any level."""
+MOST_TRIANGLES = 300_000
+"""Triangles of the working mesh, where the mesh itself has fewer."""
+FINENESS = 100
+"""Edges of the working mesh per diagonal of the object."""
+BINS = 1 << 20
+"""Steps of the ranking: a level is exact to far less than the area of one texel."""
+CHUNK = 1 << 17
+"""Texels worked on at once; small enough for the processor's cache."""
+
+Slots = Mapping[int, tuple[int, int]]
+
+
+def onset_maps(
+    mesh: MeshArrays,
+    onset: Onset,
+    sizes: Slots,
+    rng: np.random.Generator,
+    *,
+    up: tuple[float, float, float] = (0.0, 0.0, 1.0),
+    protect: Mapping[int, Mask] | None = None,
+) -> dict[int, Array]:
+    """Slot -> height x width float32 onset in (0, 1], NEVER where protected.
+
+    sizes: slot -> (width, height); other slots are left out. up: direction against gravity, any length.
+    protect: slot -> height x width bool, texels that never wear.
+    The mask at level L is `onset < L`; over all slots together it holds the fraction L of the world area that is
+    not protected, texels of several faces counted with the area of all. Texels outside the islands have the onset
+    of the nearest one inside. A slot that covers no texel is NEVER throughout.
+    The same arguments and the same state of rng give the same bytes.
+    """
+    protect = protect or {}
+    direction = np.asarray(up, np.float64) / np.linalg.norm(up)
+    welded = weld(mesh)
+    extent = causes.diagonal(welded.vertices)
+    working = subdivide(welded, extent / FINENESS, MOST_TRIANGLES)
+    rasters = {}
+    corner_of = {}
+    for slot, (width, height) in sorted(sizes.items()):
+        part = of_slot(working, slot)
+        rasters[slot] = rasterize(part.uvs, area_per_texel(part, width, height), width, height)
+        corner_of[slot] = part.triangles
+    texel_m = _texel_size(list(rasters.values()))
+    field = _Field(working, onset, direction, texel_m, rng)
+    scores: dict[int, Array] = {}
+    worn: dict[int, Longs] = {}
+    for slot, raster in rasters.items():
+        keep = raster.triangle >= 0
+        if slot in protect:
+            keep &= ~protect[slot]
+        worn[slot] = np.flatnonzero(keep)
+        scores[slot] = field.scores(raster, worn[slot], corner_of[slot])
+    ranks = _equalise(scores, {slot: raster.total.ravel()[worn[slot]] for slot, raster in rasters.items()})
+    out = {}
+    for slot, raster in rasters.items():
+        flat = np.full(raster.triangle.size, NEVER, np.float32)
+        flat[worn[slot]] = ranks[slot]
+        covered = raster.triangle >= 0
+        if covered.any() and not covered.all():
+            flat = flat[nearest_covered(covered).ravel()]
+        image = flat.reshape(covered.shape)
+        if slot in protect:
+            image[protect[slot]] = NEVER
+        out[slot] = image
+    return out
+
+
+def _texel_size(rasters: list[Raster]) -> float:
+    """Side of the median texel in the world, metres."""
+    areas = np.concatenate([r.total[r.total > 0][::7] for r in rasters] or [np.ones(1, np.float32)])
+    return float(np.sqrt(np.median(areas))) if len(areas) else 1.0
+
+
+class _Field:
+    """How early each point of the surface wears: a score, higher is earlier, only its order matters."""
+
+    def __init__(self, mesh: MeshArrays, onset: Onset, up: Reals, texel_m: float, rng: np.random.Generator) -> None:
+        s = causes.surface(mesh)
+        self.onset = onset
+        self.noise = Noise(rng)
+        self.places = [place(rng) for _ in range(16)]
+        size = s.size
+        # Patches larger than a third of the object would leave no pattern on it.
+        self.scale = min(onset.scale_m, 0.35 * size)
+        self.finest = max(texel_m / 1.5, size / 20000)
+        angle = causes.bend(s)
+        narrow, wide = 0.006 * size, 0.022 * size
+        turn = causes.curvature(s, angle, narrow)
+        turn_wide = causes.curvature(s, angle, wide)
+        right = np.pi / 2
+        sharp = np.maximum(turn, 0.7 * turn_wide) / right
+        crease = np.clip(np.maximum(-turn, -turn_wide) / right, 0, 1)
+        cavity = np.maximum(crease, causes.crowding(s, 0.02 * size))
+        self.up = up.astype(np.float32)
+        height = s.points @ up
+        self.foot = float(height.min())
+        self.splash = 0.16 * float(np.ptp(height)) + 1e-9
+        flat_top = np.clip(s.vertex_normal @ up, 0, 1)
+        source = np.clip(np.maximum(sharp * 1.2, cavity * 0.9) + 0.3 * flat_top, 0, 1)
+        run = causes.flow(s, up, source, 0.5 * size)
+        warp = np.stack([self.noise.at(s.points.astype(np.float32), self.scale / 26, self.places[i]) for i in range(3)], axis=1)
+        self.values = np.concatenate(
+            [
+                s.points, np.log(np.clip(sharp, 1e-4, 1.5))[:, None], cavity[:, None], run.fuel[:, None],
+                run.steep[:, None], run.anchor, warp * (0.22 * self.scale),
+            ], axis=1,
+        ).astype(np.float32)  # fmt: skip
+
+    def scores(self, raster: Raster, texels: Longs, corners: "np.ndarray[tuple[int, int], np.dtype[np.int32]]") -> Array:
+        """Scores of texels (flat indices)."""
+        out = np.empty(len(texels), np.float32)
+        table = self.values[corners]
+        for start in range(0, len(texels), CHUNK):
+            some = texels[start : start + CHUNK]
+            out[start : start + CHUNK] = self._score(interpolate(raster, some, table))
+        return out
+
+    def _score(self, v: Array) -> Array:
+        o = self.onset
+        p, sharp, cavity, fuel, steep, anchor, warp = v[:, :3], v[:, 3], v[:, 4], v[:, 5], v[:, 6], v[:, 7:10], v[:, 10:13]
+        patch = self.noise.at(p + warp, self.scale / 26, self.places[4])
+        cell = self.scale / 26 / SPAN
+        detail = self.noise.at(p + warp * 0.15, cell, self.places[5])
+        layer, weight = 6, 0.5
+        while cell / SPAN * 3 > self.finest and layer < 9:
+            cell /= SPAN
+            detail = detail + weight * self.noise.at(p, cell, self.places[layer])
+            layer, weight = layer + 1, weight / 2
+        score = (0.25 + o.noise) * (patch + 0.45 * detail)
+        if o.edge:
+            score += 4.0 * o.edge * np.exp(np.minimum(sharp + 0.55 * detail + 0.5 * patch, 0.2))
+        if o.cavity:
+            score += 3.0 * o.cavity * np.clip(cavity * (1 + 0.35 * detail + 0.2 * patch), 0, 1.2)
+        if o.ground:
+            rise = (p @ self.up - self.foot) / self.splash
+            score += 3.5 * o.ground * np.exp(-np.maximum(rise * np.exp(0.3 * patch + 0.25 * detail), 0))
+        if o.streaks:
+            drop = (anchor - p) @ self.up
+            column = anchor - drop[:, None] * (self.up / 14)
+            stream = self.noise.at(column + 0.004 * self.scale * detail[:, None], self.scale * 0.012, self.places[10])
+            length = np.exp(0.9 * stream - 0.2)
+            left = np.clip(1 - (1 - fuel) / length, 0, 1)
+            score += 3.0 * o.streaks * steep * left * np.clip(0.45 + 0.6 * stream, 0, 1.6)
+        return score
+
+
+def _equalise(scores: dict[int, Array], areas: dict[int, Array]) -> dict[int, Array]:
+    """Slot -> onset in (0, 1]: the share of all area whose score is higher, counted to the texel's own middle."""
+    filled = [s for s in scores.values() if len(s)]
+    if not filled:
+        return scores
+    low, high = min(float(s.min()) for s in filled), max(float(s.max()) for s in filled)
+    scale = (BINS - 1) / max(high - low, 1e-30)
+
+    def position(score: Array) -> Reals:
+        return (np.float64(high) - score) * scale
+
+    mass = np.zeros(BINS)
+    for slot, score in scores.items():
+        mass += np.bincount(position(score).astype(np.int64), areas[slot], BINS)
+    below = np.concatenate([[0.0], np.cumsum(mass)])
+    below /= max(below[-1], 1e-300)
+    out = {}
+    for slot, score in scores.items():
+        where = position(score)
+        bin_ = where.astype(np.int64)
+        onset = below[bin_] + (where - bin_) * (below[bin_ + 1] - below[bin_])
+        out[slot] = np.clip(onset, 1e-7, 1).astype(np.float32)
+    return out
