@@ -159,15 +159,15 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Filters:
-    """When a variant is refused. Every score is 0 at worst or best as said."""
+    """When a texture is refused. Scores are taken at 512 texels a side, noise at full size."""
 
-    enabled: bool = key(True, "Off: every variant is accepted.")
-    sharpness_min: float = key(0.015, "Least sharpness (mean gradient).", low=0, high=1)
-    noise_max: float = key(0.12, "Most pixel noise (standard deviation).", low=0, high=1)
-    contrast_min: float = key(0.02, "Least contrast of the whole (standard deviation of lightness).", low=0, high=1)
-    color_max: float = key(28.0, "Largest distance from the wear's colours.", unit="Lab units", low=0, high=200)
-    seam_max: float = key(1.6, "Largest step across the tile's border, in steps between inner neighbours.", low=1, high=100)
-    duplicate_min: float = key(0.02, "Least distance to an accepted variant.", low=0, high=1)
+    enabled: bool = key(True, "Off: every texture that is not broken is accepted.")
+    sharpness_min: float = key(0.4, "Least sharpness: detail in the two finest octaves over that in the next three.", low=0, high=10)
+    noise_max: float = key(0.045, "Most pixel noise: standard deviation of white noise in lightness.", low=0, high=1)
+    contrast_min: float = key(0.02, "Least contrast: standard deviation of colour, 1 being black to white.", low=0, high=1)
+    color_max: float = key(9.0, "Largest distance from the wear's colours that three quarters of the texels keep to.", unit="Lab units", low=0, high=200)
+    seam_max: float = key(2.2, "Largest step across the tile's border, in steps between inner neighbours.", low=1, high=100)
+    duplicate_min: float = key(0.03, "Least distance to an accepted texture, 0 (the same) to 1.", low=0, high=1)
 
 
 @dataclass(frozen=True)

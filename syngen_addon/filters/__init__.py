@@ -1,0 +1,1 @@
+"""Candidate texture -> verdict. Imports nothing itself; see judge.py."""

@@ -1,0 +1,136 @@
+"""What there is to measure on a texture, one small function a score. Imports images, numpy and OpenCV; never bpy.
+
+Pictures are Lab (float32, L 0 to 100, a and b about -100 to 100), see `lab_of`. where: H x W bool, the texels that
+count; None for all. Every score stays finite on finite input.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..images import Array, Mask
+
+SPECTRUM = 64
+"""Side of the copy whose spectrum goes into the signature."""
+FREQUENCIES = 14
+"""Frequencies of that spectrum that count, from 1 cycle a tile on."""
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def lab_of(color_srgb: Array) -> Array:
+    """sRGB in [0, 1] -> Lab."""
+    color = np.ascontiguousarray(np.clip(color_srgb, 0, 1), np.float32)
+    return np.asarray(cv2.cvtColor(color, cv2.COLOR_RGB2Lab), np.float32)
+
+
+def octaves(lab: Array, count: int, where: Mask | None = None) -> npt.NDArray[np.float64]:
+    """Standard deviation of lightness (0 to 1) in the `count` finest octaves, finest first; 0 where too small to have one.
+
+    The octaves are those of a Laplacian pyramid (P. Burt and E. Adelson, 1983).
+    """
+    level = np.ascontiguousarray(lab[..., 0]) / np.float32(100)
+    share = None if where is None else where.astype(np.float32)
+    out = np.zeros(count)
+    for octave in range(count):
+        if min(level.shape) < 8:
+            break
+        coarse = cv2.pyrDown(level)
+        band = level - cv2.pyrUp(coarse, dstsize=(level.shape[1], level.shape[0]))
+        inside = band[2:-2, 2:-2] if share is None else band[share > 0.99]
+        out[octave] = float(inside.std()) if inside.size > 16 else 0.0
+        share = None if share is None else cv2.pyrDown(share)
+        level = coarse
+    return out
+
+
+def sharpness(lab: Array, where: Mask | None = None) -> float:
+    """Detail in the two finest octaves, in multiples of that in the next three: about 1 for rust, under 0.3 when blurred.
+
+    A ratio, so that pale textures are not mistaken for blurred ones.
+    """
+    bands = octaves(lab, 5, where)
+    return float(np.hypot(bands[0], bands[1]) / max(np.sqrt((bands[2:] ** 2).sum()), 1e-6))
+
+
+def pixel_noise(lab: Array, where: Mask | None = None) -> float:
+    """Standard deviation of white noise in lightness (0 to 1).
+
+    White noise halves from octave to octave (its power goes with the area of the spectrum), the grain of rust stays
+    about the same; so what the finest octave has beyond the second is noise. Like J. Immerkaer, "Fast Noise Variance
+    Estimation", 1996, but blind to texture.
+    """
+    finest, second = octaves(lab, 2, where)
+    return float(1.1 * np.sqrt(max(finest**2 - second**2, 0.0)))
+
+
+def contrast(lab: Array, where: Mask | None = None) -> float:
+    """Spread of colour over the texture: standard deviation in Lab, 1 being black to white."""
+    texels = lab.reshape(-1, 3) if where is None else lab[where]
+    return float(np.sqrt(texels.var(axis=0).sum()) / 100) if texels.size else 0.0
+
+
+def color_distance(lab: Array, colors_srgb: Sequence[Sequence[float]], where: Mask | None = None) -> float:
+    """How far the texture lies from the wear's colours and their mixtures: Lab units, three quarters lie nearer.
+
+    Lightness counts half, since shading and dirt change it most. Mixtures: the lines between any two colours.
+    """
+    texels = lab.reshape(-1, 3) if where is None else lab[where]
+    if not texels.size:
+        return 0.0
+    texels = texels[:: max(1, texels.shape[0] // 8192)] * np.array([0.5, 1, 1], np.float32)
+    palette = lab_of(np.asarray(colors_srgb, np.float32)[None])[0] * np.array([0.5, 1, 1], np.float32)
+    nearest = np.full(texels.shape[0], np.inf, np.float32)
+    for i, start in enumerate(palette):
+        offset = texels - start
+        for end in palette[i:]:
+            line = end - start
+            along = np.clip(offset @ line / max(float(line @ line), 1e-6), 0, 1)
+            rest = offset - along[:, None] * line
+            nearest = np.minimum(nearest, np.einsum("ij,ij->i", rest, rest))
+    return float(np.sqrt(np.quantile(nearest, 0.75)))
+
+
+def seam(lab: Array) -> float:
+    """The step across the border when tiled, in mean steps between inner neighbours; the worse axis, finely and coarsely.
+
+    Coarsely (an eighth of the size) because fine grain hides a seam from its own scale but not from the eye.
+    """
+    height, width = lab.shape[:2]
+    coarse = cv2.resize(lab, (max(8, width // 8), max(8, height // 8)), interpolation=cv2.INTER_AREA)
+    return max(_step_ratio(lab), _step_ratio(coarse))
+
+
+def _step_ratio(lab: Array) -> float:
+    worst = 0.0
+    for axis in (0, 1):
+        lines = lab if axis == 0 else lab.transpose(1, 0, 2)
+        border = float(np.linalg.norm(lines[0] - lines[-1], axis=1).mean())
+        every = max(1, lines.shape[0] // 128)  # a sample of the inner steps will do
+        inner = float(np.linalg.norm(lines[1::every] - lines[:-1:every], axis=2).mean())
+        worst = max(worst, border / max(inner, 1e-3))
+    return worst
+
+
+def signature(lab: Array, where: Mask | None = None) -> Array:
+    """A small descriptor that shifting a tile does not change: quantiles of Lab (over 100), then the low spectrum's size.
+
+    The spectrum is normalised to length 1; two textures of one kind share their statistics but not their spectrum.
+    """
+    texels = lab.reshape(-1, 3) if where is None else lab[where]
+    colors = np.quantile(texels[:: max(1, texels.shape[0] // 16384)], QUANTILES, axis=0) if texels.size else np.zeros((5, 3))
+    small = cv2.resize(lab, (SPECTRUM, SPECTRUM), interpolation=cv2.INTER_AREA)
+    size = np.abs(np.fft.rfft2(small, axes=(0, 1)))
+    n = FREQUENCIES
+    low = np.concatenate([size[:n, :n], size[-n + 1 :, :n]])
+    low[0, 0] = 0
+    low /= max(float(np.linalg.norm(low)), 1e-6)
+    return np.concatenate([colors.ravel() / 100, low.ravel()]).astype(np.float32)
+
+
+def distance(a: Array, b: Array) -> float:
+    """Between two signatures, 0 (the same texture) to about 1."""
+    colors = 3 * len(QUANTILES)
+    gap = np.sqrt((((a - b)[:colors].reshape(-1, 3)) ** 2).sum(axis=1)).mean()
+    return float(max(gap, 1 - np.clip(a[colors:] @ b[colors:], 0, 1)))
