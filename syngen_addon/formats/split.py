@@ -1,21 +1,25 @@
 """Which split a frame belongs to. Imports seeds only."""
 
+import math
 from collections.abc import Sequence
 
 from ..seeds import generator
 
 SPLITS = ("train", "val", "test")
-_GOLDEN = 11400714819323198485
-"""2^64 divided by the golden ratio: the step of the most even additive sequence (Knuth, TAOCP 3, section 6.4)."""
 
 
 def split_of(frame: int, seed: int, fractions: Sequence[float]) -> str:
-    """"train", "val" or "test", a pure function of frame and seed; evenly spread over any run of frames.
+    """Of train, val and test, the one a frame belongs to: a pure function of frame and seed.
 
-    fractions: of train, val and test, which sum to 1. Of twelve frames at 0.8, 0.1, 0.1 one or two are val
-    and one or two test.
+    fractions: of train, val and test, which sum to 1. Any run of frames holds its share of each, to the nearest whole
+    frame or two: of any twelve at 0.8, 0.1, 0.1 one or two are val and one or two test.
     """
-    offset = int(generator(seed, "split").integers(2**64, dtype="uint64"))
-    place = (offset + frame * _GOLDEN) % 2**64 / 2**64
+    # Whole steps of a line that rises by the fraction are the most even way to pick that fraction (Bresenham).
+    # Multiples of 2^-20 keep the sums below exact.
+    first, second = (int(n) / 2**20 for n in generator(seed, "split").integers(2**20, size=2))
     _, val, test = fractions
-    return "val" if place < val else "test" if place < val + test else "train"
+    held = math.floor(frame * (val + test) + first)
+    if math.floor((frame + 1) * (val + test) + first) == held:
+        return "train"
+    share = val / (val + test)
+    return "val" if math.floor((held + 1) * share + second) > math.floor(held * share + second) else "test"

@@ -156,7 +156,7 @@ def _masks(labels: npt.NDArray[np.int32], height: int, width: int, x0: int = 0, 
     order = np.argsort(values, kind="stable")
     starts, lengths, values = starts[order], lengths[order], values[order]
     names, first = np.unique(values, return_index=True)
-    last = np.append(first[1:], len(values))
+    last = np.append(first, len(values))[1:]
     return {int(n): _Mask(starts[a:b], lengths[a:b], height) for n, a, b in zip(names, first, last, strict=True)}
 
 

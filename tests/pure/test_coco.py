@@ -1,0 +1,181 @@
+"""COCO files through pycocotools, the reader everybody uses, and the one pass that writes all formats."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pycocotools.coco import COCO
+
+from syngen_addon.errors import SynGenError
+from syngen_addon.files import frame_file
+from syngen_addon.formats.split import SPLITS, split_of
+from syngen_addon.formats.write import write_formats
+from syngen_addon.labels.layers import Instance, Layers
+from syngen_addon.labels.record import decode, encode, make_record, no_target_record
+from syngen_addon.recipe import Export, Labels, Recipe
+
+AWKWARD = 'a "b"\n\\C:\\d: #é\U0001f600'
+
+
+def layers_of(frame: int) -> Layers:
+    """Three discs, one over another; the second is worn in two patches."""
+    y, x = np.mgrid[:60, :80]
+    index = np.zeros((60, 80), np.int32)
+    for i, (cx, cy, r) in enumerate([(20 + frame, 25, 14), (40, 30, 16), (70, 50, 9)], start=1):
+        index[(x - cx) ** 2 + (y - cy) ** 2 <= r * r] = i
+    wear = (((x - 45) ** 2 + (y - 22) ** 2 < 30) | ((x - 45) ** 2 + (y - 38) ** 2 < 30)).astype(np.float32)
+    return Layers(index, wear)
+
+
+def records(count: int = 12, **labels: Any) -> Iterator[dict[str, Any]]:
+    about = [("Drum", AWKWARD, "rust", "complete"), ("Tank", "tank", "paint", "default"), ("Box", "box", "rust", "")]
+    instances = [Instance(i, n, o, k, w, 0.5, 0) for i, (n, o, k, w) in enumerate(about, start=1)]
+    settings = Labels(region_min_pixels=5, region_merge_pixels=2)
+    for frame in range(count):
+        if frame == 5:
+            yield no_target_record({"frame": frame})
+        else:
+            yield decode(encode(make_record(layers_of(frame), instances, settings, {"frame": frame})))
+
+
+def recipe_for(split: tuple[float, float, float] = (0.8, 0.1, 0.1), **labels: Any) -> Recipe:
+    return Recipe(labels=Labels(**labels), export=Export(split=split))
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_every_mask_decodes_to_its_pixels_through_pycocotools(tmp_path: Path) -> None:
+    write_formats(tmp_path, records, recipe_for((1, 0, 0), class_from="object"), 7)
+    coco = COCO(str(tmp_path / "annotations" / "instances_train.json"))
+    assert [c["name"] for c in coco.loadCats(coco.getCatIds())] == sorted([AWKWARD, "tank", "box"])
+    assert coco.getImgIds() == [f + 1 for f in range(12) if f != 5]
+    by_name = {c["name"]: c["id"] for c in coco.loadCats(coco.getCatIds())}
+    for image in coco.loadImgs(coco.getImgIds()):
+        frame = image["id"] - 1
+        assert image["file_name"] == f"images/0000/{frame:08d}.png"
+        assert (image["width"], image["height"]) == (80, 60)
+        index = layers_of(frame).index
+        entries = coco.loadAnns(coco.getAnnIds(image["id"]))
+        assert [e["category_id"] for e in entries] == [by_name[n] for n in (AWKWARD, "tank", "box")]
+        for number, entry in enumerate(entries, start=1):
+            mask = index == number
+            ys, xs = np.nonzero(mask)
+            assert np.array_equal(coco.annToMask(entry).astype(bool), mask)
+            assert entry["area"] == mask.sum()
+            assert entry["bbox"] == [xs.min(), ys.min(), xs.max() - xs.min() + 1, ys.max() - ys.min() + 1]
+            assert entry["iscrowd"] == 0
+
+
+def test_ids_start_at_one_and_are_unique(tmp_path: Path) -> None:
+    write_formats(tmp_path, records, recipe_for(), 7)
+    for split in SPLITS:
+        document = json.loads((tmp_path / "annotations" / f"instances_{split}.json").read_bytes())
+        assert [a["id"] for a in document["annotations"]] == list(range(1, len(document["annotations"]) + 1))
+        assert {a["image_id"] for a in document["annotations"]} <= {i["id"] for i in document["images"]}
+
+
+def test_categories_are_the_same_in_every_split_and_clean_objects_are_left_out(tmp_path: Path) -> None:
+    write_formats(tmp_path, records, recipe_for(), 7)
+    documents = [json.loads((tmp_path / "annotations" / f"instances_{s}.json").read_bytes()) for s in SPLITS]
+    assert all(d["categories"] == documents[0]["categories"] for d in documents)
+    categories = [(c["id"], c["name"]) for c in documents[0]["categories"]]
+    assert categories == [(1, "default"), (2, "streaks"), (3, "complete")]
+    assert sum(len(d["images"]) for d in documents) == 11
+    assert Counter(a["category_id"] for d in documents for a in d["annotations"]) == {1: 11, 3: 11}
+
+
+def test_regions_are_written_where_the_recipe_asks_for_them(tmp_path: Path) -> None:
+    write_formats(tmp_path, records, recipe_for((1, 0, 0), objects="regions", class_from="kind"), 7)
+    coco = COCO(str(tmp_path / "annotations" / "instances_train.json"))
+    paint = next(c["id"] for c in coco.loadCats(coco.getCatIds()) if c["name"] == "paint")
+    worn = (layers_of(0).wear > 0) & (layers_of(0).index == 2)
+    masks = [coco.annToMask(a) for a in coco.loadAnns(coco.getAnnIds(1, catIds=[paint]))]
+    assert len(masks) == 2
+    assert np.array_equal(sum(masks), worn)
+
+
+def test_classes_that_are_handed_in_keep_their_ids(tmp_path: Path) -> None:
+    names = ["valve", "tank", "box", AWKWARD]
+    write_formats(tmp_path, records, recipe_for(class_from="object"), 7, names)
+    document = json.loads((tmp_path / "annotations" / "instances_val.json").read_bytes())
+    assert [c["name"] for c in document["categories"]] == sorted(names)
+    with pytest.raises(SynGenError, match="does not have"):
+        write_formats(tmp_path, records, recipe_for(class_from="object"), 7, ["tank"])
+
+
+def test_writing_twice_gives_the_same_bytes_and_leaves_nothing_else(tmp_path: Path) -> None:
+    write_formats(tmp_path, records, recipe_for(), 7)
+    first = everything(tmp_path)
+    write_formats(tmp_path, records, recipe_for(), 7)
+    assert everything(tmp_path) == first
+    assert not [name for name in first if ".part" in name or "tmp" in name]
+
+
+def test_a_failure_leaves_the_files_of_before(tmp_path: Path) -> None:
+    write_formats(tmp_path, records, recipe_for(), 7)
+    before = everything(tmp_path)
+
+    def broken() -> Iterator[dict[str, Any]]:
+        yield from records(3)
+        raise SynGenError("A record is broken.")
+
+    with pytest.raises(SynGenError, match="broken"):
+        write_formats(tmp_path, broken, recipe_for(), 7, ())
+    assert everything(tmp_path) == before
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "annotations").write_text("a file, where a folder must be")
+    with pytest.raises(SynGenError, match="Cannot write"):
+        write_formats(tmp_path, records, recipe_for(), 7)
+
+
+def test_only_the_formats_asked_for(tmp_path: Path) -> None:
+    write_formats(tmp_path, records, Recipe(export=Export(formats=("yolo",))), 7)
+    assert not (tmp_path / "annotations").exists() and (tmp_path / "data.yaml").exists()
+
+
+def test_a_job_without_any_target_is_still_a_dataset(tmp_path: Path) -> None:
+    write_formats(tmp_path, lambda: [no_target_record({"frame": 0})], recipe_for(), 7)
+    coco = COCO(str(tmp_path / "annotations" / "instances_train.json"))
+    assert coco.getImgIds() == [] and len(coco.getCatIds()) == 3
+
+
+# --- splits --------------------------------------------------------------------------------------------------------
+
+
+@given(seed=st.integers(0, 2**31), start=st.integers(0, 10**8))
+def test_any_twelve_frames_have_val_and_test(seed: int, start: int) -> None:
+    counts = Counter(split_of(f, seed, (0.8, 0.1, 0.1)) for f in range(start, start + 12))
+    assert 1 <= counts["val"] <= 2 and 1 <= counts["test"] <= 2
+
+
+@given(seed=st.integers(0, 2**31), start=st.integers(0, 10**8), val=st.floats(0, 0.5), test=st.floats(0, 0.5))
+def test_any_run_of_frames_has_its_share(seed: int, start: int, val: float, test: float) -> None:
+    counts = Counter(split_of(f, seed, (1 - val - test, val, test)) for f in range(start, start + 500))
+    assert counts["val"] == pytest.approx(500 * val, abs=2)
+    assert counts["test"] == pytest.approx(500 * test, abs=2)
+
+
+@pytest.mark.parametrize(("fractions", "splits"), [
+    ((1, 0, 0), {"train"}), ((0, 1, 0), {"val"}), ((0, 0, 1), {"test"}), ((0, 0.5, 0.5), {"val", "test"}),
+])
+def test_a_split_of_no_fraction_stays_empty(fractions: tuple[float, float, float], splits: set[str]) -> None:
+    assert {split_of(f, 3, fractions) for f in range(200)} == splits
+
+
+def test_a_split_depends_on_the_seed() -> None:
+    assert [split_of(f, 1, (0.5, 0.5, 0)) for f in range(50)] != [split_of(f, 2, (0.5, 0.5, 0)) for f in range(50)]
+
+
+def test_frame_files() -> None:
+    assert frame_file("images", 12, ".png") == "images/0000/00000012.png"
+    assert frame_file("labels", 123456, ".txt") == "labels/0012/00123456.txt"
