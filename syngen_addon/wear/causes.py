@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from ..images import Array
-from .mesh import Longs, MeshArrays, Reals, diagonal, edge_table, neighbours
-from .rasterize import Ints
+from .mesh import MeshArrays, Reals, diagonal, edge_table, neighbours
+from .rasterize import Ints, Longs
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,10 @@ def surface(mesh: MeshArrays) -> Surface:
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     doubled = np.linalg.norm(cross, axis=1)
     normal = cross / np.maximum(doubled, 1e-30)[:, None]
-    vertex_area = np.bincount(tri.ravel(), np.repeat(doubled / 6, 3), len(points))
-    vertex_normal = np.stack([np.bincount(tri.ravel(), np.repeat(cross[:, i], 3), len(points)) for i in range(3)], axis=1)
-    vertex_normal /= np.maximum(np.linalg.norm(vertex_normal, axis=1), 1e-30)[:, None]
+    vertex_area: Reals = np.bincount(tri.ravel(), np.repeat(doubled / 6, 3), len(points)).astype(np.float64)
+    spread_out = np.repeat(cross, 3, axis=0)
+    vertex_normal = np.stack([np.bincount(tri.ravel(), c, len(points)) for c in spread_out.T], axis=1)
+    vertex_normal = vertex_normal / np.maximum(np.linalg.norm(vertex_normal, axis=1), 1e-30)[:, None]
     stiffness = np.zeros(len(edges))
     for i in range(3):  # the cotangent at corner i belongs to the edge opposite
         a, b = corners[:, (i + 1) % 3] - corners[:, i], corners[:, (i + 2) % 3] - corners[:, i]
@@ -97,7 +98,7 @@ def spread(s: Surface, density: Reals, reach_m: float) -> Reals:
     w = s.stiffness * reach_m**2
     entry = w[s.via]
     diagonal_ = s.vertex_area + np.add.reduceat(entry, s.starts)
-    x = density / diagonal_
+    x: Reals = density / diagonal_
     rest = density - (diagonal_ * x - np.add.reduceat(entry * x[s.target], s.starts))
     z = rest / diagonal_
     p = z
@@ -123,7 +124,7 @@ def curvature(s: Surface, angle: Reals, reach_m: float) -> Reals:
     a reach wider than both.
     """
     lengths = np.linalg.norm(s.points[s.edges[:, 1]] - s.points[s.edges[:, 0]], axis=1)
-    source = np.bincount(s.edges.ravel(), np.repeat(angle * lengths / 2, 2), len(s.points))
+    source = np.bincount(s.edges.ravel(), np.repeat(angle * lengths / 2, 2), len(s.points)).astype(np.float64)
     return 2 * reach_m * spread(s, source, reach_m)
 
 
@@ -136,18 +137,20 @@ def crowding(s: Surface, reach_m: float) -> Reals:
     low = s.points.min(axis=0) - 4 * reach_m
     cell = max(reach_m / 2, (np.ptp(s.points, axis=0) + 8 * reach_m).max() / 160)
     shape = np.ceil((s.points.max(axis=0) + 4 * reach_m - low) / cell).astype(int) + 2
-    grid = _splat((s.points - low) / cell, s.vertex_area / cell**2, shape)
+    grid: Array = _splat((s.points - low) / cell, s.vertex_area / cell**2, shape)
     sigma = reach_m / cell
+    one = np.ones(1)
+    kernel = cv2.getGaussianKernel(1 | int(6 * sigma), sigma)
     for axis in range(3):
         moved = np.ascontiguousarray(np.moveaxis(grid, axis, 0))
-        flat = cv2.GaussianBlur(moved.reshape(shape[axis], -1), (1, 0x1 | int(6 * sigma)), sigmaX=0.1, sigmaY=sigma, borderType=cv2.BORDER_CONSTANT)
-        grid = np.moveaxis(flat.reshape(moved.shape), 0, axis)
+        flat = cv2.sepFilter2D(moved.reshape(len(moved), -1), -1, one, kernel, borderType=cv2.BORDER_CONSTANT)
+        grid = np.moveaxis(np.asarray(flat, np.float32).reshape(moved.shape), 0, axis)
     seen = _look_up(grid, (s.points + 1.5 * reach_m * s.vertex_normal - low) / cell)
     plane = np.exp(-0.5 * 1.5**2) / (np.sqrt(2 * np.pi) * sigma)
-    return np.clip((seen - 1.6 * plane) / (4 * plane), 0, 1)
+    return np.asarray(np.clip((seen - 1.6 * plane) / (4 * plane), 0, 1), np.float64)
 
 
-def _splat(q: Reals, weight: Reals, shape: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> Array:
+def _splat(q: Reals, weight: Reals, shape: Longs) -> Array:
     """Weights of points at q (cells) shared out to the eight corners of their cells."""
     grid = np.zeros(int(np.prod(shape)))
     for flat, share in _corners(q, shape):
@@ -161,7 +164,7 @@ def _look_up(grid: Array, q: Reals) -> Reals:
     return np.asarray(sum(values[flat] * share for flat, share in _corners(q, np.array(grid.shape))))
 
 
-def _corners(q: Reals, shape: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> list[tuple[Longs, Reals]]:
+def _corners(q: Reals, shape: Longs) -> list[tuple[Longs, Reals]]:
     whole = np.floor(q).astype(np.int64)
     f = q - whole
     out = []
@@ -177,7 +180,8 @@ def _corners(q: Reals, shape: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> l
 class Flow:
     """Where water that runs over each vertex comes from.
 
-    anchor: V x 3, where its way down began. fuel: V, how much it carries, 0 to 1. steep: V, sine of the slope, 0 to 1.
+    anchor: V x 3, where its way down began. fuel: V, how much arrives from above, 0 to 1; where a way begins, how
+    much it starts with. steep: V, 0 where water stands to 1 on walls, by the steepest face around.
     """
 
     anchor: Reals
@@ -223,7 +227,7 @@ def flow(s: Surface, up: Reals, source: Reals, reach_m: float) -> Flow:
         total = a[pick] + b[pick]
         share[o] = np.clip(b[pick] / total, 0, 1)
         way[o] = slope[pick] / total
-    anchor, fuel = s.points.copy(), source.copy()
+    anchor, arriving, leaving = s.points.copy(), source.copy(), source.copy()
     done = left < 0
     pending = np.flatnonzero(~done)
     pending = pending[np.argsort(-(s.points[pending] @ up), kind="stable")]
@@ -243,9 +247,11 @@ def flow(s: Surface, up: Reals, source: Reals, reach_m: float) -> Flow:
         t = t[ready]
         a, b = left[now], right[now]
         anchor[now] = anchor[a] * (1 - t)[:, None] + anchor[b] * t[:, None]
-        carried = fuel[a] * (1 - t) + fuel[b] * t - way[now] / reach_m
-        fuel[now] = np.maximum(source[now], carried)
+        arriving[now] = leaving[a] * (1 - t) + leaving[b] * t - way[now] / reach_m
+        leaving[now] = np.maximum(source[now], arriving[now])
         done[now] = True
         pending = pending[~ready]
-    steep = np.where(left >= 0, np.clip(best, 0, 1), 0)
-    return Flow(anchor, np.clip(fuel, 0, 1), steep)
+    steep = np.zeros(count)
+    runs = face_up > -0.6
+    np.maximum.at(steep, s.triangles[runs].ravel(), np.repeat(slope[runs], 3))
+    return Flow(anchor, np.clip(arriving, 0, 1), np.clip((steep - 0.2) / 0.5, 0, 1))

@@ -1,4 +1,7 @@
-"""The mesh as arrays, its checks, and the finer working mesh that wear is computed on. Imports numpy, errors, images."""
+"""The mesh as arrays, its checks, and the finer working mesh that wear is computed on.
+
+Imports numpy, errors, images and wear's own rasteriser.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -35,38 +38,47 @@ def check_mesh(mesh: MeshArrays, slots: Collection[int] | None = None) -> list[s
     if len(mesh.triangles) == 0 or len(mesh.vertices) == 0:
         raise SynGenError("The mesh has no faces.", "Choose an object with a surface, or apply its modifiers.")
     if not np.isfinite(mesh.vertices[np.unique(mesh.triangles)]).all():
-        raise SynGenError("The mesh has vertices whose position is not a number.", "Delete the broken vertices, or import the object again.")
+        raise SynGenError(
+            "The mesh has vertices whose position is not a number.",
+            "Delete the broken vertices, or import the object again.",
+        )
     wanted = sorted(set(np.unique(mesh.slots).tolist()) if slots is None else {int(s) for s in slots})
     chosen = np.isin(mesh.slots, wanted)
     if not chosen.any():
         raise SynGenError("No face uses the chosen material slots.", "Assign the material to some faces.")
     if not np.isfinite(mesh.uvs[chosen]).all():
-        raise SynGenError("The UV map has coordinates that are not numbers.", "Unwrap the mesh again (UV > Smart UV Project).")
+        raise SynGenError(
+            "The UV map has coordinates that are not numbers.", "Unwrap the mesh again (UV > Smart UV Project)."
+        )
     area = triangle_areas(mesh.vertices, mesh.triangles)
     if area[chosen].sum() <= 0:
         raise SynGenError("The mesh has no surface: all its faces have an area of zero.", "Check the object's scale.")
     uv_area = uv_areas(mesh.uvs)
     warnings = []
     for slot in wanted:
+        name = f"material slot {slot + 1}"
         own = mesh.slots == slot
         if not own.any() or area[own].sum() == 0:
             continue
         empty = uv_area[own] <= 1e-12
         if empty.all():
             raise SynGenError(
-                f"The UV map of material slot {slot + 1} has an area of zero.",
+                f"The UV map of {name} has an area of zero.",
                 "Unwrap the mesh (in Edit Mode: UV > Smart UV Project).",
             )
         lost = area[own][empty].sum() / area[own].sum()
         if lost > 0.01:
-            warnings.append(f"{lost:.0%} of the surface of material slot {slot + 1} has UVs of zero area and shows one value of wear.")
+            warnings.append(f"{lost:.0%} of the surface of {name} has UVs of zero area, so wear has no pattern there.")
         uvs = mesh.uvs[own]
         if uvs.min() < -1e-4 or uvs.max() > 1 + 1e-4:
-            warnings.append(f"UVs of material slot {slot + 1} lie outside the picture; they wrap around, so wear repeats there.")
+            warnings.append(f"UVs of {name} lie outside the picture; they wrap around, so wear may repeat there.")
         layers = rasterize(uvs, np.ones(int(own.sum()), np.float32), 512, 512).total
         shared = float((layers > 1).sum() / max((layers > 0).sum(), 1))
         if shared > 0.005:
-            warnings.append(f"{shared:.0%} of the texels of material slot {slot + 1} are used by several faces (overlapping UVs); these faces show the same wear.")
+            warnings.append(
+                f"UVs of {name} overlap: {shared:.0%} of the texels in use belong to several faces, "
+                "which show the same wear."
+            )
     return warnings
 
 
@@ -137,7 +149,8 @@ def subdivide(mesh: MeshArrays, longest_m: float, most: int) -> MeshArrays:
             # Not all fit: the longest edges first, which evens the mesh out.
             per_edge = np.bincount(of_triangle.ravel(), minlength=len(edges))
             order = np.argsort(-lengths, kind="stable")
-            cut &= lengths > lengths[order[min(np.searchsorted(np.cumsum(per_edge[order]), room), len(order) - 1)]]
+            fits = int(np.searchsorted(np.cumsum(per_edge[order]), room))
+            cut &= lengths > lengths[order[min(fits, len(order) - 1)]]
         if not cut.any():
             return mesh
         mesh = _cut(mesh, edges, of_triangle, cut)

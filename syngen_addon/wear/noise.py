@@ -13,7 +13,7 @@ SIDE = 128
 """Cells along the block's side; a power of two."""
 LONGEST, SHORTEST = 40.0, 3.2
 """Wavelengths in the block, in cells: short enough to repeat unseen, long enough to interpolate linearly."""
-GAIN = 0.66
+GAIN = 0.74
 """Amplitude of an octave over that of the one twice as coarse."""
 SPAN = LONGEST / SHORTEST
 
@@ -43,7 +43,7 @@ class Noise:
         whole = np.floor(q)
         f = q - whole
         i = whole.astype(np.int32) & (SIDE - 1)
-        values = self._cells[(i[:, 0] * SIDE + i[:, 1]) * SIDE + i[:, 2]]
+        values: Array = self._cells[(i[:, 0] * SIDE + i[:, 1]) * SIDE + i[:, 2]]
         values = values[:, :4] + f[:, :1] * (values[:, 4:] - values[:, :4])
         values = values[:, :2] + f[:, 1:2] * (values[:, 2:] - values[:, :2])
         return np.asarray(values[:, 0] + f[:, 2] * (values[:, 1] - values[:, 0]), np.float32)

@@ -11,9 +11,9 @@ import numpy as np
 from ..images import Array, Mask
 from ..recipe import Onset
 from . import causes
-from .mesh import MeshArrays, Reals, area_per_texel, subdivide, weld
+from .mesh import MeshArrays, Reals, area_per_texel, diagonal, subdivide, weld
 from .noise import SPAN, Noise, place
-from .rasterize import Longs, Raster, nearest_covered, rasterize
+from .rasterize import Ints, Longs, Raster, nearest_covered, rasterize
 from .surface import interpolate, of_slot, surface_maps
 
 __all__ = ["NEVER", "onset_maps", "surface_maps"]
@@ -22,7 +22,7 @@ NEVER = 2.0
 """Onset of texels that never wear: above any level."""
 MOST_TRIANGLES = 300_000
 """Triangles of the working mesh, where the mesh itself has fewer."""
-FINENESS = 100
+FINENESS = 120
 """Edges of the working mesh per diagonal of the object."""
 BINS = 1 << 20
 """Steps of the ranking: a level is exact to far less than the area of one texel."""
@@ -53,7 +53,7 @@ def onset_maps(
     protect = protect or {}
     direction = np.asarray(up, np.float64) / np.linalg.norm(up)
     welded = weld(mesh)
-    extent = causes.diagonal(welded.vertices)
+    extent = diagonal(welded.vertices)
     working = subdivide(welded, extent / FINENESS, MOST_TRIANGLES)
     rasters = {}
     corner_of = {}
@@ -105,7 +105,7 @@ class _Field:
         self.scale = min(onset.scale_m, 0.35 * size)
         self.finest = max(texel_m / 1.5, size / 20000)
         angle = causes.bend(s)
-        narrow, wide = 0.006 * size, 0.022 * size
+        narrow, wide = min(0.006 * size, 0.02), min(0.022 * size, 0.05)
         turn = causes.curvature(s, angle, narrow)
         turn_wide = causes.curvature(s, angle, wide)
         right = np.pi / 2
@@ -117,18 +117,18 @@ class _Field:
         self.foot = float(height.min())
         self.splash = 0.16 * float(np.ptp(height)) + 1e-9
         flat_top = np.clip(s.vertex_normal @ up, 0, 1)
-        source = np.clip(np.maximum(sharp * 1.2, cavity * 0.9) + 0.3 * flat_top, 0, 1)
+        source = np.clip(np.maximum(1.2 * np.maximum(turn, 0) / right, 0.9 * cavity) + 0.3 * flat_top, 0, 1)
         run = causes.flow(s, up, source, 0.5 * size)
-        warp = np.stack([self.noise.at(s.points.astype(np.float32), self.scale / 26, self.places[i]) for i in range(3)], axis=1)
+        slow = [self.noise.at(s.points.astype(np.float32), self.scale / 26, self.places[i]) for i in range(4)]
         self.values = np.concatenate(
             [
-                s.points, np.log(np.clip(sharp, 1e-4, 1.5))[:, None], cavity[:, None], run.fuel[:, None],
-                run.steep[:, None], run.anchor, warp * (0.22 * self.scale),
+                s.points, np.log(np.clip(sharp, 1e-3, 1.5))[:, None], cavity[:, None], run.fuel[:, None],
+                run.steep[:, None], run.anchor, np.stack(slow, axis=1),
             ], axis=1,
         ).astype(np.float32)  # fmt: skip
 
-    def scores(self, raster: Raster, texels: Longs, corners: "np.ndarray[tuple[int, int], np.dtype[np.int32]]") -> Array:
-        """Scores of texels (flat indices)."""
+    def scores(self, raster: Raster, texels: Longs, corners: Ints) -> Array:
+        """Scores of texels (flat indices). corners: T x 3, the vertices of the raster's triangles."""
         out = np.empty(len(texels), np.float32)
         table = self.values[corners]
         for start in range(0, len(texels), CHUNK):
@@ -138,7 +138,8 @@ class _Field:
 
     def _score(self, v: Array) -> Array:
         o = self.onset
-        p, sharp, cavity, fuel, steep, anchor, warp = v[:, :3], v[:, 3], v[:, 4], v[:, 5], v[:, 6], v[:, 7:10], v[:, 10:13]
+        p, sharp, cavity, fuel, steep, anchor = v[:, :3], v[:, 3], v[:, 4], v[:, 5], v[:, 6], v[:, 7:10]
+        warp = v[:, 10:13] * np.float32(0.22 * self.scale)
         patch = self.noise.at(p + warp, self.scale / 26, self.places[4])
         cell = self.scale / 26 / SPAN
         detail = self.noise.at(p + warp * 0.15, cell, self.places[5])
@@ -147,9 +148,13 @@ class _Field:
             cell /= SPAN
             detail = detail + weight * self.noise.at(p, cell, self.places[layer])
             layer, weight = layer + 1, weight / 2
-        score = (0.25 + o.noise) * (patch + 0.45 * detail)
+        # Flaked here, speckled there: the fine detail itself is stronger in some places.
+        detail *= np.exp(0.35 * v[:, 13])
+        score = (0.25 + o.noise) * (patch + 0.4 * detail)
         if o.edge:
-            score += 4.0 * o.edge * np.exp(np.minimum(sharp + 0.55 * detail + 0.5 * patch, 0.2))
+            # sharp is minus the distance to the edge, in units of its reach: noise on it makes the border ragged.
+            ragged = np.minimum(sharp + 0.55 * detail + 0.5 * patch, 0.2)
+            score += o.edge * (4.0 * np.exp(ragged) + 0.15 * ragged)
         if o.cavity:
             score += 3.0 * o.cavity * np.clip(cavity * (1 + 0.35 * detail + 0.2 * patch), 0, 1.2)
         if o.ground:
@@ -158,7 +163,7 @@ class _Field:
         if o.streaks:
             drop = (anchor - p) @ self.up
             column = anchor - drop[:, None] * (self.up / 14)
-            stream = self.noise.at(column + 0.004 * self.scale * detail[:, None], self.scale * 0.012, self.places[10])
+            stream = self.noise.at(column + 0.004 * self.scale * detail[:, None], self.scale * 0.008, self.places[10])
             length = np.exp(0.9 * stream - 0.2)
             left = np.clip(1 - (1 - fuel) / length, 0, 1)
             score += 3.0 * o.streaks * steep * left * np.clip(0.45 + 0.6 * stream, 0, 1.6)

@@ -52,7 +52,7 @@ def rasterize(uvs: Array, per_texel: Array, width: int, height: int) -> Raster:
     weights = np.zeros((size, 2), np.float32)
     total = np.zeros(size, np.float32)
     x, y = _snap(uvs, width, height)
-    doubled = (x[:, 1] - x[:, 0]) * (y[:, 2] - y[:, 0]) - (x[:, 2] - x[:, 0]) * (y[:, 1] - y[:, 0])
+    doubled: Longs = (x[:, 1] - x[:, 0]) * (y[:, 2] - y[:, 0]) - (x[:, 2] - x[:, 0]) * (y[:, 1] - y[:, 0])
     first_row = -(-y.min(axis=1) // SUBTEXEL)
     rows = np.where(doubled != 0, np.maximum(y.max(axis=1) // SUBTEXEL - first_row + 1, 0), 0)
     covers = np.abs(doubled) / (2.0 * SUBTEXEL**2)
@@ -88,7 +88,7 @@ def _snap(uvs: Array, width: int, height: int) -> tuple[Longs, Longs]:
 
 def _spans(
     part: Longs, x: Longs, y: Longs, doubled: Longs, first_row: Longs, rows: Longs, width: int, height: int
-) -> tuple[Longs, Longs, Array, Array]:
+) -> tuple[Longs, Ints, Array, Array]:
     """All texels of the triangles `part`: flat index, triangle, weights of corners 1 and 2; in the triangles' order."""
     owner = np.repeat(part, rows[part])
     row = _ramp(rows[part]) + first_row[owner]
@@ -96,7 +96,7 @@ def _spans(
     high = np.full(len(owner), np.iinfo(np.int32).max, np.int64)
     sign = np.sign(doubled[part])
     repeats = rows[part]
-    corner_edges = []
+    corner_edges: list[tuple[Longs, Longs]] = []
     for a, b in ((1, 2), (2, 0), (0, 1)):  # the edge opposite corner 0, 1, 2
         dx, dy = (x[part, b] - x[part, a]) * sign, (y[part, b] - y[part, a]) * sign
         constant = dy * x[part, a] - dx * y[part, a]
@@ -116,20 +116,20 @@ def _spans(
     owner, row, low, count = owner[keep], row[keep], low[keep], count[keep]
     along = _ramp(count)
     area = np.abs(doubled[owner]).astype(np.float64)
-    corner_weights = []
+    corner_weights: list[Array] = []
     for slope, rest in corner_edges[1:]:
         step = (slope[keep] / area).astype(np.float32)
         start = ((slope[keep] * low + rest[keep]) / area).astype(np.float32)
-        corner_weights.append(np.repeat(start, count) + np.repeat(step, count) * along.astype(np.float32))
+        corner_weights.append(np.asarray(np.repeat(start, count) + np.repeat(step, count) * along, np.float32))
     column = np.repeat(low, count) + along
-    flat = np.repeat(row % height * width, count) + column % width
-    return flat, np.repeat(owner, count), corner_weights[0], corner_weights[1]
+    flat = np.asarray(np.repeat(row % height * width, count) + column % width, np.int64)
+    return flat, np.repeat(owner, count).astype(np.int32), corner_weights[0], corner_weights[1]
 
 
 def _ramp(counts: Longs) -> Longs:
     """0 .. n-1 for each n of counts, one after the other."""
     ends = np.cumsum(counts)
-    return np.arange(ends[-1] if len(ends) else 0, dtype=np.int64) - np.repeat(ends - counts, counts)
+    return np.asarray(np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts), np.int64)
 
 
 def nearest_covered(covered: Mask) -> Longs:
@@ -141,6 +141,6 @@ def nearest_covered(covered: Mask) -> Longs:
         (~covered).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
     inside = np.flatnonzero(covered)
-    index = np.empty(labels.max() + 1, np.int64)
+    index = np.empty(int(labels.max()) + 1, np.int64)
     index[labels.ravel()[inside]] = inside
-    return index[labels]
+    return np.asarray(index[labels], np.int64)

@@ -5,7 +5,7 @@ import numpy as np
 from ..errors import SynGenError
 from ..images import Array, SurfaceMaps
 from .mesh import MeshArrays, area_per_texel, weld
-from .rasterize import Raster, nearest_covered, rasterize
+from .rasterize import Longs, Raster, nearest_covered, rasterize
 
 SMOOTH_BELOW = np.cos(np.radians(40.0))
 """Faces that meet at less than 40 degrees share a smooth normal."""
@@ -19,7 +19,7 @@ def of_slot(mesh: MeshArrays, slot: int) -> MeshArrays:
     return MeshArrays(mesh.vertices, mesh.triangles[own], mesh.uvs[own], mesh.slots[own])
 
 
-def interpolate(raster: Raster, texels: "np.ndarray[tuple[int], np.dtype[np.int64]]", corners: Array) -> Array:
+def interpolate(raster: Raster, texels: Longs, corners: Array) -> Array:
     """N x C values at flat texel indices (all covered) from values at the corners (T x 3 x C)."""
     triangle = raster.triangle.ravel()[texels]
     weights = raster.weights.reshape(-1, 2)[texels]
@@ -65,7 +65,8 @@ def corner_normals(mesh: MeshArrays) -> Array:
     cross = np.cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0])
     face = cross / np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), 1e-30)
     before, after = np.roll(points, 1, axis=1) - points, np.roll(points, -1, axis=1) - points
-    cosine = (before * after).sum(axis=2) / np.maximum(np.linalg.norm(before, axis=2) * np.linalg.norm(after, axis=2), 1e-30)
+    lengths = np.linalg.norm(before, axis=2) * np.linalg.norm(after, axis=2)
+    cosine = (before * after).sum(axis=2) / np.maximum(lengths, 1e-30)
     weighted = (np.arccos(np.clip(cosine, -1, 1))[..., None] * face[:, None, :]).reshape(-1, 3)
     vertex = mesh.triangles.ravel()
     order = np.argsort(vertex, kind="stable")
