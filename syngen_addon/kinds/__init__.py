@@ -1,4 +1,7 @@
-"""The kinds of wear, one data-only module each. May import recipe only; stages are handed a kind, they never look one up."""
+"""The kinds of wear, one data-only module each. May import recipe only.
+
+Stages are handed a kind; they never look one up.
+"""
 
 from ..recipe import Kind
 from . import heavy_rust, light_rust, rust_streaks

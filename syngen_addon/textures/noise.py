@@ -100,12 +100,12 @@ def cells(rng: np.random.Generator, size: int, count: float, stretch: float = 1.
     pad_x, pad_y = min(size, 2 * size // columns + 2), min(height, 2 * height // rows + 2)
     seeds = np.zeros((height, size), np.int32)
     seeds[(y * height).astype(int).ravel() % height, (x * size).astype(int).ravel() % size] = np.arange(1, x.size + 1)
-    seeds = cv2.copyMakeBorder(seeds, pad_y, pad_y, pad_x, pad_x, cv2.BORDER_WRAP)
+    padded = cv2.copyMakeBorder(seeds, pad_y, pad_y, pad_x, pad_x, cv2.BORDER_WRAP)
     _, labels = cv2.distanceTransformWithLabels(
-        (seeds == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+        (padded == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
     table = np.zeros(labels.max() + 1, np.int32)
-    table[labels[seeds > 0]] = seeds[seeds > 0]
+    table[labels[padded > 0]] = padded[padded > 0]
     mosaic = table[labels]
     inner = np.ones(mosaic.shape, np.uint8)
     inner[:, 1:] &= mosaic[:, 1:] == mosaic[:, :-1]

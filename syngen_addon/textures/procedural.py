@@ -49,7 +49,7 @@ def _temper(look: Look, rng: np.random.Generator) -> _Temper:
         warp=around(0.025, 1.5),
         age=float(rng.uniform(-0.13, 0.13)),
         tint=float(rng.uniform(-1.5, 2.0)),
-        tint_patches=around(1.9, 1.6),
+        tint_patches=around(1.9, 1.5),
         powder=min(0.5, around(look.powder, 2.2)),
         crust=min(0.8, around(look.crust, 2.4)),
         flakes=around(look.flakes, 2.0),
@@ -79,7 +79,7 @@ def wear_texture(kind: Kind, size: int, rng: np.random.Generator) -> Maps:
     streams = iter([np.random.default_rng(seed) for seed in rng.integers(0, 2**63, 16)])
     temper = _temper(look, next(streams))
     f = temper.patches
-    stretch = 1 + 5 * look.direction
+    stretch = 1 + 4 * look.direction
     drawn = 1 + 2 * look.direction
 
     # Two warps: a broad one that makes patches flow, a fine one that frays every border.
@@ -94,7 +94,7 @@ def wear_texture(kind: Kind, size: int, rng: np.random.Generator) -> Maps:
     drift = field(s, size, 1, f / 2, 1.0, drawn)
     patches = warp(field(s, size, f / 2, 12 * f, 1.35, stretch), dx, dy)
     patches = 0.3 * patches + 0.7 * terraces(patches, 0.9, temper.terrace)
-    mottle = warp(field(s, size, 4 * f, 300, 1.1, drawn), fray_x, fray_y)
+    mottle = warp(field(s, size, 4 * f, 300, 1.1, 1 + look.direction), fray_x, fray_y)
     low, high = look.body
     spread = (high - low) * temper.contrast / 4
     age = (low + high) / 2 + temper.age + spread * (0.4 * drift + 0.45 * patches + 0.18 * mottle)
@@ -127,16 +127,16 @@ def wear_texture(kind: Kind, size: int, rng: np.random.Generator) -> Maps:
     lifted = smoothstep(border, 0.02, 0.12)
     gone = smoothstep(own + 0.12 * mottle, 1.02 - 0.55 * min(temper.flakes, 1.0), 1.08 - 0.55 * min(temper.flakes, 1.0))
     plates = crust * (1 - gone)
-    age += plates * (0.10 + 0.14 * thick + 0.06 * strength * (own - 0.5)) - 0.05 * crust * gone
+    age += plates * (0.10 + 0.14 * thick + 0.06 * strength * (own - 0.5)) - 0.02 * crust * gone
     cracks = crust * (1 - lifted) * strength
-    age += 0.08 * cracks
+    age += 0.15 * cracks
     height += plates * (0.18 + 0.30 * thick + strength * (0.35 * own * lifted)) - 0.25 * cracks - 0.22 * crust * gone
     rough -= 0.14 * plates - 0.10 * crust * gone
 
     # Young powder blooms at the crust's borders and by chance, in grains.
     s = next(streams)
     rand = crust * (1 - crust) * 4
-    speck = field(s, size, 40, 400, 0.6, drawn)
+    speck = field(s, size, 40, 400, 0.6)
     bloom = field(s, size, f, 32 * f, 1.0, stretch)
     bloom = warp(bloom, dx, dy) + 0.25 * rand + 0.25 * speck - 0.5 * patches
     powder = share(bloom, temper.powder, 1.6)
@@ -148,15 +148,15 @@ def wear_texture(kind: Kind, size: int, rng: np.random.Generator) -> Maps:
     # Runs below crust and powder.
     if temper.runs > 0:
         s = next(streams)
-        columns = field(s, size, 20, 160, 1.0, 60.0)
-        long = 0.08 + 0.14 * share(columns, 0.5, 3.0)
-        dark = share(where + 0.5 * columns + 0.5 * speck, 0.10, 0.4)
-        dark = dark + long / 0.15 * run_down(dark, 0.15)
-        bright = share(bloom + 0.5 * columns, 0.10, 0.4)
-        bright = 0.6 * bright + long / 0.15 * run_down(bright, 0.2)
-        dark, bright = (warp(x, 0.6 * fray_x, 0 * fray_y) for x in (dark, bright))
-        age += temper.runs * (0.16 * dark - 0.16 * bright + 0.025 * columns)
-        tint += temper.runs * 1.5 * (bright - 0.4)
+        columns = field(s, size, 6, 70, 1.2, 12.0)
+        thread = np.clip(0.75 + 0.25 * columns, 0, 1.5)
+        dark = _runs(where + field(s, size, f, 24 * f, 1.0, 0.6), 0.03, 0.14, 0.02) * thread
+        bright = _runs(field(s, size, f / 3, 32 * f, 1.0, 0.6) + 0.4 * columns, 0.04, 0.30, 0.03) * thread
+        old = _runs(field(s, size, f / 3, 32 * f, 1.0, 0.6) - 0.4 * columns, 0.03, 0.40, 0.03) * thread
+        # The water's edge dries crisp: runs that overlap close up to sheets that end in fingers.
+        bright, old = (0.5 * x + 0.5 * smoothstep(x + 0.06 * mottle, 0.42, 0.52) for x in (bright, old))
+        age += temper.runs * (0.24 * dark + 0.20 * old - 0.24 * bright - 0.05)
+        tint += temper.runs * (2.0 * bright - 2.4 * old)
         rough += temper.runs * 0.12 * (bright - dark)
         height += temper.runs * 0.06 * (bright - dark)
     else:
@@ -190,16 +190,16 @@ def wear_texture(kind: Kind, size: int, rng: np.random.Generator) -> Maps:
     if look.bare > 0:
         thin = warp(field(s, size, 2 * f, 400, 0.9, stretch), fray_x, fray_y) - 0.8 * patches - 1.2 * crust - powder
         metal = share(thin, look.bare, 0.35)
-        rough -= 0.5 * metal
+        rough -= 0.4 * metal
         height += metal * (0.05 - 0.3 * height)
 
     # A faint darkening of what lies lower than its surroundings; the rest of the shading is left to the light.
     cavity = np.clip(blur(height, 0.004) - height, -0.3, 0.5)
-    light -= 3.0 * cavity
+    light -= 4.5 * cavity
     color = _color(look, age, tint, light)
     if look.bare > 0:
         steel = np.array(look.bare_srgb, np.float32) * (1 + 0.05 * grain[..., None])
-        color += (0.85 * metal[..., None]) * (steel - color)
+        color += (0.7 * metal[..., None]) * (steel - color)
     low, high = look.roughness
     return Maps(
         color_srgb=np.clip(color, 0, 1).astype(np.float32),
@@ -207,6 +207,13 @@ def wear_texture(kind: Kind, size: int, rng: np.random.Generator) -> Maps:
         metallic=(look.metallic * metal).astype(np.float32),
         height=np.clip(0.5 + 0.5 * look.relief * np.tanh(height), 0, 1).astype(np.float32),
     )
+
+
+def _runs(source: Array, fraction: float, length: float, depth: float) -> Array:
+    """0 to 1: the stain under the highest `fraction` of the source, `length` tiles long; a source of `depth` tiles
+    fills its run."""
+    filled = run_down(share(source, fraction, 0.3), length) * np.float32(length / depth)
+    return np.asarray(1 - np.exp(-filled), np.float32)
 
 
 def _color(look: Look, age: Array, tint: Array, light: Array) -> Array:
@@ -218,9 +225,10 @@ def _color(look: Look, age: Array, tint: Array, light: Array) -> Array:
     # Soft ends, so that the youngest and oldest places keep their detail.
     t = 0.5 + 0.5 * np.tanh(2.2 * (age - 0.5)) / np.tanh(1.1)
     lab = ramp[np.clip(t * 1023, 0, 1023).astype(np.int32)]
+    tint = 4.0 * np.tanh(tint / 4.0)  # rust is never crimson nor green
     # Dark places hold less chroma and show less contrast.
     depth = np.clip(lab[..., 0] / 28, 0.3, 1.3)
     lab[..., 0] += light * depth
     lab[..., 1] += (0.15 * light - 0.6 * tint) * depth
     lab[..., 2] += (0.35 * light + 0.3 * tint) * depth
-    return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1)
+    return np.asarray(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1), np.float32)
