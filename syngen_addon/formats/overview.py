@@ -37,7 +37,7 @@ WEAR_COLORS: dict[str, Color] = {"default": (88, 200, 255), "streaks": (255, 208
 OTHER_COLORS: tuple[Color, ...] = (
     (122, 222, 158), (178, 150, 255), (255, 160, 98), (96, 220, 220), (240, 140, 230), (204, 220, 100), (140, 170, 255),
 )
-TINT, OUTLINE, FRAME = 0.26, 0.95, 0.6
+TINT, OUTLINE, FRAME = 0.3, 0.95, 0.6
 """Opacity of the worn area, the outline and the box."""
 MEND = "Run the job again; it makes that frame anew."
 FINE = 2
@@ -166,7 +166,7 @@ def _outline(mask: npt.NDArray[np.uint8], size: tuple[int, int], cell: int) -> P
     fine = (size[0] * FINE, size[1] * FINE)
     smooth = cv2.GaussianBlur(cv2.resize(mask.astype(np.float32), fine, interpolation=cv2.INTER_LINEAR), (0, 0), 1.2)
     inside = np.pad((smooth > 0.5).astype(np.uint8), 1)
-    width = max(3, 2 * round(cell * FINE / 640) + 1)
+    width = max(3, 2 * round(cell * FINE / 320) + 1)
     rim = inside - cv2.erode(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
     return np.asarray(cv2.resize(rim[1:-1, 1:-1].astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32)
 
