@@ -1,0 +1,187 @@
+"""An object's wear in Blender: gather what the stages need, apply a variant, take it off again. Imports bpy, numpy."""
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from .. import images
+from ..errors import SynGenError
+from ..kinds import KINDS
+from ..recipe import Kind, Recipe
+from ..variants import Request, SlotInput, Variant, read_variant
+from ..wear.mesh import check_mesh
+from ..wear.weights import vertex_map
+from . import material
+from .level import set_level
+from .mesh import ensure_uv_layer, mesh_arrays, vertex_weights
+from .names import ABOUT, LEVEL, UV_LAYER
+from .pixels import open_file, read_srgb
+from .target import Found, Slot, check_object, find
+
+
+def kind_named(name: str) -> Kind:
+    """The kind of wear of that name. Raises SynGenError."""
+    if name not in KINDS:
+        raise SynGenError(f"There is no kind of wear called {name!r}.", f"Known are: {', '.join(KINDS)}.")
+    return KINDS[name]
+
+
+def gather(obj: bpy.types.Object, recipe: Recipe, kind: Kind) -> Request:
+    """Everything that makes the object's variants, read from Blender; changes nothing but a missing UV map.
+
+    Everything is checked before that one change. Raises SynGenError for an object that cannot be aged.
+    """
+    found = find(obj)
+    bases = [np.ascontiguousarray(read_srgb(slot.image)[..., :3]) for slot in found.slots]
+    bases = [_capped(base, recipe.transfer.max_size) for base in bases]
+    made = ensure_uv_layer(obj)
+    try:
+        if made:
+            found = find(obj)
+        mesh = mesh_arrays(obj, found.slots)
+        check_mesh(mesh, [slot.index for slot in found.slots])
+        slots = tuple(
+            SlotInput(slot.index, base, _protect(obj, mesh, slot, base, recipe))
+            for slot, base in zip(found.slots, bases, strict=True)
+        )
+    except SynGenError:
+        if made:
+            obj.data.uv_layers.remove(obj.data.uv_layers[made])
+        raise
+    return Request(obj.name, mesh, slots, kind, recipe)
+
+
+def _capped(base: images.Array, largest: int) -> images.Array:
+    height, width = base.shape[:2]
+    if max(height, width) <= largest:
+        return base
+    factor = largest / max(height, width)
+    return images.resize(base, max(1, round(width * factor)), max(1, round(height * factor)))
+
+
+def _protect(obj: bpy.types.Object, mesh: Any, slot: Slot, base: images.Array, recipe: Recipe) -> images.Mask | None:
+    """The slot's protect mask from the recipe's image and vertex group, None where neither is named."""
+    height, width = base.shape[:2]
+    mask = None
+    if recipe.transfer.protect_image:
+        picture = images.load(bpy.path.abspath(recipe.transfer.protect_image))
+        white = images.luminance(picture) > 0.5
+        rows = np.arange(height) * white.shape[0] // height
+        columns = np.arange(width) * white.shape[1] // width
+        mask = white[np.ix_(rows, columns)]
+    if recipe.transfer.protect_group and recipe.transfer.protect_group in obj.vertex_groups:
+        weights = vertex_weights(obj, recipe.transfer.protect_group)
+        inside = vertex_map(mesh, slot.index, width, height, weights) > 0.5
+        mask = inside if mask is None else mask | inside
+    return mask
+
+
+def apply_variant(obj: bpy.types.Object, variant: Variant, *, softness: float = 0.04, level: float | None = None,
+                  pack: bool = True) -> None:
+    """Put a variant onto the object, through its UV map. Its level stays; one that never had any gets `level` or 0.5.
+
+    pack: keep the pictures inside the .blend, so that it can move without the gallery.
+    Raises SynGenError where the object no longer fits the variant; then nothing is changed.
+    """
+    obj = check_object(obj)
+    found = find(obj)
+    wanted = {slot.index for slot in found.slots}
+    if not set(variant.slots) <= wanted:
+        raise SynGenError(f"The variant {variant.name} was made for other material slots than {obj.name!r} has now.",
+                          "Press Generate again.")
+    missing = [p for i in variant.slots for p in map(lambda w: variant.file(w, i), ("color", "surface", "onset")) if not p.is_file()]
+    if missing:
+        raise SynGenError(f"The variant's file {missing[0]} is missing.", "Press Generate again.")
+    kind = kind_named(variant.kind)
+    for index in variant.slots:
+        material.own_material(obj, index)
+    for slot in find(obj).slots:
+        if slot.index in variant.slots:
+            group = material.group_of(slot.material)
+            before = material.shown_images(group.node_tree) if group else []
+            material.put(slot, load_worn(variant, slot.index, kind, softness, pack))
+            for image in before:
+                if not image.users:
+                    bpy.data.images.remove(image)
+    about = dict(obj.get(ABOUT, {}))
+    about.update(variant=variant.name, kind=variant.kind, gallery=_stored_path(variant.folder.parent))
+    if UV_LAYER in obj.data.uv_layers and len(obj.data.uv_layers) == 1:
+        about["uv_layer"] = UV_LAYER
+    obj[ABOUT] = about
+    if LEVEL not in obj:
+        obj[LEVEL] = 0.5 if level is None else level
+        obj.id_properties_ui(LEVEL).update(min=0.0, max=1.0, soft_min=0.0, soft_max=1.0, description="Wear level")
+        obj.property_overridable_library_set(f'["{LEVEL}"]', True)
+    set_level(obj, obj[LEVEL] if level is None else level)
+
+
+def load_worn(variant: Variant, slot: int, kind: Kind, softness: float, pack: bool) -> material.Worn:
+    """A variant's pictures of one slot as new datablocks."""
+    pictures = {what: open_file(variant.file(what, slot), what == "color") for what in ("color", "surface", "onset")}
+    for what, image in pictures.items():
+        image.name = f"{variant.name} {what}"
+        if pack:
+            image.pack()
+    return material.Worn(pictures["color"], pictures["surface"], pictures["onset"], kind.look.relief, softness)
+
+
+def _stored_path(folder: Path) -> str:
+    """As Blender would store it: relative to the .blend where it lies beside it."""
+    if not bpy.data.filepath:
+        return str(folder)
+    try:
+        return bpy.path.relpath(str(folder))
+    except ValueError:  # another drive, on Windows
+        return str(folder)
+
+
+def remove(obj: bpy.types.Object) -> None:
+    """Take wear off an object: nodes, links, slots, properties and an own UV map are as before it was applied."""
+    obj = check_object(obj)
+    if ABOUT not in obj:
+        raise SynGenError(f"{obj.name!r} has no wear to remove.")
+    about = obj[ABOUT]
+    for index, slot in enumerate(obj.material_slots):
+        if material.give_back_material(obj, index):
+            continue
+        still_worn = any(
+            other != obj and ABOUT in other and any(s.material == slot.material for s in other.material_slots)
+            for other in bpy.data.objects if other.type == "MESH"
+        )
+        if slot.material is not None and not still_worn:
+            material.take_out(slot.material)
+    layer = about.get("uv_layer")
+    shared = any(other != obj and ABOUT in other and other.data == obj.data for other in bpy.data.objects)
+    if layer and layer in obj.data.uv_layers and not shared:
+        obj.data.uv_layers.remove(obj.data.uv_layers[layer])
+    for name in (ABOUT, LEVEL):
+        if name in obj:
+            del obj[name]
+    obj.update_tag()
+
+
+def applied_kind(obj: bpy.types.Object) -> Kind:
+    """The kind of wear the object has. Raises SynGenError where it has none (or one this version does not know)."""
+    if ABOUT not in obj:
+        raise SynGenError(f"{obj.name!r} has no wear.", "Press Generate and choose a variant.")
+    return kind_named(obj[ABOUT]["kind"])
+
+
+def applied_variants(obj: bpy.types.Object) -> list[Variant]:
+    """The accepted variants of the object's gallery that could stand in for the one it wears (itself included),
+    by name; empty where the gallery is gone."""
+    about = obj[ABOUT]
+    folder = Path(bpy.path.abspath(about["gallery"]))
+    now = read_variant(folder / about["variant"])
+    if now is None:
+        return []
+    same_input = now.name.rsplit("-", 1)[1]
+    found = [read_variant(p) for p in sorted(folder.iterdir()) if p.name.endswith(same_input)]
+    return [v for v in found if v is not None and v.kind == now.kind and (v.accepted or v.name == now.name)]
+
+
+def describe(obj: bpy.types.Object) -> Found:
+    """What was found on the object, for the panel. Raises SynGenError."""
+    return find(obj)

@@ -1,0 +1,178 @@
+"""The command line: arguments, progress, signals, exit codes. One for `batch.py` and for `--command syngen`. Imports bpy.
+
+Exit codes: 0 done, 1 something the user can mend (one line on stderr), 2 wrong arguments, 130 stopped.
+"""
+
+import argparse
+import dataclasses
+import json
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+import bpy
+
+from .. import jobs
+from .. import recipe as recipes
+from ..errors import SynGenError
+from . import dataset
+
+EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_STOPPED = 0, 1, 2, 130
+
+
+def parser(program: str) -> argparse.ArgumentParser:
+    """The arguments. They stand after `--`."""
+    p = argparse.ArgumentParser(prog=program, description="Render a labelled dataset from the scene, or go on with one.")
+    p.add_argument("--recipe", metavar="FILE", help="the recipe (TOML); without it every key takes its default")
+    p.add_argument("--out", metavar="FOLDER", required=True, help="the job's folder; a job that is there already goes on")
+    p.add_argument("--frames", metavar="N", type=int, help="how many frames the job has (all shards together)")
+    p.add_argument("--seed", metavar="S", type=int, default=0, help="seed of the job (default 0)")
+    p.add_argument("--shard", metavar="I/N", default="0/1", help="render only shard I of N, counted from 0")
+    p.add_argument("--scene", metavar="FILE", help="open this .blend first (needed under the bpy module)")
+    p.add_argument("--formats-only", action="store_true", help="render nothing: write the formats again from the records")
+    p.add_argument("--overview", metavar="FILE", help="afterwards draw a contact sheet with labels to this PNG")
+    p.add_argument("--progress", choices=("text", "json"), default="text", help=argparse.SUPPRESS)
+    return p
+
+
+def main(argv: Sequence[str], program: str = "batch.py") -> int:
+    """Run a job from arguments; the exit code."""
+    try:
+        arguments = parser(program).parse_args(list(argv))
+    except SystemExit as stop:  # argparse has said what is wrong
+        return EXIT_OK if stop.code == 0 else EXIT_USAGE
+    tell = _Teller(arguments.progress == "json")
+    try:
+        with _Signals() as signals:
+            return _run(arguments, tell, signals)
+    except SynGenError as error:
+        tell.error(error)
+        return EXIT_ERROR
+
+
+def _run(arguments: argparse.Namespace, tell: "_Teller", signals: "_Signals") -> int:
+    open_scene(arguments.scene)
+    out = Path(arguments.out).expanduser().resolve()
+    shard = jobs.parse_shard(arguments.shard)
+    recipe = recipes.load(arguments.recipe) if arguments.recipe else recipes.Recipe()
+    if arguments.formats_only:
+        return _formats_only(arguments, recipe, out, tell)
+    if arguments.frames is None:
+        raise SynGenError("--frames is missing.", "Say how many frames the job has, for example --frames 200.")
+    if not 0 <= arguments.seed < 2**63:
+        raise SynGenError(f"--seed {arguments.seed} is not allowed.", "It takes a whole number from 0 to 2^63 - 1.")
+    job = dataset.Job(recipe, out, arguments.frames, arguments.seed, shard)
+    summary = dataset.run(job, report=tell.progress, should_stop=lambda: signals.asked)
+    for warning in summary.warnings:
+        tell.warning(warning)
+    if summary.stopped:
+        tell.line("Stopped. The same command goes on from here.")
+        return EXIT_STOPPED
+    tell.done(summary, out)
+    if arguments.overview:
+        _overview(out, Path(arguments.overview), tell)
+    return EXIT_OK
+
+
+def _formats_only(arguments: argparse.Namespace, recipe: recipes.Recipe, out: Path, tell: "_Teller") -> int:
+    about = jobs.read_job(out)
+    kept = recipe if arguments.recipe else recipes.from_dict(about["inputs"]["recipe"], str(out / "job.json"))
+    last = max((int(p.stem) for p in (out / "records").glob("*/*.json")), default=-1)
+    if last < 0:
+        raise SynGenError(f"The folder {out} has no finished frame.", "Render first.")
+    jobs.rebuild(out, kept, int(about["inputs"]["seed"]), arguments.frames or last + 1)
+    tell.line(f"Wrote {', '.join(kept.export.formats)} again into {out}")
+    if arguments.overview:
+        _overview(out, Path(arguments.overview), tell)
+    return EXIT_OK
+
+
+def _overview(out: Path, target: Path, tell: "_Teller") -> None:
+    from ..formats.overview import overview
+
+    tell.line(f"Contact sheet: {overview(out, target.expanduser().resolve())}")
+
+
+def open_scene(path: str | None) -> None:
+    """Open a .blend, scripts in it off; without a path, insist that one is open. Raises SynGenError."""
+    if path is None:
+        if not bpy.data.filepath:
+            raise SynGenError("No scene file is open.", "Name a .blend before --python (check that it exists), or use --scene FILE.")
+        return
+    file = Path(path).expanduser().resolve()
+    if not file.is_file():
+        raise SynGenError(f"The scene {file} does not exist.", "Check the path after --scene.")
+    try:
+        bpy.ops.wm.open_mainfile(filepath=str(file), load_ui=False, use_scripts=False)
+    except RuntimeError as error:
+        raise SynGenError(f"The scene {file} cannot be opened: {error}".strip(), "Is it a .blend of this or an older Blender?") from error
+
+
+class _Teller:
+    """Progress and errors, as lines for people or as JSON lines for the panel."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self.begun = time.monotonic()
+        self.rendered = 0
+
+    def line(self, text: str) -> None:
+        self._json("line", text=text) if self.as_json else print(f"syngen: {text}", flush=True)
+
+    def _json(self, kind: str, **values: object) -> None:
+        print("SYNGEN " + json.dumps({"type": kind, **values}), flush=True)
+
+    def progress(self, progress: dataset.Progress) -> None:
+        if self.as_json:
+            self._json("progress", **dataclasses.asdict(progress))
+        elif progress.frame < 0:
+            print(f"syngen: {progress.what}" + (f" ({progress.done} of {progress.total} are there)" if progress.done else ""), flush=True)
+        else:
+            self.rendered += 1
+            pace = (time.monotonic() - self.begun) / self.rendered
+            left = pace * (progress.total - progress.done)
+            print(f"syngen: frame {progress.frame} done, {progress.done} of {progress.total}, {progress.seconds:.1f} s, "
+                  f"about {_clock(left)} left", flush=True)
+
+    def warning(self, text: str) -> None:
+        self._json("warning", text=text) if self.as_json else print(f"syngen: warning: {text}", file=sys.stderr, flush=True)
+
+    def error(self, error: SynGenError) -> None:
+        if self.as_json:
+            self._json("error", message=error.message, hint=error.hint)
+        else:
+            print(f"syngen: error: {error}", file=sys.stderr, flush=True)
+
+    def done(self, summary: dataset.Summary, out: Path) -> None:
+        text = f"{summary.rendered} frames rendered, {summary.found_finished} were there"
+        if summary.no_target:
+            text += f", {summary.no_target} of the job without a target"
+        text += f". Dataset in {out}" if summary.complete else ". Other shards are not finished yet."
+        self._json("done", text=text, complete=summary.complete) if self.as_json else self.line(text)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+class _Signals:
+    """SIGINT and SIGTERM ask to stop instead of killing: the frame in work is thrown away, nothing else."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> "_Signals":
+        self.before = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)

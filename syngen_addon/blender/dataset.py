@@ -1,0 +1,521 @@
+"""The job: frames with labels from the open scene, and the formats made of them. Imports bpy.
+
+One function, `run`, for the command line, the background process of the panel and the tests. The scene is borrowed:
+whatever happens, it is as it was when `run` returns or raises.
+"""
+
+import fnmatch
+import hashlib
+import json
+import platform
+import re
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .. import jobs
+from ..errors import SynGenError
+from ..files import write_bytes
+from ..labels.layers import Instance, Layers
+from ..labels.record import accepts, encode, make_record, no_target_record
+from ..recipe import Recipe, to_dict
+from ..sampling.frame import FrameDraw, SceneFacts, draw_frame
+from ..variants import Variant, make_variants
+from ..wear.levels import wear_class
+from . import ageing, material
+from .level import get_level, set_level
+from .names import ABOUT, CLASS, LEVEL
+from .render import configure, render_frame, resolve_device
+from .scene import Rig, background_files, environment_files, is_rendered, scene_facts
+from .state import Borrowed
+from .target import aged_objects
+
+GIVE_UP_AFTER = 10
+"""So many frames without a single target, from the first on, and the job ends: nothing can be seen."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the command line says beside the recipe. only: this one frame."""
+
+    recipe: Recipe
+    out: Path
+    frames: int
+    seed: int = 0
+    shard: tuple[int, int] = (0, 1)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """done of total frames of this shard; what: what is being done; frame: the one just finished, -1 for none."""
+
+    done: int
+    total: int
+    what: str
+    frame: int = -1
+    seconds: float = 0.0
+
+
+@dataclass
+class Summary:
+    """What a run did. stopped: it was asked to stop before it was through."""
+
+    rendered: int = 0
+    found_finished: int = 0
+    no_target: int = 0
+    stopped: bool = False
+    complete: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Target:
+    """One object to label, and what it can wear."""
+
+    obj: bpy.types.Object
+    index: int
+    object_class: str
+    kind: str
+    variants: list[Variant]
+    groups: dict[int, bpy.types.NodeTree] = field(default_factory=dict)
+    worn: dict[tuple[int, int], material.Worn] = field(default_factory=dict)
+    wears: int = -1
+
+
+def run(
+    job: Job,
+    *,
+    report: Callable[[Progress], None] = lambda progress: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Summary:
+    """Render the job's frames that are not finished yet, write their records, and the formats once all are there.
+
+    Raises SynGenError for anything a user can mend, before the scene is touched wherever that can be known.
+    """
+    recipe, out = job.recipe, job.out
+    if job.frames < 1:
+        raise SynGenError(f"--frames {job.frames}: a job has at least one frame.")
+    scene, layer = bpy.context.scene, bpy.context.view_layer
+    if not bpy.data.filepath:
+        raise SynGenError("The scene is not saved.", "Save the .blend file first: a job is tied to its scene file.")
+    objects = find_targets(recipe, scene, layer)
+    environments = environment_files(recipe) if recipe.light.randomize else []
+    backgrounds = background_files(recipe)
+    device = resolve_device(recipe.render.device)
+    if not recipe.camera.randomize:
+        check_camera(scene)
+    jobs.check_writable(out)
+    inputs = job_inputs(job, objects, environments, backgrounds, device)
+    fingerprint = jobs.open_folder(out, inputs, recipe)
+    summary = Summary()
+    mine = list(jobs.frames_of(job.frames, job.shard))
+    missing = [frame for frame in mine if jobs.read_record(out, frame) is None]
+    summary.found_finished = len(mine) - len(missing)
+    if missing:
+        with Borrowed() as borrowed, tempfile.TemporaryDirectory(prefix="syngen-") as scratch:
+            frames = _Frames(job, fingerprint, scene, layer, borrowed, Path(scratch), report, should_stop)
+            frames.prepare(objects, environments, backgrounds, device)
+            summary.warnings = frames.warnings
+            frames.render(missing, summary)
+    if not summary.stopped:
+        finish(job, objects, summary)
+    return summary
+
+
+def finish(job: Job, objects: list[bpy.types.Object], summary: Summary) -> None:
+    """Write the formats once every frame of the job is there; raise where the job shows no target at all."""
+    records = [jobs.read_record(job.out, frame) for frame in range(job.frames)]
+    summary.no_target = sum(1 for r in records if r is not None and r["no_target"])
+    summary.complete = None not in records
+    if summary.complete:
+        if summary.no_target == job.frames:
+            raise SynGenError(f"None of the {job.frames} frames shows a target.", _NEVER_SEEN)
+        jobs.rebuild(job.out, job.recipe, job.seed, job.frames, class_list(job.recipe, objects))
+
+
+_NEVER_SEEN = "Check that the targets are not inside or behind other objects, and the camera's ranges."
+
+
+def class_list(recipe: Recipe, objects: list[bpy.types.Object]) -> list[str] | None:
+    """Every class name the job can have, so that category ids do not depend on which frames are there."""
+    if recipe.labels.class_from == "object":
+        return sorted({object_class(obj, recipe) for obj in objects})
+    if recipe.labels.class_from == "kind":
+        return sorted({_kind_of(obj, recipe) for obj in objects})
+    return []
+
+
+def object_class(obj: bpy.types.Object, recipe: Recipe) -> str:
+    """The object's class: by the recipe's table, its own property, or its name without Blender's number."""
+    for pattern, name in recipe.targets.classes.items():
+        if fnmatch.fnmatchcase(obj.name, pattern):
+            return name
+    return str(obj.get(CLASS, "")) or re.sub(r"\.\d{3,}$", "", obj.name)
+
+
+def _kind_of(obj: bpy.types.Object, recipe: Recipe) -> str:
+    return str(obj[ABOUT]["kind"]) if ABOUT in obj else recipe.wear.kind
+
+
+def find_targets(recipe: Recipe, scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:
+    """The objects of the job, by name. Raises SynGenError: none, one that renders do not show, one that is instanced."""
+    patterns = recipe.targets.objects
+    meshes = sorted((o for o in scene.objects if o.type == "MESH"), key=lambda o: o.name)
+    if patterns:
+        for pattern in patterns:
+            if not any(fnmatch.fnmatchcase(o.name, pattern) for o in meshes):
+                raise SynGenError(f"targets.objects: no mesh object of the scene is called {pattern!r}.",
+                                  f"There are: {', '.join(o.name for o in meshes[:12]) or 'none'}.")
+        targets = [o for o in meshes if any(fnmatch.fnmatchcase(o.name, p) for p in patterns)]
+    else:
+        targets = aged_objects(scene)
+    if not targets:
+        raise SynGenError("The scene has no target: no object has wear.",
+                          "Give an object wear first (Generate, choose one), or name objects in targets.objects.")
+    hidden = [o.name for o in targets if not is_rendered(o, layer)]
+    if len(hidden) == len(targets):
+        raise SynGenError(f"No target can be seen: {', '.join(hidden)} is hidden in renders.", "Show it (the camera icon in the outliner).")
+    targets = [o for o in targets if o.name not in hidden]
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    names = {o.name for o in targets}
+    for instance in depsgraph.object_instances:
+        if instance.is_instance and instance.object.original.name in names and instance.parent.original.name not in names:
+            raise SynGenError(
+                f"The target {instance.object.original.name!r} is also shown as an instance by {instance.parent.original.name!r}; "
+                "the copies cannot be told apart.", "Make the instances real (Object > Apply > Make Instances Real), or name other targets.")
+    if len(targets) > 32000:
+        raise SynGenError(f"There are {len(targets)} targets; a frame can tell 32,000 apart.", "Name fewer in targets.objects.")
+    return targets
+
+
+def check_camera(scene: bpy.types.Scene) -> None:
+    """The scene's own camera can be used. Raises SynGenError."""
+    if scene.camera is None:
+        raise SynGenError("camera.randomize is off and the scene has no camera.", "Add a camera, or let SynGen draw it.")
+    if scene.camera.data.type == "PANO":
+        raise SynGenError(f"The camera {scene.camera.name!r} is panoramic, which labels do not support.", "Use a perspective camera.")
+
+
+def job_inputs(job: Job, objects: list[bpy.types.Object], environments: list[Path], backgrounds: list[Path], device: str) -> dict[str, Any]:
+    """Everything that decides what the frames look like, JSON-ready: two jobs with the same are the same job."""
+    files: dict[str, str] = {}
+    for path in [*environments, *backgrounds]:
+        files[path.name] = jobs.file_hash(path)
+    for image in bpy.data.images:
+        if image.source == "FILE" and not image.packed_file and image.filepath:
+            path = bpy.path.abspath(image.filepath, library=image.library)
+            files[image.filepath] = jobs.file_hash(path)
+    for library in bpy.data.libraries:
+        files[library.filepath] = jobs.file_hash(bpy.path.abspath(library.filepath))
+    if job.recipe.transfer.protect_image:
+        files[job.recipe.transfer.protect_image] = jobs.file_hash(bpy.path.abspath(job.recipe.transfer.protect_image))
+    if job.recipe.randomize.variant:
+        for obj in objects:
+            if ABOUT in obj:
+                for variant in ageing.applied_variants(obj):
+                    for path in sorted(variant.folder.iterdir()):
+                        files[f"{obj.name}/{variant.name}/{path.name}"] = jobs.file_hash(path)
+    return {
+        "recipe": to_dict(job.recipe),
+        "seed": job.seed,
+        "scene": {"sha256": jobs.file_hash(bpy.data.filepath), "name": bpy.context.scene.name, "layer": bpy.context.view_layer.name},
+        "files": files,
+        "blender": f"{bpy.app.version_string} {bpy.app.build_hash.decode()}",
+        "syngen": syngen_version(),
+        "device": device,
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def syngen_version() -> str:
+    """The version, from its one source: the manifest."""
+    manifest = Path(__file__).resolve().parents[2] / "blender_manifest.toml"
+    return str(tomllib.loads(manifest.read_text(encoding="utf-8"))["version"])
+
+
+class _Frames:
+    """The frames of one run, in a scene that is borrowed."""
+
+    def __init__(self, job: Job, fingerprint: str, scene: bpy.types.Scene, layer: bpy.types.ViewLayer, borrowed: Borrowed,
+                 scratch: Path, report: Callable[[Progress], None], should_stop: Callable[[], bool]) -> None:
+        self.job, self.fingerprint, self.scene, self.layer = job, fingerprint, scene, layer
+        self.borrowed, self.scratch, self.report, self.should_stop = borrowed, scratch, report, should_stop
+        self.warnings: list[str] = []
+        self.targets: list[_Target] = []
+        self.facts: SceneFacts
+        self.rig: Rig
+        self.device = ""
+        self.refused_before = False
+
+    # --- before the first frame
+
+    def prepare(self, objects: list[bpy.types.Object], environments: list[Path], backgrounds: list[Path], device: str) -> None:
+        """Borrow the scene: wear, passes, rig, indices."""
+        recipe, borrowed = self.job.recipe, self.borrowed
+        self.device = device
+        for number, obj in enumerate(objects):
+            if ABOUT not in obj:
+                self._age(obj, number, len(objects))
+        self.warnings += configure(self.scene, self.layer, recipe, device, borrowed)
+        self.targets = [self._target(obj, index + 1) for index, obj in enumerate(objects)]
+        indices = {t.obj.name: t.index for t in self.targets}
+        for obj in self.scene.objects:
+            borrowed.set(obj, "pass_index", indices.get(obj.name, 0))
+        if not recipe.camera.randomize and self.scene.camera.data.dof.use_dof:
+            self.warnings.append("Depth of field is off in this job: labels are made from the sharp scene.")
+            borrowed.set(self.scene.camera.data.dof, "use_dof", False)
+        for target in self.targets:
+            borrowed.set_key(target.obj, LEVEL, get_level(target.obj))
+            borrowed.afterwards(target.obj.update_tag)
+        depsgraph = bpy.context.evaluated_depsgraph_get()
+        counts = {t.obj.name: len(t.variants) for t in self.targets}
+        self.facts = scene_facts(recipe, objects, counts, depsgraph, len(environments), len(backgrounds))
+        self.rig = Rig.build(self.scene, recipe, environments, backgrounds, borrowed)
+
+    def _age(self, obj: bpy.types.Object, number: int, count: int) -> None:
+        """Give a target that has no wear yet its variants, for this run only."""
+        recipe = self.job.recipe
+
+        def progress(fraction: float, text: str) -> None:
+            self.report(Progress(0, 0, f"{obj.name} ({number + 1} of {count}): {text}"))
+
+        had_layer = bool(obj.data.uv_layers)
+        request = ageing.gather(obj, recipe, ageing.kind_named(recipe.wear.kind))
+        if not had_layer:
+            self.borrowed.afterwards(lambda: _remove_own_layer(obj))
+        made = make_variants(request, self.job.out / "variants", progress=progress, should_stop=self.should_stop)
+        self.warnings += [f"{obj.name}: {warning}" for warning in (made[0].warnings if made else ())]
+        chosen = next((v for v in made if v.accepted), None)
+        if chosen is None:
+            raise SynGenError(f"Every variant of {obj.name!r} was refused: {made[0].sentence}",
+                              "Change [texture] or [filters] in the recipe.")
+        middle = sum(recipe.wear.level) / 2
+        ageing.apply_variant(obj, chosen, softness=recipe.wear.softness, level=middle, pack=False)
+        self.borrowed.afterwards(lambda: ageing.remove(obj))
+
+    def _target(self, obj: bpy.types.Object, index: int) -> _Target:
+        recipe = self.job.recipe
+        kind = ageing.applied_kind(obj)
+        variants = ageing.applied_variants(obj)
+        if not variants and recipe.randomize.variant:
+            self.warnings.append(f"{obj.name}: its gallery is gone; every frame shows the variant it wears.")
+        target = _Target(obj, index, object_class(obj, recipe), kind.name, variants)
+        worn_now = str(obj[ABOUT]["variant"])
+        target.wears = next((i for i, v in enumerate(variants) if v.name == worn_now), -1)
+        if recipe.randomize.variant and len(variants) > 1:
+            self._own_groups(target)
+        return target
+
+    def _own_groups(self, target: _Target) -> None:
+        """Groups that this target shares with none, so that it can show another variant than its twins."""
+        obj = target.obj
+        for index, slot in enumerate(obj.material_slots):
+            node = material.group_of(slot.material)
+            if node is None:
+                continue
+            if slot.material.users > 1 and self._is_shared(obj, slot.material):
+                before, link = slot.material, slot.link
+                copy = before.copy()
+                material.group_of(copy).node_tree = material.group_of(copy).node_tree.copy()
+                slot.link = "OBJECT"
+                slot.material = copy
+                self.borrowed.afterwards(lambda index=index, before=before, link=link, copy=copy: _give_back(obj, index, before, link, copy))
+                node = material.group_of(copy)
+            group = node.node_tree
+            before_images = {name: group.nodes[name].image for name in ("color", "surface", "onset")}
+
+            def give_back(group: bpy.types.NodeTree = group, images: dict[str, bpy.types.Image] = before_images) -> None:
+                for name, image in images.items():
+                    group.nodes[name].image = image
+
+            self.borrowed.afterwards(give_back)
+            target.groups[index] = group
+
+    def _is_shared(self, obj: bpy.types.Object, shared: bpy.types.Material) -> bool:
+        return any(o != obj and any(s.material == shared for s in o.material_slots) for o in self.scene.objects if o.type == "MESH")
+
+    # --- frames
+
+    def render(self, frames: list[int], summary: Summary) -> None:
+        """Render these frames. A frame counts only if its render finished and no stop was asked for."""
+        total = len(frames) + summary.found_finished
+        barren = 0
+        self._tell(Progress(summary.found_finished, total, "Rendering"))
+        for frame in frames:
+            begun = time.monotonic()
+            record = self._frame(frame)
+            if record is None:
+                summary.stopped = True
+                return
+            write_bytes(jobs.record_path(self.job.out, frame), encode(record))
+            summary.rendered += 1
+            seconds = time.monotonic() - begun
+            self._log({"frame": frame, "seconds": round(seconds, 3), "attempt": record["attempt"], "no_target": record["no_target"]})
+            self._tell(Progress(summary.found_finished + summary.rendered, total, "Rendering", frame, seconds))
+            barren = barren + 1 if record["no_target"] else -10**9
+            if barren >= GIVE_UP_AFTER and not summary.found_finished:
+                raise SynGenError(f"None of the first {barren} frames shows a target.", _NEVER_SEEN)
+
+    def _tell(self, progress: Progress) -> None:
+        self.report(progress)
+
+    def _log(self, line: dict[str, Any]) -> None:
+        shard = f"{self.job.shard[0]}-of-{self.job.shard[1]}"
+        try:
+            with open(self.job.out / f"log-{shard}.jsonl", "a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise SynGenError(f"Cannot write the log in {self.job.out}: {error.strerror}.", "Free some space; the job resumes where it stopped.") from error
+
+    def _frame(self, frame: int) -> dict[str, Any] | None:
+        """The record of a frame, its picture written; None where a stop was asked for.
+
+        Attempts differ by the camera only. The first is rendered in full unless the frame before had to be drawn
+        again; others are first looked at with one sample: the index pass is exact from the first sample on, so the
+        decision is the same and costs a hundredth.
+        """
+        recipe = self.job.recipe
+        attempts = recipe.labels.redraws + 1 if recipe.camera.randomize else 1
+        fallback = None
+        reason = ""
+        for attempt in range(attempts):
+            draw = draw_frame(recipe, self.facts, self.job.seed, frame, attempt)
+            self._show(draw)
+            done = None
+            if attempt == 0 and not self.refused_before:
+                done = self._render(recipe.render.samples)
+                layers = None if done is None else done[1]
+            else:
+                probe = self._render(1)
+                layers = None if probe is None else probe[1]
+            if layers is None:
+                return None
+            record = self._record(frame, attempt, draw, layers)
+            good, reason = accepts(record, recipe.labels)
+            if good:
+                self.refused_before = attempt > 0
+                return self._keep(frame, attempt, draw, done)
+            if fallback is None and any(i["area"] >= recipe.labels.min_pixels for i in record["instances"]):
+                fallback = (attempt, draw, done)
+        self.refused_before = True
+        if fallback is not None:
+            self._show(fallback[1])
+            return self._keep(frame, *fallback)
+        return no_target_record({**self._header(frame, attempts - 1, draw), "reason": reason})
+
+    def _keep(self, frame: int, attempt: int, draw: FrameDraw, done: tuple[bytes, Layers] | None) -> dict[str, Any] | None:
+        done = done or self._render(self.job.recipe.render.samples)
+        if done is None:
+            return None
+        picture, layers = done
+        record = self._record(frame, attempt, draw, layers)
+        record["picture"] = {"file": jobs.picture_name(frame), "sha256": hashlib.sha256(picture).hexdigest()}
+        write_bytes(self.job.out / jobs.picture_name(frame), picture)
+        return record
+
+    def _render(self, samples: int) -> tuple[bytes, Layers] | None:
+        if self.should_stop():
+            return None
+        self.scene.cycles.samples = samples
+        self.scene.cycles.use_denoising = samples > 1 and self.denoise
+        done = render_frame(self.scene, self.layer, self.scratch)
+        return None if self.should_stop() else done
+
+    @property
+    def denoise(self) -> bool:
+        from .render import has_denoiser
+
+        return self.job.recipe.render.denoise and has_denoiser()
+
+    def _show(self, draw: FrameDraw) -> None:
+        """Put a drawn frame into the scene."""
+        recipe = self.job.recipe
+        self.rig.show(draw)
+        self.scene.view_settings.exposure = recipe.render.exposure_ev + draw.exposure_ev
+        for target in self.targets:
+            name = target.obj.name
+            number = draw.variants.get(name, target.wears)
+            if target.groups and number != target.wears:
+                self._wear(target, number)
+            if name in draw.levels:
+                set_level(target.obj, draw.levels[name])
+
+    def _wear(self, target: _Target, number: int) -> None:
+        variant = target.variants[number]
+        kind = ageing.kind_named(variant.kind)
+        for index, group in target.groups.items():
+            if index not in variant.slots:
+                continue
+            if (number, index) not in target.worn:
+                worn = ageing.load_worn(variant, index, kind, self.job.recipe.wear.softness, pack=False)
+                for image in worn.images.values():
+                    self.borrowed.new(bpy.data.images, image)
+                target.worn[number, index] = worn
+            material.show(group, target.worn[number, index])
+        target.wears = number
+
+    # --- records
+
+    def _record(self, frame: int, attempt: int, draw: FrameDraw, layers: Layers) -> dict[str, Any]:
+        recipe = self.job.recipe
+        instances = []
+        for target in self.targets:
+            level = get_level(target.obj)
+            instances.append(Instance(
+                target.index, target.obj.name, target.object_class, target.kind,
+                wear_class(level, ageing.kind_named(target.kind), recipe.wear), level, target.wears))
+        return make_record(layers, instances, recipe.labels, self._header(frame, attempt, draw))
+
+    def _header(self, frame: int, attempt: int, draw: FrameDraw) -> dict[str, Any]:
+        recipe = self.job.recipe
+        header: dict[str, Any] = {
+            "frame": frame, "attempt": attempt, "seed": self.job.seed, "fingerprint": self.fingerprint,
+            "draw": draw.as_dict(), "camera": camera_numbers(self.scene),
+            "view": {"transform": recipe.render.view_transform, "exposure_ev": round(recipe.render.exposure_ev + draw.exposure_ev, 6)},
+            "environment": "", "background": "",
+        }
+        if draw.environment is not None:
+            header["environment"] = self.rig.environments[draw.environment.index].name
+        if draw.background is not None and draw.background.image is not None:
+            header["background"] = self.rig.backgrounds[draw.background.image].name
+        return header
+
+
+def camera_numbers(scene: bpy.types.Scene) -> dict[str, Any]:
+    """Intrinsics in pixels and the 4 x 4 camera-to-world matrix (Blender's: looks down -Z, +Y up), row by row."""
+    camera, width, height = scene.camera, scene.render.resolution_x, scene.render.resolution_y
+    data = camera.data
+    longest = max(width, height) if data.sensor_fit == "AUTO" else width if data.sensor_fit == "HORIZONTAL" else height
+    sensor = data.sensor_height if data.sensor_fit == "VERTICAL" else data.sensor_width
+    numbers: dict[str, Any] = {
+        "type": data.type, "width": width, "height": height,
+        "cx": width / 2 - data.shift_x * longest, "cy": height / 2 + data.shift_y * longest,
+        "matrix_world": [[float(f"{v:.9g}") for v in row] for row in camera.matrix_world],
+    }
+    if data.type == "PERSP":
+        numbers["fx"] = numbers["fy"] = float(f"{data.lens / sensor * longest:.9g}")
+    elif data.type == "ORTHO":
+        numbers["ortho_scale"] = float(f"{data.ortho_scale:.9g}")
+    return numbers
+
+
+def _remove_own_layer(obj: bpy.types.Object) -> None:
+    from .names import UV_LAYER
+
+    if UV_LAYER in obj.data.uv_layers:
+        obj.data.uv_layers.remove(obj.data.uv_layers[UV_LAYER])
+
+
+def _give_back(obj: bpy.types.Object, index: int, before: bpy.types.Material, link: str, copy: bpy.types.Material) -> None:
+    slot = obj.material_slots[index]
+    slot.material = before if link == "OBJECT" else None
+    slot.link = link
+    group = material.group_of(copy).node_tree
+    bpy.data.materials.remove(copy)
+    bpy.data.node_groups.remove(group)

@@ -1,0 +1,300 @@
+"""Wear on a material: one node group before the Principled inputs, put in and taken out without a trace.
+
+The group is SynGen's own; the user's nodes, links and values are never changed but for the four links that pass
+through it. It reads the level from the object, so that one material serves many objects. Imports bpy, numpy.
+"""
+
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from .names import ABOUT, GROUP, LEVEL, SLOT_MATERIAL, WEAR_AOV
+from .target import Slot, is_wear_group
+
+SOCKETS = (("Base Color", "Color", "NodeSocketColor"), ("Roughness", "Roughness", "NodeSocketFloat"),
+           ("Metallic", "Metallic", "NodeSocketFloat"), ("Normal", "Normal", "NodeSocketVector"))
+"""(input of the Principled BSDF, socket of the group, its type)."""
+RELIEF_M = 0.006
+"""Depth of a height map of relief 1."""
+LIP_M = 0.0006
+"""How far paint lifts where the front reaches it."""
+HALO = 0.10
+"""How far, in levels, orange stain runs ahead of the front."""
+
+
+@dataclass(frozen=True)
+class Worn:
+    """What a group shows: the aged texture's images and the numbers of its kind."""
+
+    color: bpy.types.Image
+    surface: bpy.types.Image
+    onset: bpy.types.Image
+    relief: float
+    softness: float
+
+    @property
+    def images(self) -> dict[str, bpy.types.Image]:
+        return {"color": self.color, "surface": self.surface, "onset": self.onset}
+
+
+def put(slot: Slot, worn: Worn) -> bpy.types.ShaderNode:
+    """Put the group before the slot's Principled inputs, or show another variant in the one that is there."""
+    tree = slot.material.node_tree
+    node = next((n for n in tree.nodes if is_wear_group(n)), None)
+    if node is None:
+        node = _insert(slot)
+    show(node.node_tree, worn)
+    return node
+
+
+def show(group: bpy.types.NodeTree, worn: Worn) -> None:
+    """Let a group show another variant."""
+    for name, image in worn.images.items():
+        group.nodes[name].image = image
+    group.nodes["relief"].outputs[0].default_value = worn.relief * RELIEF_M
+    group.nodes["softness"].outputs[0].default_value = worn.softness
+
+
+def group_of(material: bpy.types.Material | None) -> bpy.types.ShaderNode | None:
+    """The material's wear group node, if it has one."""
+    if material is None or material.node_tree is None:
+        return None
+    return next((n for n in material.node_tree.nodes if is_wear_group(n)), None)
+
+
+def shown_images(group: bpy.types.NodeTree) -> list[bpy.types.Image]:
+    """The images a wear group shows."""
+    return [group.nodes[name].image for name in ("color", "surface", "onset") if group.nodes[name].image]
+
+
+def take_out(material: bpy.types.Material) -> None:
+    """Remove the group and give every Principled input back the link it had."""
+    node = group_of(material)
+    if node is None:
+        return
+    tree = material.node_tree
+    for _, name, _ in SOCKETS:
+        sources = [link.from_socket for link in node.inputs[name].links]
+        targets = [link.to_socket for link in node.outputs[name].links]
+        for link in list(node.outputs[name].links):
+            tree.links.remove(link)
+        for target in targets:
+            for source in sources:
+                tree.links.new(source, target)
+    group = node.node_tree
+    tree.nodes.remove(node)
+    if not group.users:
+        pictures = shown_images(group)
+        bpy.data.node_groups.remove(group)
+        for picture in pictures:
+            if not picture.users:
+                bpy.data.images.remove(picture)
+
+
+def own_material(obj: bpy.types.Object, index: int) -> bpy.types.Material:
+    """The slot's material, or a copy for this object alone where the group cannot be shared.
+
+    It cannot where the material comes from a library, or where another mesh already wears it: an onset map belongs to
+    one mesh. The copy is linked to the object, not to its mesh, and remembers what it stands for.
+    """
+    slot = obj.material_slots[index]
+    material = slot.material
+    worn_elsewhere = group_of(material) is not None and any(
+        other.data != obj.data and ABOUT in other and any(s.material == material for s in other.material_slots)
+        for other in bpy.data.objects if other.type == "MESH"
+    )
+    if not worn_elsewhere and material.library is None:
+        return material
+    return isolate(obj, index)
+
+
+def isolate(obj: bpy.types.Object, index: int) -> bpy.types.Material:
+    """Give the object a copy of the slot's material, with a group of its own where it had one."""
+    slot = obj.material_slots[index]
+    material = slot.material
+    copy = material.copy()
+    copy.name = f"{material.name} ({obj.name})"
+    if group_of(copy) is not None:
+        group_of(copy).node_tree = group_of(copy).node_tree.copy()
+    if SLOT_MATERIAL.format(index) not in obj:
+        obj[SLOT_MATERIAL.format(index)] = {"material": material, "link": slot.link}
+    slot.link = "OBJECT"
+    slot.material = copy
+    return copy
+
+
+def give_back_material(obj: bpy.types.Object, index: int) -> bool:
+    """Undo own_material. False where the slot has no copy."""
+    key = SLOT_MATERIAL.format(index)
+    if key not in obj:
+        return False
+    slot, before = obj.material_slots[index], obj[key]
+    copy = slot.material
+    take_out(copy)
+    material, link = before["material"], before["link"]
+    slot.material = None if link == "DATA" else material
+    slot.link = link
+    if link == "DATA" and slot.material != material:
+        slot.material = material
+    del obj[key]
+    if copy is not None and not copy.users:
+        bpy.data.materials.remove(copy)
+    return True
+
+
+def _insert(slot: Slot) -> bpy.types.ShaderNode:
+    tree, principled = slot.material.node_tree, slot.principled
+    normal_is_linked = bool(principled.inputs["Normal"].links)
+    group = _build_group(f"{GROUP} {slot.material.name}", slot, normal_is_linked)
+    node = tree.nodes.new("ShaderNodeGroup")
+    node.node_tree = group
+    node.name = node.label = GROUP
+    node.select = False
+    node.width = 170
+    node.location = (principled.location.x - 200, principled.location.y + 40)
+    for target_name, name, _ in SOCKETS:
+        target = principled.inputs[target_name]
+        for link in list(target.links):
+            source = link.from_socket
+            tree.links.remove(link)
+            tree.links.new(source, node.inputs[name])
+        if name != "Normal":
+            node.inputs[name].default_value = target.default_value
+        tree.links.new(node.outputs[name], target)
+    return node
+
+
+def _build_group(name: str, slot: Slot, normal_is_linked: bool) -> bpy.types.NodeTree:
+    group = bpy.data.node_groups.new(name, "ShaderNodeTree")
+    for _, socket, kind in SOCKETS:
+        for way in ("INPUT", "OUTPUT"):
+            group.interface.new_socket(socket, in_out=way, socket_type=kind)
+    build = _Builder(group)
+    inputs, outputs = group.nodes.new("NodeGroupInput"), group.nodes.new("NodeGroupOutput")
+
+    level = build.node("ShaderNodeAttribute", "level", attribute_type="INSTANCER", attribute_name=LEVEL).outputs["Fac"]
+    softness, relief = build.value("softness"), build.value("relief")
+    coordinates = _coordinates(build, slot)
+    color = build.image("color", coordinates).outputs["Color"]
+    surface = build.node("ShaderNodeSeparateColor", "surface channels")
+    group.links.new(build.image("surface", coordinates).outputs["Color"], surface.inputs[0])
+    roughness, metallic, height = surface.outputs[0], surface.outputs[1], surface.outputs[2]
+    onset = build.math("MULTIPLY", build.image("onset", coordinates).outputs["Color"], 2.0)
+
+    # The front narrows towards level 0 and 1, so that 0 is untouched, 1 is all worn, and the half-way line of the
+    # soft mask stays `onset < level`: the coverage is exact whatever the softness.
+    room = build.math("MULTIPLY", build.math("MINIMUM", level, build.math("SUBTRACT", 1.0, level)), 2.0)
+    width = build.math("MAXIMUM", build.math("MINIMUM", softness, room), 1e-4)
+    ahead = build.math("SUBTRACT", level, onset)
+    is_worn_at_all = build.math("GREATER_THAN", level, 0.0)
+    mask = build.math("MULTIPLY", build.clamped("ADD", build.math("DIVIDE", ahead, width), 0.5), is_worn_at_all)
+    age = build.clamped("DIVIDE", ahead, 0.5)
+    # Stain and lifted paint run a little ahead of the front, and not at all onto protected texels (onset 2).
+    near = build.clamped("ADD", build.math("DIVIDE", ahead, HALO), 1.0)
+    some = build.clamped("MULTIPLY", level, 10.0)
+    halo = build.math("MULTIPLY", build.math("MULTIPLY", near, near), build.math("MULTIPLY", some, build.math("LESS_THAN", onset, 1.0)))
+
+    stained = build.mix_color("MULTIPLY", build.math("MULTIPLY", halo, 0.4), inputs.outputs["Color"], (0.80, 0.55, 0.36, 1))
+    aged = build.mix_color("MULTIPLY", build.math("SUBTRACT", 1.0, age), color, (1.12, 1.0, 0.88, 1))
+    group.links.new(build.mix_color("MIX", mask, stained, aged), outputs.inputs["Color"])
+    group.links.new(build.mix(mask, inputs.outputs["Roughness"], roughness), outputs.inputs["Roughness"])
+    group.links.new(build.mix(mask, inputs.outputs["Metallic"], metallic), outputs.inputs["Metallic"])
+
+    deep = build.math("MULTIPLY", build.math("MULTIPLY", build.math("SUBTRACT", height, 0.5), relief), mask)
+    lip = build.math("MULTIPLY", build.math("MULTIPLY", halo, build.math("SUBTRACT", 1.0, mask)), LIP_M)
+    bump = build.node("ShaderNodeBump", "bump")
+    bump.inputs["Strength"].default_value = 1.0
+    bump.inputs["Distance"].default_value = 1.0
+    group.links.new(build.math("ADD", deep, lip), bump.inputs["Height"])
+    if normal_is_linked:
+        group.links.new(inputs.outputs["Normal"], bump.inputs["Normal"])
+    group.links.new(bump.outputs["Normal"], outputs.inputs["Normal"])
+    aov = build.node("ShaderNodeOutputAOV", "wear label")
+    aov.aov_name = WEAR_AOV
+    group.links.new(mask, aov.inputs["Value"])
+    _lay_out(group)
+    return group
+
+
+def _coordinates(build: "_Builder", slot: Slot) -> bpy.types.NodeSocket:
+    uv = build.node("ShaderNodeUVMap", "uv")
+    uv.uv_map = slot.uv_layer
+    if np.allclose(slot.mapping, np.eye(3)):
+        return uv.outputs["UV"]
+    both = build.node("ShaderNodeCombineXYZ", "mapped uv")
+    for axis in (0, 1):
+        dot = build.node("ShaderNodeVectorMath", f"map {'uv'[axis]}", operation="DOT_PRODUCT")
+        build.tree.links.new(uv.outputs["UV"], dot.inputs[0])
+        dot.inputs[1].default_value = (*slot.mapping[axis, :2], 0.0)
+        build.tree.links.new(build.math("ADD", dot.outputs["Value"], float(slot.mapping[axis, 2])), both.inputs[axis])
+    return both.outputs["Vector"]
+
+
+class _Builder:
+    """Short names for the few nodes the group is made of."""
+
+    def __init__(self, tree: bpy.types.NodeTree) -> None:
+        self.tree = tree
+
+    def node(self, kind: str, name: str = "", **settings: str) -> bpy.types.ShaderNode:
+        node = self.tree.nodes.new(kind)
+        if name:
+            node.name = node.label = name
+        for attribute, value in settings.items():
+            setattr(node, attribute, value)
+        return node
+
+    def value(self, name: str) -> bpy.types.NodeSocket:
+        return self.node("ShaderNodeValue", name).outputs[0]
+
+    def image(self, name: str, coordinates: bpy.types.NodeSocket) -> bpy.types.ShaderNode:
+        node = self.node("ShaderNodeTexImage", name)
+        self.tree.links.new(coordinates, node.inputs["Vector"])
+        return node
+
+    def _feed(self, target: bpy.types.NodeSocket, source: object) -> None:
+        if isinstance(source, bpy.types.NodeSocket):
+            self.tree.links.new(source, target)
+        else:
+            target.default_value = source
+
+    def math(self, operation: str, first: object, second: object, clamp: bool = False) -> bpy.types.NodeSocket:
+        node = self.node("ShaderNodeMath", operation=operation)
+        node.use_clamp = clamp
+        self._feed(node.inputs[0], first)
+        self._feed(node.inputs[1], second)
+        return node.outputs[0]
+
+    def clamped(self, operation: str, first: object, second: object) -> bpy.types.NodeSocket:
+        return self.math(operation, first, second, clamp=True)
+
+    def mix(self, factor: object, first: object, second: object) -> bpy.types.NodeSocket:
+        node = self.node("ShaderNodeMix", data_type="FLOAT")
+        for target, source in zip((node.inputs[0], node.inputs[2], node.inputs[3]), (factor, first, second), strict=True):
+            self._feed(target, source)
+        return node.outputs[0]
+
+    def mix_color(self, blend: str, factor: object, first: object, second: object) -> bpy.types.NodeSocket:
+        node = self.node("ShaderNodeMix", data_type="RGBA", blend_type=blend)
+        for target, source in zip((node.inputs[0], node.inputs[6], node.inputs[7]), (factor, first, second), strict=True):
+            self._feed(target, source)
+        return node.outputs[2]
+
+
+def _lay_out(tree: bpy.types.NodeTree) -> None:
+    """Columns by distance from the output: a person who opens the group can read it."""
+    depth: dict[str, int] = {}
+    ends = [n for n in tree.nodes if not any(s.links for s in n.outputs)]
+    queue = [(node, 0) for node in ends]
+    while queue:
+        node, column = queue.pop()
+        if depth.get(node.name, -1) >= column:
+            continue
+        depth[node.name] = column
+        queue.extend((link.from_node, column + 1) for s in node.inputs for link in s.links)
+    rows: dict[int, int] = {}
+    for node in tree.nodes:
+        column = depth.get(node.name, 0)
+        node.location = (-220.0 * column, -190.0 * rows.get(column, 0))
+        rows[column] = rows.get(column, 0) + 1

@@ -1,0 +1,225 @@
+"""One render gives the picture and every label layer (Cycles). Imports bpy, numpy, OpenEXR.
+
+The picture is written as PNG without its text chunks (Blender puts render times there), the layers are read from a
+multilayer EXR in a scratch folder. Nothing of the user's compositor, sequencer, border or passes takes part.
+"""
+
+import struct
+import zlib
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ..errors import SynGenError
+from ..labels.layers import Layers
+from ..recipe import Recipe, Render
+from .names import WEAR_AOV
+from .state import Borrowed
+
+DEVICES = {"cuda": "CUDA", "optix": "OPTIX", "hip": "HIP", "metal": "METAL", "oneapi": "ONEAPI"}
+BEST_FIRST = ("optix", "cuda", "hip", "metal", "oneapi")
+KEPT_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"sRGB", b"gAMA", b"cHRM", b"iCCP", b"tRNS"}
+
+
+def resolve_device(wanted: str) -> str:
+    """The device that renders: "cpu" or a GPU's kind. Raises SynGenError where the one asked for is missing."""
+    if wanted == "cpu":
+        return "cpu"
+    preferences = bpy.context.preferences.addons["cycles"].preferences
+    there = [name for name in BEST_FIRST if _gpus(preferences, DEVICES[name])]
+    if wanted == "auto":
+        return there[0] if there else "cpu"
+    if wanted not in there:
+        raise SynGenError(f"render.device = {wanted!r}: this machine has no such device.",
+                          f"Use {', '.join([*there, 'cpu'])} or auto.")
+    return wanted
+
+
+def _gpus(preferences: bpy.types.AddonPreferences, kind: str) -> list[object]:
+    try:
+        return [device for device in preferences.get_devices_for_type(kind) if device.type == kind]
+    except (TypeError, ValueError, RuntimeError):  # this build of Cycles knows nothing of the kind
+        return []
+
+
+def use_device(scene: bpy.types.Scene, device: str, borrowed: Borrowed) -> None:
+    """Let Cycles render on a device that resolve_device gave."""
+    if device == "cpu":
+        borrowed.set(scene.cycles, "device", "CPU")
+        return
+    preferences = bpy.context.preferences.addons["cycles"].preferences
+    borrowed.set(preferences, "compute_device_type", DEVICES[device])
+    for each in preferences.get_devices_for_type(DEVICES[device]):
+        borrowed.set(each, "use", each.type == DEVICES[device])
+    borrowed.set(scene.cycles, "device", "GPU")
+
+
+def view_transforms() -> list[str]:
+    """The names of this Blender's view transforms."""
+    settings = bpy.types.ColorManagedViewSettings.bl_rna.properties["view_transform"]
+    return [item.identifier for item in settings.enum_items]
+
+
+def has_denoiser() -> bool:
+    """Whether this build can denoise; some distributions' cannot, and 5.x would skip it without a word."""
+    import _cycles
+
+    return bool(getattr(_cycles, "with_openimagedenoise", False))
+
+
+def configure(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, recipe: Recipe, device: str, borrowed: Borrowed) -> list[str]:
+    """Set the scene up for rendering frames with labels; what was there comes back when borrowed ends.
+
+    Returns warnings. Raises SynGenError: an unknown view transform, no device.
+    """
+    settings, render, cycles = recipe.render, scene.render, scene.cycles
+    put = borrowed.set
+    warnings: list[str] = []
+    put(render, "engine", "CYCLES")
+    use_device(scene, device, borrowed)
+    for name, value in {
+        "resolution_x": settings.width, "resolution_y": settings.height, "resolution_percentage": 100,
+        "pixel_aspect_x": 1.0, "pixel_aspect_y": 1.0, "use_border": False, "use_crop_to_border": False,
+        "use_sequencer": False, "use_stamp": False, "use_motion_blur": False, "film_transparent": False,
+        "use_persistent_data": True, "use_single_layer": True, "use_multiview": False, "dither_intensity": 0.0,
+        "use_freestyle": False, "use_simplify": False, "filter_size": 1.5, "use_file_extension": True,
+    }.items():
+        put(render, name, value)
+    keep = settings.keep_compositor
+    if keep:
+        warnings.append("The scene's compositor runs on the pictures; labels may then not fit them.")
+    put(render, "use_compositing", keep and render.use_compositing)
+    denoise = settings.denoise and has_denoiser()
+    if settings.denoise and not denoise:
+        warnings.append("This Blender has no OpenImageDenoise: the pictures are not denoised.")
+    for name, value in {
+        "samples": settings.samples, "use_adaptive_sampling": False, "time_limit": 0.0, "seed": 0,
+        "use_animated_seed": False, "use_denoising": denoise, "sample_offset": 0, "film_exposure": 1.0,
+        "pixel_filter_type": "BLACKMAN_HARRIS", "filter_width": 1.5, "use_preview_denoising": False,
+    }.items():
+        borrowed.set_if_there(cycles, name, value)
+    if denoise:
+        for name, value in {"denoiser": "OPENIMAGEDENOISE", "denoising_input_passes": "RGB_ALBEDO_NORMAL",
+                            "denoising_prefilter": "FAST", "denoising_quality": "BALANCED", "denoising_use_gpu": False}.items():
+            borrowed.set_if_there(cycles, name, value)
+    _configure_view(scene, settings, borrowed)
+    _configure_passes(layer, borrowed)
+    _configure_files(render, borrowed)
+    return warnings
+
+
+def _configure_view(scene: bpy.types.Scene, settings: Render, borrowed: Borrowed) -> None:
+    view = scene.view_settings
+    try:
+        borrowed.set(scene.display_settings, "display_device", "sRGB")
+        borrowed.set(view, "view_transform", settings.view_transform)
+    except TypeError as error:
+        raise SynGenError(f"render.view_transform = {settings.view_transform!r} is not one of this Blender's.",
+                          f"It has {', '.join(view_transforms())}.") from error
+    borrowed.set(view, "look", "None")
+    borrowed.set(view, "gamma", 1.0)
+    borrowed.set(view, "use_curve_mapping", False)
+    borrowed.set_if_there(view, "use_white_balance", False)
+    # Exposure changes with every frame; noting it here gives it back at the end.
+    borrowed.set(view, "exposure", view.exposure + 1.0)
+
+
+def _configure_passes(layer: bpy.types.ViewLayer, borrowed: Borrowed) -> None:
+    for owner in (layer, layer.cycles):
+        for name in [p.identifier for p in owner.bl_rna.properties if p.type == "BOOLEAN" and not p.is_readonly]:
+            if name.startswith(("use_pass_", "denoising_store")) and name not in {"use_pass_combined", "use_pass_object_index"}:
+                borrowed.set(owner, name, False)
+    borrowed.set(layer, "use", True)
+    borrowed.set(layer, "use_pass_object_index", True)
+    borrowed.set(layer, "samples", 0)
+    borrowed.set(layer, "material_override", None)
+    borrowed.set_if_there(layer, "world_override", None)
+    if WEAR_AOV not in layer.aovs:
+        aov = layer.aovs.add()
+        aov.name, aov.type = WEAR_AOV, "VALUE"
+        borrowed.afterwards(lambda: layer.aovs.remove(next(a for a in layer.aovs if a.name == WEAR_AOV)))
+
+
+def _configure_files(render: bpy.types.RenderSettings, borrowed: Borrowed) -> None:
+    """Note every file setting once, so that the switching per frame needs no notes of its own."""
+    image = render.image_settings
+    # The order matters on the way back: the format decides which depths and modes are allowed.
+    before = {n: getattr(image, n) for n in ("media_type", "file_format", "color_mode", "color_depth", "compression",
+                                             "exr_codec", "color_management", "use_preview") if hasattr(image, n)}
+
+    def give_back() -> None:
+        for name, value in before.items():
+            setattr(image, name, value)
+
+    borrowed.afterwards(give_back)
+
+
+def as_png(render: bpy.types.RenderSettings) -> None:
+    """File settings of the picture: 8-bit RGB PNG through the view transform."""
+    image = render.image_settings
+    if hasattr(image, "media_type"):
+        image.media_type = "IMAGE"
+    image.file_format, image.color_mode, image.color_depth, image.compression = "PNG", "RGB", "8", 15
+    image.color_management = "FOLLOW_SCENE"
+
+
+def _as_exr(render: bpy.types.RenderSettings) -> None:
+    image = render.image_settings
+    if hasattr(image, "media_type"):
+        image.media_type = "MULTI_LAYER_IMAGE"
+    image.file_format = "OPEN_EXR_MULTILAYER"
+    image.color_depth, image.exr_codec = "32", "NONE"
+
+
+def render_frame(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, scratch: Path) -> tuple[bytes, Layers] | None:
+    """Render the scene as it stands: the picture's PNG bytes and its label layers; None where the render was stopped.
+
+    Raises SynGenError where Blender cannot write its files.
+    """
+    result = bpy.ops.render.render(scene=scene.name, layer=layer.name)
+    if result != {"FINISHED"}:
+        return None
+    picture, layers = scratch / "picture.png", scratch / "layers.exr"
+    image = bpy.data.images["Render Result"]
+    try:
+        as_png(scene.render)
+        image.save_render(str(picture), scene=scene)
+        _as_exr(scene.render)
+        image.save_render(str(layers), scene=scene)
+        return without_text(picture.read_bytes()), read_layers(layers, layer.name)
+    except (OSError, RuntimeError) as error:
+        raise SynGenError(f"Blender cannot write its files into {scratch}: {error}.", "Free some space there.") from error
+    finally:
+        picture.unlink(missing_ok=True)
+        layers.unlink(missing_ok=True)
+
+
+def read_layers(path: Path, layer: str) -> Layers:
+    """The label layers of a multilayer EXR that Blender 4.5 or 5.x wrote (one part for all, or one a pass)."""
+    import OpenEXR
+
+    channels: dict[str, np.ndarray] = {}
+    with OpenEXR.File(str(path), separate_channels=True) as file:
+        for part in file.parts:
+            for name, channel in part.channels.items():
+                channels[name] = channel.pixels
+    index = next(channels[f"{layer}.{name}.X"] for name in ("IndexOB", "Object Index") if f"{layer}.{name}.X" in channels)
+    wear = next(channels[f"{layer}.{WEAR_AOV}.{c}"] for c in "XV" if f"{layer}.{WEAR_AOV}.{c}" in channels)
+    return Layers(np.rint(index).astype(np.int32), np.ascontiguousarray(wear, np.float32))
+
+
+def without_text(png: bytes) -> bytes:
+    """The PNG with nothing but its picture: text and time chunks differ from run to run. Raises SynGenError: no PNG."""
+    kept, place = [png[:8]], 8
+    while place + 12 <= len(png):
+        (length,) = struct.unpack(">I", png[place:place + 4])
+        chunk = png[place:place + 12 + length]
+        if len(chunk) != 12 + length or zlib.crc32(chunk[4:-4]) != struct.unpack(">I", chunk[-4:])[0]:
+            break
+        if chunk[4:8] in KEPT_CHUNKS:
+            kept.append(chunk)
+        place += 12 + length
+        if chunk[4:8] == b"IEND":
+            return b"".join(kept)
+    raise SynGenError("Blender wrote a broken PNG.", "Check that the disk is not full.")

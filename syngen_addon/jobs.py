@@ -1,0 +1,154 @@
+"""A job's folder: where its files lie, what makes it this job and no other, which frames are finished.
+
+Imports recipe, files, labels.record, formats and the standard library; never bpy. The layout is in
+docs/architecture.md. A frame is finished when its record is there, which is written last.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from . import recipe as recipes
+from .errors import SynGenError
+from .files import write_bytes
+from .formats.write import write_formats
+from .labels.record import decode
+
+FOLDER_SIZE = 10_000
+JOB_VERSION = 1
+
+
+def picture_name(frame: int) -> str:
+    """Path of a frame's picture inside the job's folder, with forward slashes."""
+    return f"images/{frame // FOLDER_SIZE:04d}/{frame:08d}.png"
+
+
+def record_path(out: Path, frame: int) -> Path:
+    return out / "records" / f"{frame // FOLDER_SIZE:04d}" / f"{frame:08d}.json"
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """"1/4" -> (1, 4): this is shard 1 of the shards 0 to 3. Raises SynGenError."""
+    parts = text.split("/")
+    try:
+        number, count = (int(part) for part in parts)
+    except ValueError:
+        raise SynGenError(f"--shard {text} is not of the form I/N.", "For four shards use 0/4, 1/4, 2/4 and 3/4.") from None
+    if not 0 <= number < count:
+        raise SynGenError(f"--shard {text}: there is no such shard.", f"The shards of {max(count, 1)} are 0/{max(count, 1)} to {max(count, 1) - 1}/{max(count, 1)}.")
+    return number, count
+
+
+def frames_of(frames: int, shard: tuple[int, int]) -> range:
+    """The frames of one shard: every N-th, so that shards take equally long."""
+    return range(shard[0], frames, shard[1])
+
+
+def file_hash(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file; "missing" where there is none."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return "missing"
+    return digest.hexdigest()
+
+
+def fingerprint_of(inputs: Mapping[str, Any]) -> str:
+    """Hash of everything that goes into a job."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
+    """What differs between two jobs' inputs, as sentences' ends: "recipe.camera.focal_mm: [28, 70] there, [35, 50] now"."""
+    if isinstance(there, Mapping) and isinstance(here, Mapping):
+        for key in sorted({*there, *here}):
+            yield from differences(there.get(key), here.get(key), f"{name}.{key}" if name else str(key))
+    elif there != here:
+        yield f"{name}: {_short(there)} there, {_short(here)} now"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:24] + "..."
+
+
+def open_folder(out: Path, inputs: Mapping[str, Any], recipe: recipes.Recipe) -> str:
+    """Claim a folder for a job, or find that it is this job's already; its fingerprint.
+
+    Raises SynGenError: the folder cannot be written, holds other files, or holds another job (the difference is named).
+    """
+    fingerprint = fingerprint_of(inputs)
+    path = out / "job.json"
+    if path.is_file():
+        before = read_job(out)
+        if before["fingerprint"] != fingerprint:
+            found = list(differences(before["inputs"], inputs))
+            raise SynGenError(
+                f"The folder {out} holds another job: {'; '.join(found[:3])}{' ...' if len(found) > 3 else ''}.",
+                "Choose an empty folder, or go back to what that job was made from.",
+            )
+        return fingerprint
+    check_writable(out)
+    if any(not p.name.startswith(".") and p.name not in {"variants", "scene.blend", "pixels", "job.log"} for p in out.iterdir()):
+        raise SynGenError(f"The folder {out} holds files that are not a SynGen job.", "Choose an empty folder.")
+    write_bytes(out / "recipe.toml", recipes.dumps(recipe).encode())
+    about = {"version": JOB_VERSION, "fingerprint": fingerprint, "inputs": dict(inputs)}
+    write_bytes(path, (json.dumps(about, indent=1, sort_keys=True) + "\n").encode())
+    return fingerprint
+
+
+def read_job(out: Path) -> dict[str, Any]:
+    """job.json. Raises SynGenError where it is missing or broken."""
+    try:
+        about = json.loads((out / "job.json").read_text(encoding="utf-8"))
+        if about["version"] != JOB_VERSION or not isinstance(about["inputs"], dict):
+            raise ValueError
+    except FileNotFoundError:
+        raise SynGenError(f"The folder {out} holds no SynGen job.", "Name the folder that --out named.") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise SynGenError(f"{out / 'job.json'} is broken or of another version.", "Choose an empty folder.") from None
+    return dict(about)
+
+
+def check_writable(out: Path) -> None:
+    """Make the folder and prove that files can be written there. Raises SynGenError."""
+    probe = out / ".write-test"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        raise SynGenError(f"Cannot write into the folder {out}: {error.strerror}.", "Choose a folder you may write to.") from error
+
+
+def read_record(out: Path, frame: int) -> dict[str, Any] | None:
+    """A finished frame's record; None where the frame is not finished (or its files are broken: it is made again)."""
+    try:
+        record = decode(record_path(out, frame).read_bytes())
+    except (OSError, SynGenError):
+        return None
+    if record["frame"] != frame or not (record["no_target"] or (out / picture_name(frame)).is_file()):
+        return None
+    return record
+
+
+def finished_frames(out: Path, frames: Iterable[int]) -> set[int]:
+    """Which of these frames are finished."""
+    return {frame for frame in frames if read_record(out, frame) is not None}
+
+
+def rebuild(out: Path, recipe: recipes.Recipe, seed: int, frames: int, classes: list[str] | None = None) -> None:
+    """Write the recipe's formats from the records of the frames 0 to frames - 1; nothing is rendered."""
+    def records() -> Iterator[dict[str, Any]]:
+        for frame in range(frames):
+            record = read_record(out, frame)
+            if record is not None:
+                yield record
+
+    write_formats(out, records, recipe, seed, classes)

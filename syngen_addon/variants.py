@@ -1,0 +1,274 @@
+"""From base textures and a mesh to aged variants on disk: the stages joined, and the gallery they are kept in.
+
+Imports the stages and the foundations, never bpy: it runs in a thread of the window as well as in a batch job.
+
+    <gallery>/<object>/<variant>/variant.json            what it is, how it was made, the filters' verdict
+                                 color-<slot>.png        aged colour, sRGB, in the base texture's layout
+                                 surface-<slot>.png      16 bit: roughness, metallic, height
+                                 onset-<slot>.png        16 bit: onset / 2 (so that NEVER = 2 fits)
+                                 thumbnail.png
+A folder appears under its name only when it is complete, and its name says what went in: the same input is never
+computed twice, and two jobs that make the same variant make the same bytes.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from . import images, seeds
+from .errors import SynGenError
+from .files import write_bytes
+from .filters.judge import Verdict, judge
+from .images import Array, Mask
+from .recipe import Kind, Recipe, onset_of, to_dict
+from .textures.procedural import wear_texture
+from .transfer.patch import transfer
+from .wear.mesh import MeshArrays, check_mesh
+from .wear.onset import onset_maps, surface_maps
+
+VERSION = 1
+"""Part of a variant's name: raise it when the same input makes other pixels."""
+ONSET_RANGE = 2.0
+MIN_ONSET_SIZE = 1024
+"""A small base texture does not make a coarse front: the onset map is at least this large."""
+UPS = {"+X": (1, 0, 0), "-X": (-1, 0, 0), "+Y": (0, 1, 0), "-Y": (0, -1, 0), "+Z": (0, 0, 1), "-Z": (0, 0, -1)}
+
+
+class Cancelled(Exception):
+    """The person asked to stop."""
+
+
+@dataclass(frozen=True)
+class SlotInput:
+    """One material slot: its base texture (H x W x 3 sRGB) and its protect mask (H x W) or None."""
+
+    index: int
+    base_srgb: Array
+    protect: Mask | None
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything that makes an object's variants."""
+
+    name: str
+    mesh: MeshArrays
+    slots: tuple[SlotInput, ...]
+    kind: Kind
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A finished variant in the gallery."""
+
+    folder: Path
+    kind: str
+    seed: int
+    slots: tuple[int, ...]
+    accepted: bool
+    reason: str
+    sentence: str
+    scores: dict[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    def file(self, what: str, slot: int) -> Path:
+        """what: "color", "surface" or "onset"."""
+        return self.folder / f"{what}-{slot}.png"
+
+    @property
+    def thumbnail(self) -> Path:
+        return self.folder / "thumbnail.png"
+
+
+def object_folder(gallery: Path, name: str) -> Path:
+    """The folder of an object: readable, and safe whatever the object is called."""
+    safe = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")[:40]
+    return gallery / f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def input_hash(request: Request) -> str:
+    """What goes into a request's variants but for the seed, as 16 hex digits."""
+    recipe = to_dict(request.recipe)
+    plain = {section: recipe[section] for section in ("wear", "texture", "transfer", "filters")}
+    for section, name in (("wear", "level"), ("wear", "kind"), ("wear", "softness"), ("wear", "clean_below"),
+                          ("wear", "complete_from"), ("texture", "seed"), ("texture", "variants")):
+        del plain[section][name]
+    digest = hashlib.sha256(json.dumps([VERSION, plain, dataclasses.asdict(request.kind)], sort_keys=True).encode())
+    mesh = request.mesh
+    for array in (mesh.vertices, mesh.triangles, mesh.uvs, mesh.slots):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    for slot in request.slots:
+        digest.update(f"{slot.index} {slot.base_srgb.shape}".encode())
+        digest.update(images.to_bytes(slot.base_srgb).tobytes())
+        digest.update(b"" if slot.protect is None else np.packbits(slot.protect).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def make_variants(
+    request: Request,
+    gallery: Path,
+    *,
+    progress: Callable[[float, str], None] = lambda fraction, text: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[Variant]:
+    """Make (or find finished) `texture.variants` variants of an object, in the order of their seeds.
+
+    progress is told the fraction done and what is being done; should_stop is asked between steps.
+    Raises SynGenError for input that cannot be aged, Cancelled where should_stop said so.
+    """
+    settings = request.recipe.texture
+    warnings = tuple(check_mesh(request.mesh, [slot.index for slot in request.slots]))
+    home = object_folder(gallery, request.name)
+    inputs = input_hash(request)
+    seed_list = [settings.seed + i for i in range(settings.variants)]
+    folders = [home / f"{request.kind.name}-{seed:04d}-{inputs}" for seed in seed_list]
+    known = [read_variant(folder) for folder in folders]
+    if all(known):
+        return [variant for variant in known if variant is not None]
+    verdicts: list[Verdict] = []
+    found: list[Variant] = []
+    surface_and_onset = None
+    for number, (seed, folder) in enumerate(zip(seed_list, folders, strict=True)):
+        def step(part: float, text: str, number: int = number) -> None:
+            if should_stop():
+                raise Cancelled
+            progress((number + part) / len(folders), text)
+
+        step(0, f"Wear texture {number + 1} of {len(folders)}")
+        rng = seeds.generator(seed, f"texture/{request.kind.name}")
+        wear = wear_texture(request.kind, settings.size, rng)
+        verdict = judge(wear, request.kind.look.colors_srgb, request.recipe.filters, [v for v in verdicts if v.accepted])
+        verdicts.append(verdict)
+        finished = read_variant(folder)
+        if finished is not None:
+            found.append(finished)
+            continue
+        if surface_and_onset is None:
+            step(0.2, "Onset map")
+            surface_and_onset = _surface_and_onset(request)
+        step(0.4, f"Transfer {number + 1} of {len(folders)}")
+        found.append(_write_variant(request, folder, seed, wear, verdict, surface_and_onset, warnings))
+    progress(1.0, "Done")
+    return found
+
+
+_Surfaces = tuple[dict[int, images.SurfaceMaps], dict[int, Array]]
+
+
+def _surface_and_onset(request: Request) -> _Surfaces:
+    recipe = request.recipe
+    sizes = {slot.index: _onset_size(slot.base_srgb) for slot in request.slots}
+    protect = {slot.index: _fit(slot.protect, sizes[slot.index]) for slot in request.slots if slot.protect is not None}
+    onset = onset_maps(
+        request.mesh, onset_of(request.kind, recipe), sizes,
+        seeds.generator(recipe.wear.seed, f"onset/{request.name}"), up=UPS[recipe.wear.up], protect=protect,
+    )
+    surface = {
+        slot.index: surface_maps(request.mesh, slot.index, slot.base_srgb.shape[1], slot.base_srgb.shape[0])
+        for slot in request.slots
+    }
+    return surface, onset
+
+
+def _onset_size(base: Array) -> tuple[int, int]:
+    height, width = base.shape[:2]
+    factor = max(1, -(-MIN_ONSET_SIZE // max(width, height)))
+    return width * factor, height * factor
+
+
+def _fit(mask: Mask, size: tuple[int, int]) -> Mask:
+    rows = np.arange(size[1]) * mask.shape[0] // size[1]
+    columns = np.arange(size[0]) * mask.shape[1] // size[0]
+    return mask[np.ix_(rows, columns)]
+
+
+def _write_variant(
+    request: Request, folder: Path, seed: int, wear: images.Maps, verdict: Verdict, both: _Surfaces, warnings: Sequence[str]
+) -> Variant:
+    surface, onset = both
+    recipe = request.recipe
+    work = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        first = None
+        for slot in request.slots:
+            aged = transfer(
+                slot.base_srgb, wear, recipe.transfer, tile_m=recipe.texture.tile_m, coverage=request.kind.coverage,
+                surface=surface[slot.index], protect=slot.protect,
+            )
+            if verdict.accepted:
+                verdict = _judge_aged(aged, request, surface[slot.index], verdict)
+            images.save_png(work / f"color-{slot.index}.png", aged.color_srgb)
+            images.save_png(work / f"surface-{slot.index}.png", np.dstack([aged.roughness, aged.metallic, aged.height]), 16)
+            images.save_png(work / f"onset-{slot.index}.png", onset[slot.index] / ONSET_RANGE, 16)
+            first = aged if first is None else first
+        assert first is not None, "a request has at least one slot"
+        images.save_png(work / "thumbnail.png", thumbnail(first.color_srgb, request.slots[0], onset[request.slots[0].index]))
+        variant = Variant(folder, request.kind.name, seed, tuple(s.index for s in request.slots), verdict.accepted,
+                          verdict.reason, verdict.sentence, dict(verdict.scores), tuple(warnings))
+        about = dataclasses.asdict(variant)
+        del about["folder"]
+        write_bytes(work / "variant.json", (json.dumps(about, indent=1, sort_keys=True) + "\n").encode())
+        _publish(work, folder)
+        return variant
+    except OSError as error:
+        raise SynGenError(f"Cannot write the variant {folder}: {error.strerror}.",
+                          "Free some space or choose a folder you may write to.") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _publish(work: Path, folder: Path) -> None:
+    """Give a finished folder its name; where another process was first, its bytes are the same and ours go."""
+    try:
+        os.rename(work, folder)
+    except OSError:
+        if read_variant(folder) is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.rename(work, folder)
+
+
+def _judge_aged(aged: images.Maps, request: Request, surface: images.SurfaceMaps, before: Verdict) -> Verdict:
+    """The aged texture can fail where the wear texture did not (a black or unreadable result); scores are kept."""
+    after = judge(aged, request.kind.look.colors_srgb, request.recipe.filters, (), tiles=False, where=surface.covered)
+    return after if after.reason == "invalid" else before
+
+
+def thumbnail(color_srgb: Array, slot: SlotInput, onset: Array, size: int = 256) -> Array:
+    """size x size picture of the texture half worn: what a click would give."""
+    side = min(color_srgb.shape[:2])
+    mask = _fit(onset < 0.5, (color_srgb.shape[1], color_srgb.shape[0]))[..., None]
+    picture = np.where(mask, color_srgb, slot.base_srgb)
+    top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
+    return images.resize(np.ascontiguousarray(picture[top:top + side, left:left + side]), size, size)
+
+
+def read_variant(folder: Path) -> Variant | None:
+    """A finished variant, or None where there is none (or it is broken)."""
+    try:
+        about = json.loads((folder / "variant.json").read_text(encoding="utf-8"))
+        return Variant(folder, str(about["kind"]), int(about["seed"]), tuple(int(i) for i in about["slots"]),
+                       bool(about["accepted"]), str(about["reason"]), str(about["sentence"]), dict(about["scores"]),
+                       tuple(about["warnings"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def list_variants(gallery: Path, name: str) -> list[Variant]:
+    """Every finished variant of an object, by folder name."""
+    home = object_folder(gallery, name)
+    folders = sorted(p for p in home.iterdir() if not p.name.startswith(".")) if home.is_dir() else []
+    return [variant for variant in map(read_variant, folders) if variant is not None]
