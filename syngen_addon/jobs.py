@@ -19,6 +19,8 @@ from .labels.record import decode
 
 FOLDER_SIZE = 10_000
 JOB_VERSION = 1
+PANEL_FILES = {"variants", "scene.blend", "pixels", "job.recipe.toml", "job.log"}
+"""What may lie in a folder before its job: files of the panel, and variants that a stopped start has made."""
 
 
 def picture_name(frame: int) -> str:
@@ -95,7 +97,7 @@ def open_folder(out: Path, inputs: Mapping[str, Any], recipe: recipes.Recipe) ->
             )
         return fingerprint
     check_writable(out)
-    if any(not p.name.startswith(".") and p.name not in {"variants", "scene.blend", "pixels", "job.log"} for p in out.iterdir()):
+    if any(not p.name.startswith(".") and p.name not in PANEL_FILES for p in out.iterdir()):
         raise SynGenError(f"The folder {out} holds files that are not a SynGen job.", "Choose an empty folder.")
     write_bytes(out / "recipe.toml", recipes.dumps(recipe).encode())
     about = {"version": JOB_VERSION, "fingerprint": fingerprint, "inputs": dict(inputs)}
