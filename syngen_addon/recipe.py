@@ -166,7 +166,7 @@ class Filters:
     noise_max: float = key(0.045, "Most pixel noise: standard deviation of white noise in lightness.", low=0, high=1)
     contrast_min: float = key(0.02, "Least contrast: standard deviation of colour, 1 being black to white.", low=0, high=1)
     color_max: float = key(9.0, "Largest distance from the wear's colours that three quarters of the texels keep to.", unit="Lab units", low=0, high=200)
-    seam_max: float = key(2.2, "Largest step across the tile's border, in steps between inner neighbours.", low=1, high=100)
+    seam_max: float = key(1.35, "Largest step across the tile's border, over the largest between neighbours inside.", low=0, high=100)
     duplicate_min: float = key(0.03, "Least distance to an accepted texture, 0 (the same) to 1.", low=0, high=1)
 
 
@@ -181,7 +181,7 @@ class Camera:
     focal_mm: Range = key((28.0, 70.0), "Focal length on a sensor 36 mm wide.", unit="mm", low=1, high=2000)
     roll_deg: Range = key((-6.0, 6.0), "Roll about the view axis.", unit="degrees", low=-180, high=180)
     aim: Range = key((0.0, 0.35), "How far beside the target's centre the camera aims, in target radii.", low=0, high=10)
-    min_height_m: float = key(0.1, "The camera never stands lower than this.", unit="m", low=-1e6, high=1e6)
+    min_height_m: float = key(0.1, "The camera never stands lower than this over the lowest point of the targets.", unit="m", low=-1e6, high=1e6)
 
 
 @dataclass(frozen=True)

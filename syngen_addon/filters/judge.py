@@ -157,8 +157,8 @@ def _sentence(reason: str, s: Mapping[str, float], t: Mapping[str, float], other
         )
     if reason == "seam":
         return (
-            f"Visible seam: the step across its border is {s['seam']:.1f} times that between neighbours inside, "
-            f"{t['seam']:.1f} is allowed. Make it tileable, or raise filters.seam_max."
+            f"Visible seam: the step across its border is {s['seam']:.2f} times the largest inside, "
+            f"{t['seam']:.2f} is allowed. Make it tileable, or raise filters.seam_max."
         )
     return (
         f"Duplicate: it differs by {s['duplicate']:.3f} from accepted texture {int(np.argmin(others)) + 1}, "

@@ -90,7 +90,7 @@ def transfer(
         views = _views(width, height, rows, tile_m, surface)
         lab, h, rest = _synthesise(prepared, views, choice, (rows.stop - rows.start, width))
         rough[rows], metal[rows] = rest[..., 0], rest[..., 1]
-        color[rows], relief[rows] = _shade(color[rows], lab, h, rest[..., 2], detail[rows], prepared, settings)
+        color[rows], relief[rows] = _shade(color[rows], lab, h, rest[..., 2], detail[rows], prepared, settings, coverage)
     if protect is not None:
         color[protect] = base_srgb[protect]
         rough[protect], metal[protect], relief[protect] = 0.5, 0.0, 0.5
@@ -106,22 +106,25 @@ def _check(
     side = wear.height.shape
     if len(side) != 2 or side[0] != side[1] or side[0] < 8 or wear.color_srgb.shape != (*side, 3):
         raise SynGenError(
-            f"The wear texture has the shape {wear.color_srgb.shape}.", "It must be square, 8 texels or more, with three channels."
+            f"The wear texture has the shape {wear.color_srgb.shape}.", "It must be square x 3, of 8 texels a side or more."
         )
     if wear.roughness.shape != side or wear.metallic.shape != side:
-        raise SynGenError("The maps of the wear texture differ in size.", "All four must have the same height and width.")
-    if not tile_m > 0:
+        raise SynGenError("The maps of the wear texture differ in size.", "All four must have one height and width.")
+    if not np.isfinite(base).all():
+        raise SynGenError("The base texture holds values that are not numbers.", "Save it again, or choose another one.")
+    if not 0 < tile_m < np.inf:
         raise SynGenError(f"A tile of {tile_m} m cannot be laid.", "Use a size above 0.")
     if not 0 <= coverage <= 1:
         raise SynGenError(f"A coverage of {coverage} is not possible.", "It lies between 0 and 1.")
     if protect is not None and (protect.shape != size or protect.dtype != np.bool_):
         raise SynGenError(
-            f"The protect mask is {protect.shape} {protect.dtype}, the base texture {size}.", "Resize the mask to the base texture."
+            f"The protect mask is {protect.shape} of {protect.dtype}, the base texture {size}.",
+            "It must be boolean and of the base texture's size.",
         )
     if surface is not None and (surface.position_m.shape != (*size, 3) or surface.normal.shape != (*size, 3)
                                 or surface.covered.shape != size or surface.texel_area_m2.shape != size):
         raise SynGenError(
-            f"The surface maps are {surface.covered.shape}, the base texture {size}.", "Make them at the size of the base texture."
+            f"The surface maps are {surface.covered.shape}, the base texture {size}.", "Make them at the base texture's size."
         )
 
 
@@ -142,7 +145,7 @@ def _views(
 
 
 def _prepare(wear: Maps, texels: float, coverage: float) -> _Wear:
-    """texels: how many texels of the base a tile spans; a finer wear texture is averaged down first, or it would alias."""
+    """texels: how many texels of the base a tile spans; a finer wear texture is averaged down, or it would alias."""
     size = wear.height.shape[0]
     small = max(8, round(texels))
     stack = np.dstack([np.clip(wear.color_srgb, 0, 1), wear.height, wear.roughness, wear.metallic]).astype(np.float32)
@@ -152,7 +155,7 @@ def _prepare(wear: Maps, texels: float, coverage: float) -> _Wear:
     lab = cv2.cvtColor(np.ascontiguousarray(stack[..., :3]), cv2.COLOR_RGB2Lab)
     lightness = np.ascontiguousarray(lab[..., 0])
 
-    around = _blur(lightness, size / CELLS / 4, wraps=True)  # how light a patch is
+    around = _blur(lightness, size / CELLS / 5, wraps=True)  # how light a patch is
     centres = (np.arange(PATCHES) + 0.5) / PATCHES
     at = (centres * size).astype(int)
     order = np.argsort(around[np.ix_(at, at)], axis=None, kind="stable")
@@ -170,7 +173,7 @@ def _prepare(wear: Maps, texels: float, coverage: float) -> _Wear:
 
 
 def _hidden(h: Array, coverage: float) -> Array:
-    """How much of the paint the wear hides, size x size, `coverage` on average: paint is left in patches, not as a veil.
+    """How much of the paint the wear hides, size x size, `coverage` on average: paint stays in patches, not as a veil.
 
     It is left where the wear lies thin (its coarse relief is low). Over the ranks of that thickness the share hidden
     falls from 1 along a ramp, which is steep where little is left.
@@ -238,7 +241,7 @@ def _choose(lightness: Array, covered: Mask | None, surface: SurfaceMaps | None,
         centre = np.average(mean, weights=count[used])
         spread = np.sqrt(np.average((mean - centre) ** 2, weights=count[used]))
         # A base of one lightness (spread under some Lab units) guides nothing.
-        guide[used] = np.clip(0.5 + (mean - centre) / (4 * max(spread, 3.0)), 0, 1)
+        guide[used] = np.clip(0.5 + (mean - centre) / (2 * max(spread, 4.0)), 0, 1)
     rank = FOLLOW * guide + (1 - FOLLOW) * chance
     return np.minimum((rank * PATCHES**2).astype(np.int64), PATCHES**2 - 1)
 
@@ -303,7 +306,8 @@ def _fill(color: Array, covered: Mask) -> Array:
     for c, w in reversed(levels):
         size = w.shape[1], w.shape[0]
         alpha = np.clip(w * 4, 0, 1)[..., None]
-        filled = alpha * c / np.maximum(w, 1e-6)[..., None] + (1 - alpha) * cv2.resize(filled, size, interpolation=cv2.INTER_LINEAR)
+        beyond = cv2.resize(filled, size, interpolation=cv2.INTER_LINEAR)
+        filled = alpha * c / np.maximum(w, 1e-6)[..., None] + (1 - alpha) * beyond
     return np.asarray(np.where(covered[..., None], color, filled), np.float32)
 
 
@@ -330,21 +334,24 @@ def _blur(image: Array, sigma: float, wraps: bool) -> Array:
     small = cv2.resize(image, (max(1, width // factor), max(1, height // factor)), interpolation=cv2.INTER_AREA)
     pad = min(int(3 * sigma / factor) + 1, min(small.shape))
     edge = cv2.BORDER_WRAP if wraps else cv2.BORDER_REFLECT
-    small = cv2.GaussianBlur(cv2.copyMakeBorder(small, pad, pad, pad, pad, edge), (0, 0), sigma / factor)[pad:-pad, pad:-pad]
+    small = cv2.GaussianBlur(cv2.copyMakeBorder(small, pad, pad, pad, pad, edge), (0, 0), sigma / factor)
+    small = np.ascontiguousarray(small[pad:-pad, pad:-pad])
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _shade(
-    base: Array, lab: Array, h: Array, hidden: Array, detail: Array, wear: _Wear, settings: Transfer
+    base: Array, lab: Array, h: Array, hidden: Array, detail: Array, wear: _Wear, settings: Transfer, coverage: float
 ) -> tuple[Array, Array]:
     """Colour (sRGB) and height of a band from its wear (lab, h, hidden) and the base's colour and detail."""
     old = cv2.cvtColor(np.ascontiguousarray(base), cv2.COLOR_RGB2Lab)
     keep = settings.structure
     # The wear's own contrast gives way a little, or it would drown the structure.
-    light = wear.mean_l + (lab[..., 0] - wear.mean_l) * (1 - 0.35 * keep)
-    # Paint left amid the wear is stained by it: darker than it was, its tint mixed with the wear's as by a glaze.
-    paint = np.minimum(old[..., 0], light + 0.4 * (old[..., 0] - light))
-    stained = old[..., 1:] * (paint / np.maximum(old[..., 0], 1.0))[..., None] + 0.6 * lab[..., 1:]
+    light = wear.mean_l + (lab[..., 0] - wear.mean_l) * (1 - 0.45 * keep)
+    # Paint left amid the wear is stained by it: darker than it was, its tint mixed with the wear's as by a glaze. The
+    # stain is as strong as the wear covers: a dent leaves the paint around it clean.
+    paint = np.minimum(old[..., 0], old[..., 0] + 0.65 * coverage * (light - old[..., 0]))
+    faded = 1 - coverage * (1 - paint / np.maximum(old[..., 0], 1.0))
+    stained = old[..., 1:] * faded[..., None] + 0.6 * coverage * lab[..., 1:]
     bare = 1 - hidden
     light = light + bare * (paint - light)
     tint = lab[..., 1:] + bare[..., None] * (stained - lab[..., 1:])
