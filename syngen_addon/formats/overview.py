@@ -1,7 +1,8 @@
 """A contact sheet of a job with its labels drawn on. Imports recipe, files, errors, numpy, OpenCV, Pillow, pycocotools.
 
-Each object to detect has a thin outline, its box, a translucent tint where it is worn and a tag with its class and how
-much of what is seen of it is worn. Everything is read from the job's folder; nothing is rendered.
+Each object to detect has a thin outline, its box and a tag with its class and how much of what is seen of it is worn;
+where it is worn it has a translucent tint, of rust's own hue so that the rust still looks like rust. Everything is read
+from the job's folder; nothing is rendered.
 """
 
 import io
@@ -32,12 +33,13 @@ MOST = 24
 """So many frames at most are shown where none are named, evenly spread over the job."""
 
 PAPER, INK, FAINT = (17, 19, 22), (236, 238, 240), (146, 152, 160)
-WEAR_COLORS: dict[str, Color] = {"default": (88, 200, 255), "streaks": (255, 208, 82), "complete": (255, 102, 146)}
+WEAR_COLORS: dict[str, Color] = {"default": (88, 200, 255), "streaks": (255, 208, 82), "complete": (226, 128, 255)}
 """Apart from each other for the colour-blind too, and from the browns they lie on."""
 OTHER_COLORS: tuple[Color, ...] = (
-    (122, 222, 158), (178, 150, 255), (255, 160, 98), (96, 220, 220), (240, 140, 230), (204, 220, 100), (140, 170, 255),
+    (122, 222, 158), (178, 150, 255), (255, 128, 160), (96, 220, 220), (240, 140, 230), (204, 220, 100), (140, 170, 255),
 )
-TINT, OUTLINE, FRAME = 0.3, 0.95, 0.6
+WORN: Color = (255, 124, 20)
+TINT, OUTLINE, FRAME = 0.22, 0.95, 0.55
 """Opacity of the worn area, the outline and the box."""
 MEND = "Run the job again; it makes that frame anew."
 FINE = 2
@@ -128,9 +130,8 @@ def _cell(
     entries = sorted(annotations(record, labels), key=lambda e: -int(e[1]["area"]))
     for name, entry in entries:
         worn = coco_mask.decode(entry.get("wear_segmentation", entry["segmentation"]))
-        _blend(pixels, _shrunk(worn, size), colors[name], TINT)
-    for name, entry in entries:
-        _blend(pixels, _outline(coco_mask.decode(entry["segmentation"]), size, cell), colors[name], OUTLINE)
+        _blend(pixels, _shrunk(worn, size), WORN, TINT)
+        _blend(pixels, _outline(coco_mask.decode(entry["segmentation"]), size, cell / 320), colors[name], OUTLINE)
     image = Image.fromarray(np.asarray(np.clip(pixels, 0, 255) + 0.5, np.uint8))
 
     over = Image.new("RGBA", (size[0] * FINE, size[1] * FINE))
@@ -161,13 +162,13 @@ def _shrunk(mask: npt.NDArray[np.uint8], size: tuple[int, int]) -> Pixels:
     return np.asarray(cv2.resize(mask.astype(np.float32), size, interpolation=how), np.float32)
 
 
-def _outline(mask: npt.NDArray[np.uint8], size: tuple[int, int], cell: int) -> Pixels:
-    """How far each pixel lies on the mask's inner rim."""
+def _outline(mask: npt.NDArray[np.uint8], size: tuple[int, int], width: float) -> Pixels:
+    """How far each pixel lies on the mask's inner rim, which is `width` wide."""
     fine = (size[0] * FINE, size[1] * FINE)
     smooth = cv2.GaussianBlur(cv2.resize(mask.astype(np.float32), fine, interpolation=cv2.INTER_LINEAR), (0, 0), 1.2)
     inside = np.pad((smooth > 0.5).astype(np.uint8), 1)
-    width = max(3, 2 * round(cell * FINE / 320) + 1)
-    rim = inside - cv2.erode(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
+    side = 2 * max(1, round(width * FINE)) + 1
+    rim = inside - cv2.erode(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
     return np.asarray(cv2.resize(rim[1:-1, 1:-1].astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32)
 
 
@@ -206,17 +207,18 @@ def _header(
     right, middle = float(sheet.width - margin), top / 2 if columns > 2 else top * 0.7
     dot = cell * 0.017
     limit = after + font.getlength(f"{objects} labelled objects") + cell * 0.1 if columns > 2 else margin
-    entries = [(name, color) for name, color in colors.items() if counts[name]]
-    for name, color in reversed(entries):
-        count, gap = str(counts[name]), cell * 0.025
-        wide = font.getlength(name) + font.getlength(count) + 2 * dot + 2 * gap
+    entries = [("worn", "", WORN), *((name, str(counts[name]), colors[name]) for name in colors if counts[name])]
+    for name, count, color in reversed(entries):
+        gap = cell * 0.025 if count else 0.0
+        wide = font.getlength(name) + font.getlength(count) + 2 * dot + gap + cell * 0.025
         if right - wide < limit:
             break
         draw.text((right, middle), count, font=font, fill=FAINT, anchor="rm")
         right -= font.getlength(count) + gap
         draw.text((right, middle), name, font=font, fill=INK, anchor="rm")
-        right -= font.getlength(name) + gap + dot
-        draw.ellipse((right - dot, middle - dot, right + dot, middle + dot), fill=color)
+        right -= font.getlength(name) + cell * 0.025 + dot
+        swatch = (right - dot, middle - dot, right + dot, middle + dot)
+        draw.rounded_rectangle(swatch, dot if count else dot * 0.3, fill=color)
         right -= dot + cell * 0.07
 
 

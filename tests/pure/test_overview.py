@@ -11,7 +11,7 @@ from PIL import Image
 from syngen_addon import recipe as recipes
 from syngen_addon.errors import SynGenError
 from syngen_addon.files import frame_file, write_bytes
-from syngen_addon.formats.overview import MOST, PAPER, WEAR_COLORS, overview
+from syngen_addon.formats.overview import MOST, PAPER, TINT, WEAR_COLORS, WORN, overview
 from syngen_addon.images import save_png
 from syngen_addon.labels.layers import Instance, Layers
 from syngen_addon.labels.record import encode, make_record, no_target_record
@@ -54,7 +54,7 @@ def test_worn_area_outline_box_and_tag_stand_where_the_labels_are(tmp_path: Path
     grey = round(GREY * 255)
     sound, worn = picture[5 * 42, 5 * 45], picture[5 * 70, 5 * 45]
     assert abs(sound - grey).max() <= 1, "sound parts of the object stay as they are"
-    tinted = np.array((grey,) * 3) + 0.3 * (np.array(WEAR_COLORS["streaks"]) - grey)
+    tinted = np.array((grey,) * 3) + TINT * (np.array(WORN) - grey)
     assert worn == pytest.approx(tinted, abs=2)
     ys, xs = np.nonzero(like(picture, WEAR_COLORS["streaks"]))
     assert (xs.min(), xs.max(), ys.max()) == pytest.approx((100, 349, 399), abs=2), "outline and box"
