@@ -36,7 +36,7 @@ PAPER, INK, FAINT = (17, 19, 22), (236, 238, 240), (146, 152, 160)
 WEAR_COLORS: dict[str, Color] = {"default": (88, 200, 255), "streaks": (255, 208, 82), "complete": (226, 128, 255)}
 """Apart from each other for the colour-blind too, and from the browns they lie on."""
 OTHER_COLORS: tuple[Color, ...] = (
-    (122, 222, 158), (178, 150, 255), (255, 128, 160), (96, 220, 220), (240, 140, 230), (204, 220, 100), (140, 170, 255),
+    (122, 222, 158), (178, 150, 255), (255, 128, 160), (96, 220, 220), (240, 140, 230), (204, 220, 100),
 )
 WORN: Color = (255, 124, 20)
 TINT, OUTLINE, FRAME = 0.22, 0.95, 0.55
