@@ -119,7 +119,7 @@ def run(
     summary.found_finished = len(mine) - len(missing)
     if missing:
         with Borrowed() as borrowed, tempfile.TemporaryDirectory(prefix="syngen-") as scratch:
-            frames = _Frames(job, fingerprint, scene, layer, borrowed, Path(scratch), report, should_stop)
+            frames = Frames(job, fingerprint, scene, layer, borrowed, Path(scratch), report, should_stop)
             frames.prepare(objects, environments, backgrounds, device)
             summary.warnings = frames.warnings
             frames.render(missing, summary)
@@ -239,7 +239,7 @@ def syngen_version() -> str:
     return str(tomllib.loads(manifest.read_text(encoding="utf-8"))["version"])
 
 
-class _Frames:
+class Frames:
     """The frames of one run, in a scene that is borrowed."""
 
     def __init__(self, job: Job, fingerprint: str, scene: bpy.types.Scene, layer: bpy.types.ViewLayer, borrowed: Borrowed,
@@ -349,7 +349,7 @@ class _Frames:
         self._tell(Progress(summary.found_finished, total, "Rendering"))
         for frame in frames:
             begun = time.monotonic()
-            record = self._frame(frame)
+            record = self.frame(frame)
             if record is None:
                 summary.stopped = True
                 return
@@ -373,7 +373,7 @@ class _Frames:
         except OSError as error:
             raise SynGenError(f"Cannot write the log in {self.job.out}: {error.strerror}.", "Free some space; the job resumes where it stopped.") from error
 
-    def _frame(self, frame: int) -> dict[str, Any] | None:
+    def frame(self, frame: int) -> dict[str, Any] | None:
         """The record of a frame, its picture written; None where a stop was asked for.
 
         Attempts differ by the camera only. The first is rendered in full unless the frame before had to be drawn
@@ -386,7 +386,7 @@ class _Frames:
         reason = ""
         for attempt in range(attempts):
             draw = draw_frame(recipe, self.facts, self.job.seed, frame, attempt)
-            self._show(draw)
+            self.show(draw)
             done = None
             if attempt == 0 and not self.refused_before:
                 done = self._render(recipe.render.samples)
@@ -405,7 +405,7 @@ class _Frames:
                 fallback = (attempt, draw, done)
         self.refused_before = True
         if fallback is not None:
-            self._show(fallback[1])
+            self.show(fallback[1])
             return self._keep(frame, *fallback)
         return no_target_record({**self._header(frame, attempts - 1, draw), "reason": reason})
 
@@ -433,7 +433,7 @@ class _Frames:
 
         return self.job.recipe.render.denoise and has_denoiser()
 
-    def _show(self, draw: FrameDraw) -> None:
+    def show(self, draw: FrameDraw) -> None:
         """Put a drawn frame into the scene."""
         recipe = self.job.recipe
         self.rig.show(draw)
