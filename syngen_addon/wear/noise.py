@@ -22,7 +22,8 @@ class Noise:
     """Gaussian fractal noise, zero mean, unit variance, periodic with SIDE cells."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        white = np.fft.rfftn(rng.standard_normal((SIDE, SIDE, SIDE), np.float32))
+        # In float64, since numpy 1 would widen float32 and numpy 2 not.
+        white = np.fft.rfftn(rng.standard_normal((SIDE, SIDE, SIDE)))
         k = np.fft.fftfreq(SIDE) * SIDE
         radius = np.sqrt(k[:, None, None] ** 2 + k[None, :, None] ** 2 + k[None, None, : SIDE // 2 + 1] ** 2)
         inside = (radius >= SIDE / LONGEST) & (radius <= SIDE / SHORTEST)
@@ -43,13 +44,14 @@ class Noise:
         whole = np.floor(q)
         f = q - whole
         i = whole.astype(np.int32) & (SIDE - 1)
-        values: Array = self._cells[(i[:, 0] * SIDE + i[:, 1]) * SIDE + i[:, 2]]
-        values = values[:, :4] + f[:, :1] * (values[:, 4:] - values[:, :4])
-        values = values[:, :2] + f[:, 1:2] * (values[:, 2:] - values[:, :2])
-        return np.asarray(values[:, 0] + f[:, 2] * (values[:, 1] - values[:, 0]), np.float32)
+        eight = self._cells[(i[:, 0] * SIDE + i[:, 1]) * SIDE + i[:, 2]]
+        four = eight[:, :4] + f[:, :1] * (eight[:, 4:] - eight[:, :4])
+        two = four[:, :2] + f[:, 1:2] * (four[:, 2:] - four[:, :2])
+        result: Array = (two[:, 0] + f[:, 2] * (two[:, 1] - two[:, 0])).astype(np.float32, copy=False)
+        return result
 
 
 def place(rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """A random rotation (3 x 3) over a random offset (1 x 3, cells), for Noise.at."""
     q, r = np.linalg.qr(rng.standard_normal((3, 3)))
-    return np.concatenate([q * np.sign(np.diag(r)), rng.uniform(0, SIDE, (1, 3))]).astype(np.float32)
+    return np.asarray(np.concatenate([q * np.sign(np.diag(r)), rng.uniform(0, SIDE, (1, 3))]), np.float32)

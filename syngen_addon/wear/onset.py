@@ -92,6 +92,17 @@ def _texel_size(rasters: list[Raster]) -> float:
     return float(np.sqrt(np.median(areas))) if len(areas) else 1.0
 
 
+def _cells(coarsest: float, finest: float) -> list[float]:
+    """Cell sizes of the layers of noise, metres: bands that follow on each other from the patches to the texels.
+
+    Finer than the texels would be no detail but noise that changes with the picture's size. At least two, at most five.
+    """
+    cells = [max(coarsest, finest)]
+    while len(cells) < 2 or (cells[-1] > 2 * finest and len(cells) < 5):
+        cells.append(max(cells[-1] / SPAN, finest))
+    return cells
+
+
 class _Field:
     """How early each point of the surface wears: a score, higher is earlier, only its order matters."""
 
@@ -103,7 +114,7 @@ class _Field:
         size = s.size
         # Patches larger than a third of the object would leave no pattern on it.
         self.scale = min(onset.scale_m, 0.35 * size)
-        self.finest = max(texel_m / 1.5, size / 20000)
+        self.cells = _cells(self.scale / 26, max(0.6 * texel_m, size / 30000))
         angle = causes.bend(s)
         narrow, wide = min(0.006 * size, 0.02), min(0.022 * size, 0.05)
         turn = causes.curvature(s, angle, narrow)
@@ -140,14 +151,10 @@ class _Field:
         o = self.onset
         p, sharp, cavity, fuel, steep, anchor = v[:, :3], v[:, 3], v[:, 4], v[:, 5], v[:, 6], v[:, 7:10]
         warp = v[:, 10:13] * np.float32(0.22 * self.scale)
-        patch = self.noise.at(p + warp, self.scale / 26, self.places[4])
-        cell = self.scale / 26 / SPAN
-        detail = self.noise.at(p + warp * 0.15, cell, self.places[5])
-        layer, weight = 6, 0.5
-        while cell / SPAN * 3 > self.finest and layer < 9:
-            cell /= SPAN
-            detail = detail + weight * self.noise.at(p, cell, self.places[layer])
-            layer, weight = layer + 1, weight / 2
+        patch = self.noise.at(p + warp, self.cells[0], self.places[4])
+        detail = self.noise.at(p + warp * np.float32(0.15), self.cells[1], self.places[5])
+        for i, cell in enumerate(self.cells[2:]):
+            detail += np.float32(0.5 ** (i + 1)) * self.noise.at(p, cell, self.places[6 + i])
         # Flaked here, speckled there: the fine detail itself is stronger in some places.
         detail *= np.exp(0.35 * v[:, 13])
         score = (0.25 + o.noise) * (patch + 0.4 * detail)
