@@ -47,6 +47,8 @@ class _Wear:
     """Roughness, metallic, and how much of the paint the wear hides; 3 channels."""
     patch_xy: Array
     """Centres of the patches in tiles, from dark to light, PATCHES**2 x 2."""
+    stain: Array
+    """What dirt and run-off of this wear leave of white paint, sRGB; 1 where it covers nothing."""
     mean_l: float
     std_l: float
     mean_h: float
@@ -162,11 +164,13 @@ def _prepare(wear: Maps, texels: float, coverage: float) -> _Wear:
     patch_xy = np.stack([np.tile(centres, PATCHES), np.repeat(centres, PATCHES)], axis=1)[order].astype(np.float32)
 
     h = stack[..., 3]
+    young = stack[lightness >= np.quantile(lightness, 0.75), :3].mean(axis=0)
     return _Wear(
         size=size,
         color=np.pad(np.dstack([lab, h]), ((1, 1), (1, 1), (0, 0)), mode="wrap"),
         surface=np.pad(np.dstack([stack[..., 4:], _hidden(h, coverage)]), ((1, 1), (1, 1), (0, 0)), mode="wrap"),
         patch_xy=patch_xy,
+        stain=np.asarray((0.7 * young / max(float(young.max()), 1e-3)) ** coverage, np.float32),
         mean_l=float(lightness.mean()), std_l=float(lightness.std()),
         mean_h=float(h.mean()), std_h=float(h.std()),
     )
@@ -175,16 +179,19 @@ def _prepare(wear: Maps, texels: float, coverage: float) -> _Wear:
 def _hidden(h: Array, coverage: float) -> Array:
     """How much of the paint the wear hides, size x size, `coverage` on average: paint stays in patches, not as a veil.
 
-    It is left where the wear lies thin (its coarse relief is low). Over the ranks of that thickness the share hidden
-    falls from 1 along a ramp, which is steep where little is left.
+    It is left in chips where the wear lies thinner than around (coarse relief is left out, or whole regions of thin
+    young wear would go). Over the ranks of that thickness the share hidden falls from 1 to 0 along a ramp a third of
+    the ranks wide.
     """
     if coverage < 0.5:
-        return 1 - _hidden(1 - h, 1 - coverage)
-    thickness = _blur(h, max(h.shape[0] / 100, 1.0), wraps=True) + 0.5 * h
+        return np.asarray(1 - _hidden(1 - h, 1 - coverage), np.float32)
+    size = h.shape[0]
+    thickness = _blur(h, max(size / 200, 0.8), wraps=True) + 0.4 * h - 1.3 * _blur(h, size / 24, wraps=True)
     rank = np.empty(h.size, np.float32)
     rank[np.argsort(thickness, axis=None, kind="stable")] = (np.arange(h.size, dtype=np.float32) + 0.5) / h.size
-    deepest = np.sqrt(2 * (1 - coverage))
-    return np.asarray(1 - np.clip(deepest - rank, 0, 1), np.float32).reshape(h.shape)
+    bare = 1 - coverage
+    start = np.sqrt(bare * 2 / 3) if bare < 1 / 6 else bare + 1 / 6  # so that the mean comes out right
+    return np.asarray(1 - np.clip(3 * (start - rank), 0, 1), np.float32).reshape(h.shape)
 
 
 # --- which patch where -----------------------------------------------------------------------------------------------
@@ -322,7 +329,7 @@ def _detail(lightness: Array, covered: Mask | None, std_wear: float, wraps: bool
     inside = lightness if covered is None else lightness[covered]
     detail = (lightness - low) + 0.45 * (low - float(inside.mean()))
     std = float((detail if covered is None else detail[covered]).std())
-    gain = np.clip(std_wear / max(std, 1e-3), 1.0, 2.2)
+    gain = np.clip(std_wear / max(std, 1e-3), 1.0, 3.0)
     limit = 30.0
     return np.asarray(limit * np.tanh(detail * (gain / limit)), np.float32)
 
@@ -345,16 +352,16 @@ def _shade(
     """Colour (sRGB) and height of a band from its wear (lab, h, hidden) and the base's colour and detail."""
     old = cv2.cvtColor(np.ascontiguousarray(base), cv2.COLOR_RGB2Lab)
     keep = settings.structure
-    # The wear's own contrast gives way a little, or it would drown the structure.
-    light = wear.mean_l + (lab[..., 0] - wear.mean_l) * (1 - 0.45 * keep)
-    # Paint left amid the wear is stained by it: darker than it was, its tint mixed with the wear's as by a glaze. The
-    # stain is as strong as the wear covers: a dent leaves the paint around it clean.
-    paint = np.minimum(old[..., 0], old[..., 0] + 0.65 * coverage * (light - old[..., 0]))
-    faded = 1 - coverage * (1 - paint / np.maximum(old[..., 0], 1.0))
-    stained = old[..., 1:] * faded[..., None] + 0.6 * coverage * lab[..., 1:]
+    # Paint left amid the wear is stained by what runs off it, and dirty, so that it reads as a remnant of worn paint and
+    # not as sound paint. A dent, which covers little, leaves it clean.
+    stained = cv2.cvtColor(base * wear.stain, cv2.COLOR_RGB2Lab)
+    paint = stained[..., 0] + 0.5 * coverage * (lab[..., 0] - stained[..., 0])
+    stained[..., 1:] *= np.minimum(paint / np.maximum(stained[..., 0], 1.0), 1.0)[..., None]
     bare = 1 - hidden
-    light = light + bare * (paint - light)
-    tint = lab[..., 1:] + bare[..., None] * (stained - lab[..., 1:])
+    light = lab[..., 0] + bare * (paint - lab[..., 0])
+    tint = lab[..., 1:] + bare[..., None] * (stained[..., 1:] - lab[..., 1:])
+    # The wear's own contrast gives way a little, or it would drown the structure.
+    light = wear.mean_l + (light - wear.mean_l) * (1 - 0.5 * keep * coverage)
     # Detail counts for less where there is no room for it: dark wear cannot take 30 units of darkness.
     shift = keep * hidden * detail
     shift = np.where(shift < 0, shift * np.clip(light / 40, 0.25, 1), shift * np.clip((100 - light) / 60, 0.25, 1))
