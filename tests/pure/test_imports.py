@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("textures", "transfer", "filters", "wear", "sampling", "labels", "formats")
+STAGE_PACKAGES = tuple(f"syngen_addon.{stage}" for stage in STAGES)
 FOUNDATIONS = tuple(f"syngen_addon.{name}" for name in ("errors", "files", "recipe", "seeds", "images"))
 BLENDER = ("bpy", "bpy_extras", "bmesh", "mathutils", "addon_utils", "gpu", "gpu_extras", "blf", "_cycles")
 ARRAYS = ("numpy", "cv2")
@@ -38,12 +39,14 @@ RULES = (
     Rule("syngen_addon.seeds", (), ("numpy",)),
     Rule("syngen_addon.images", ("syngen_addon.errors", "syngen_addon.files"), ARRAYS),
     Rule("syngen_addon.kinds", ("syngen_addon.recipe",)),
-    *(Rule(f"syngen_addon.{stage}", FOUNDATIONS, (*ARRAYS, "PIL", "pycocotools")) for stage in STAGES),
+    *(Rule(stage, FOUNDATIONS, (*ARRAYS, "PIL", "pycocotools")) for stage in STAGE_PACKAGES),
     Rule("syngen_addon.worker", FOUNDATIONS, (*ARRAYS, "PIL", "torch", "torchvision", "diffusers", "transformers")),
-    Rule("syngen_addon.variants", (*FOUNDATIONS, *(f"syngen_addon.{stage}" for stage in STAGES)), ARRAYS),
+    # These two join stages.
+    Rule("syngen_addon.variants", (*FOUNDATIONS, *STAGE_PACKAGES), ARRAYS),
+    Rule("syngen_addon.jobs", (*FOUNDATIONS, *STAGE_PACKAGES), ARRAYS),
     Rule(
         "syngen_addon.blender",
-        (*FOUNDATIONS, "syngen_addon.kinds", "syngen_addon.variants", *(f"syngen_addon.{stage}" for stage in STAGES)),
+        (*FOUNDATIONS, *STAGE_PACKAGES, *(f"syngen_addon.{name}" for name in ("kinds", "variants", "jobs"))),
         (*BLENDER, *ARRAYS, "OpenEXR", "PIL"),
     ),
     Rule("syngen_addon", ()),
