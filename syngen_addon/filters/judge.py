@@ -147,7 +147,7 @@ def _sentence(reason: str, s: Mapping[str, float], t: Mapping[str, float], other
         )
     if reason == "blur":
         return (
-            f"Too blurred: fine detail is {s['sharpness']:.2f} times the coarse, at least {t['sharpness']:.2f} is needed. "
+            f"Too blurred: fine detail is {s['sharpness']:.2f} times the coarse, {t['sharpness']:.2f} is the least. "
             "Make it larger or sharper, or lower filters.sharpness_min."
         )
     if reason == "color":

@@ -26,27 +26,27 @@ def lab_of(color_srgb: Array) -> Array:
 
 
 def octaves(lab: Array, count: int, where: Mask | None = None) -> npt.NDArray[np.float64]:
-    """Standard deviation of lightness (0 to 1) in the `count` finest octaves, finest first; 0 where too small to have one.
+    """Standard deviation of lightness (0 to 1) in the `count` finest octaves, finest first; 0 beyond the last.
 
     The octaves are those of a Laplacian pyramid (P. Burt and E. Adelson, 1983).
     """
-    level = np.ascontiguousarray(lab[..., 0]) / np.float32(100)
-    share = None if where is None else where.astype(np.float32)
+    level: Array = np.ascontiguousarray(lab[..., 0]) / np.float32(100)
+    share: Array | None = None if where is None else where.astype(np.float32)
     out = np.zeros(count)
     for octave in range(count):
         if min(level.shape) < 8:
             break
-        coarse = cv2.pyrDown(level)
+        coarse = np.asarray(cv2.pyrDown(level), np.float32)
         band = level - cv2.pyrUp(coarse, dstsize=(level.shape[1], level.shape[0]))
         inside = band[2:-2, 2:-2] if share is None else band[share > 0.99]
         out[octave] = float(inside.std()) if inside.size > 16 else 0.0
-        share = None if share is None else cv2.pyrDown(share)
+        share = None if share is None else np.asarray(cv2.pyrDown(share), np.float32)
         level = coarse
     return out
 
 
 def sharpness(lab: Array, where: Mask | None = None) -> float:
-    """Detail in the two finest octaves, in multiples of that in the next three: about 1 for rust, under 0.3 when blurred.
+    """Detail in the two finest octaves over that in the next three: about 1 for rust, under 0.3 when blurred.
 
     A ratio, so that pale textures are not mistaken for blurred ones.
     """
@@ -93,15 +93,16 @@ def color_distance(lab: Array, colors_srgb: Sequence[Sequence[float]], where: Ma
 
 
 def seam(lab: Array) -> float:
-    """The step across the border when tiled over the largest between inner neighbours; the worse axis, finely and coarsely.
+    """The step across the border when tiled, over the largest between inner neighbours.
 
-    A step: how far two neighbouring lines lie apart, on average over their length. Coarsely (a quarter of the size)
-    because fine grain hides a seam from its own scale but not from the eye. About 1 or less where borders meet; a cut
-    along the streaks of a streaky texture, which looks like one more streak, scores about 1 too.
+    The worse axis counts, seen finely and coarsely (a quarter of the size), because fine grain hides a seam from its
+    own scale but not from the eye. A step is how far two neighbouring lines lie apart, on average over their length.
+    About 1 or less where borders meet; a cut along the streaks of a streaky texture, which looks like one more streak,
+    scores about 1 too.
     """
     height, width = lab.shape[:2]
     coarse = cv2.resize(lab, (max(8, width // 4), max(8, height // 4)), interpolation=cv2.INTER_AREA)
-    return max(_step_ratio(lab), _step_ratio(coarse))
+    return max(_step_ratio(lab), _step_ratio(np.asarray(coarse, np.float32)))
 
 
 def _step_ratio(lab: Array) -> float:
@@ -114,19 +115,22 @@ def _step_ratio(lab: Array) -> float:
 
 
 def signature(lab: Array, where: Mask | None = None) -> Array:
-    """A small descriptor that shifting a tile does not change: quantiles of Lab (over 100), then the low spectrum's size.
+    """A small descriptor that shifting a tile does not change: quantiles of Lab, over 100, then the spectrum's size.
 
-    The spectrum is normalised to length 1; two textures of one kind share their statistics but not their spectrum.
+    The spectrum holds the low frequencies, normalised to length 1. Two textures of one kind share their statistics, but
+    not their spectrum.
     """
     texels = lab.reshape(-1, 3) if where is None else lab[where]
-    colors = np.quantile(texels[:: max(1, texels.shape[0] // 16384)], QUANTILES, axis=0) if texels.size else np.zeros((5, 3))
+    colors = np.zeros((len(QUANTILES), 3))
+    if texels.size:
+        colors = np.quantile(texels[:: max(1, texels.shape[0] // 16384)], QUANTILES, axis=0)
     small = cv2.resize(lab, (SPECTRUM, SPECTRUM), interpolation=cv2.INTER_AREA)
     size = np.abs(np.fft.rfft2(small, axes=(0, 1)))
     n = FREQUENCIES
     low = np.concatenate([size[:n, :n], size[-n + 1 :, :n]])
     low[0, 0] = 0
     low /= max(float(np.linalg.norm(low)), 1e-6)
-    return np.concatenate([colors.ravel() / 100, low.ravel()]).astype(np.float32)
+    return np.asarray(np.concatenate([colors.ravel() / 100, low.ravel()]), np.float32)
 
 
 def distance(a: Array, b: Array) -> float:

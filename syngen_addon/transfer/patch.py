@@ -83,7 +83,7 @@ def transfer(
     color = np.clip(base_srgb, 0, 1)
     if covered is not None:
         color = _fill(color, covered)
-    lightness = cv2.cvtColor(color, cv2.COLOR_RGB2Lab)[..., 0]
+    lightness = np.ascontiguousarray(lab_of(color)[..., 0])
     detail = _detail(lightness, covered, prepared.std_l, surface is None)
     choice = _choose(lightness, covered, surface, tile_m)
 
@@ -92,7 +92,9 @@ def transfer(
         views = _views(width, height, rows, tile_m, surface)
         lab, h, rest = _synthesise(prepared, views, choice, (rows.stop - rows.start, width))
         rough[rows], metal[rows] = rest[..., 0], rest[..., 1]
-        color[rows], relief[rows] = _shade(color[rows], lab, h, rest[..., 2], detail[rows], prepared, settings, coverage)
+        color[rows], relief[rows] = _shade(
+            color[rows], lab, h, rest[..., 2], detail[rows], prepared, settings, coverage
+        )
     if protect is not None:
         color[protect] = base_srgb[protect]
         rough[protect], metal[protect], relief[protect] = 0.5, 0.0, 0.5
@@ -108,12 +110,12 @@ def _check(
     side = wear.height.shape
     if len(side) != 2 or side[0] != side[1] or side[0] < 8 or wear.color_srgb.shape != (*side, 3):
         raise SynGenError(
-            f"The wear texture has the shape {wear.color_srgb.shape}.", "It must be square x 3, of 8 texels a side or more."
+            f"The wear texture has the shape {wear.color_srgb.shape}.", "It must be square x 3, 8 texels or more."
         )
     if wear.roughness.shape != side or wear.metallic.shape != side:
         raise SynGenError("The maps of the wear texture differ in size.", "All four must have one height and width.")
     if not np.isfinite(base).all():
-        raise SynGenError("The base texture holds values that are not numbers.", "Save it again, or choose another one.")
+        raise SynGenError("The base texture holds values that are not numbers.", "Save it again or choose another.")
     if not 0 < tile_m < np.inf:
         raise SynGenError(f"A tile of {tile_m} m cannot be laid.", "Use a size above 0.")
     if not 0 <= coverage <= 1:
@@ -126,8 +128,13 @@ def _check(
     if surface is not None and (surface.position_m.shape != (*size, 3) or surface.normal.shape != (*size, 3)
                                 or surface.covered.shape != size or surface.texel_area_m2.shape != size):
         raise SynGenError(
-            f"The surface maps are {surface.covered.shape}, the base texture {size}.", "Make them at the base texture's size."
+            f"The surface maps are {surface.covered.shape}, the base texture {size}.", "Make both the same size."
         )
+
+
+def lab_of(color_srgb: Array) -> Array:
+    """sRGB -> CIE Lab, L 0 to 100."""
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(color_srgb), cv2.COLOR_RGB2Lab), np.float32)
 
 
 def _bands(height: int, width: int) -> Iterator[slice]:
@@ -154,7 +161,7 @@ def _prepare(wear: Maps, texels: float, coverage: float) -> _Wear:
     if small < size:
         stack = np.dstack([resize(np.ascontiguousarray(stack[..., a:b]), small, small) for a, b in ((0, 3), (3, 6))])
         size = small
-    lab = cv2.cvtColor(np.ascontiguousarray(stack[..., :3]), cv2.COLOR_RGB2Lab)
+    lab = lab_of(stack[..., :3])
     lightness = np.ascontiguousarray(lab[..., 0])
 
     around = _blur(lightness, size / CELLS / 5, wraps=True)  # how light a patch is
@@ -295,7 +302,10 @@ def _sample(wear: _Wear, x: Array, y: Array) -> tuple[Array, Array]:
     at_x, at_y = grid(x), grid(y)
     color = cv2.remap(wear.color, at_x, at_y, cv2.INTER_LINEAR)
     rest = cv2.remap(wear.surface, at_x, at_y, cv2.INTER_LINEAR)
-    return color.reshape(-1, 4)[: x.size], rest.reshape(-1, 3)[: x.size]
+    return (
+        np.asarray(color.reshape(-1, 4)[: x.size], np.float32),
+        np.asarray(rest.reshape(-1, 3)[: x.size], np.float32),
+    )
 
 
 # --- the base texture's own detail -----------------------------------------------------------------------------------
@@ -307,7 +317,7 @@ def _fill(color: Array, covered: Mask) -> Array:
     levels = [(color * weight[..., None], weight)]
     while min(levels[-1][1].shape) > 2:
         c, w = levels[-1]
-        levels.append((cv2.pyrDown(c), cv2.pyrDown(w)))
+        levels.append((np.asarray(cv2.pyrDown(c), np.float32), np.asarray(cv2.pyrDown(w), np.float32)))
     c, w = levels.pop()
     filled = c / np.maximum(w, 1e-6)[..., None]
     for c, w in reversed(levels):
@@ -350,16 +360,16 @@ def _shade(
     base: Array, lab: Array, h: Array, hidden: Array, detail: Array, wear: _Wear, settings: Transfer, coverage: float
 ) -> tuple[Array, Array]:
     """Colour (sRGB) and height of a band from its wear (lab, h, hidden) and the base's colour and detail."""
-    old = cv2.cvtColor(np.ascontiguousarray(base), cv2.COLOR_RGB2Lab)
+    old = lab_of(base)
     keep = settings.structure
-    # Paint left amid the wear is stained by what runs off it, and dirty, so that it reads as a remnant of worn paint and
-    # not as sound paint. A dent, which covers little, leaves it clean.
-    stained = cv2.cvtColor(base * wear.stain, cv2.COLOR_RGB2Lab)
+    # Paint left amid the wear is stained by what runs off it, and dirty, so that it reads as a remnant of worn paint
+    # and not as sound paint. A dent, which covers little, leaves it clean.
+    stained = lab_of(base * wear.stain)
     paint = stained[..., 0] + 0.5 * coverage * (lab[..., 0] - stained[..., 0])
-    stained[..., 1:] *= np.minimum(paint / np.maximum(stained[..., 0], 1.0), 1.0)[..., None]
+    faded = np.minimum(paint / np.maximum(stained[..., 0], 1.0), 1.0)[..., None]
     bare = 1 - hidden
     light = lab[..., 0] + bare * (paint - lab[..., 0])
-    tint = lab[..., 1:] + bare[..., None] * (stained[..., 1:] - lab[..., 1:])
+    tint = lab[..., 1:] + bare[..., None] * (stained[..., 1:] * faded - lab[..., 1:])
     # The wear's own contrast gives way a little, or it would drown the structure.
     light = wear.mean_l + (light - wear.mean_l) * (1 - 0.5 * keep * coverage)
     # Detail counts for less where there is no room for it: dark wear cannot take 30 units of darkness.
@@ -369,4 +379,4 @@ def _shade(
     out[..., 0] = np.clip(light + shift, 0, 100)
     out[..., 1:] = old[..., 1:] + (tint - old[..., 1:]) * np.float32(settings.color)
     srgb = np.clip(cv2.cvtColor(out, cv2.COLOR_Lab2RGB), 0, 1)
-    return srgb, np.clip(h + keep * detail * np.float32(0.006), 0, 1)
+    return np.asarray(srgb, np.float32), np.clip(h + keep * detail * np.float32(0.006), 0, 1)
