@@ -2,7 +2,9 @@
 
 import bpy
 
-CLASSES: tuple[type, ...] = ()
+from . import dataset, preview, recipes, wear
+
+CLASSES: tuple[type, ...] = (*wear.CLASSES, *preview.CLASSES, *dataset.CLASSES, *recipes.CLASSES)
 """In the order of registration."""
 
 

@@ -2,7 +2,9 @@
 
 import bpy
 
-CLASSES: tuple[type, ...] = ()
+from . import dataset, scene, texture
+
+CLASSES: tuple[type, ...] = (*texture.CLASSES, *scene.CLASSES, *dataset.CLASSES)
 """In the order of registration."""
 
 

@@ -2,15 +2,23 @@
 
 import bpy
 
-CLASSES: tuple[type, ...] = ()
+from . import command, preferences, session, settings
+
+CLASSES: tuple[type, ...] = (*preferences.CLASSES, *settings.CLASSES)
 """In the order of registration."""
+
+_PARTS = (settings, session, command)
 
 
 def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
+    for part in _PARTS:
+        part.register()
 
 
 def unregister() -> None:
+    for part in reversed(_PARTS):
+        part.unregister()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

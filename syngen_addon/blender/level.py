@@ -18,3 +18,8 @@ def set_level(obj: bpy.types.Object, level: float) -> None:
     """
     obj[LEVEL] = min(max(float(level), 0.0), 1.0)
     obj.update_tag(refresh={"OBJECT"})
+
+
+def key_level(obj: bpy.types.Object) -> None:
+    """Key the object's level at the scene's current frame."""
+    obj.keyframe_insert(f'["{LEVEL}"]', group="SynGen")

@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 
 from ..errors import SynGenError
-from .names import ABOUT, GROUP
+from .names import ABOUT, CLASS, GROUP
 
 
 @dataclass(frozen=True)
@@ -170,6 +170,20 @@ def _mapping_matrix(node: bpy.types.ShaderNode) -> np.ndarray:
     if node.vector_type == "TEXTURE":
         return np.linalg.inv(move @ turn @ scale)
     return turn @ scale
+
+
+def has_wear(obj: bpy.types.Object) -> bool:
+    """Whether a variant was put onto the object."""
+    return ABOUT in obj
+
+
+def set_class(objects: list[bpy.types.Object], name: str) -> None:
+    """The class name of objects in datasets; an empty one takes it back."""
+    for obj in objects:
+        if name.strip():
+            obj[CLASS] = name.strip()
+        elif CLASS in obj:
+            del obj[CLASS]
 
 
 def aged_objects(scene: bpy.types.Scene) -> list[bpy.types.Object]:

@@ -51,7 +51,7 @@ RULES = (
     ),
     Rule("syngen_addon", ()),
     Rule("operators", ("syngen_addon.blender", "syngen_addon.errors"), BLENDER),
-    Rule("panels", ("syngen_addon.blender.settings",), BLENDER),
+    Rule("panels", ("syngen_addon.blender.settings", "syngen_addon.blender.session"), BLENDER),
     Rule("examples", (), ("examples", *BLENDER, *ARRAYS, "PIL")),
 )
 

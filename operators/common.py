@@ -1,0 +1,54 @@
+"""What the operators share: errors as one sentence, polls that say why. Imports bpy, errors, blender.target."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import bpy
+
+from ..syngen_addon.blender import target
+from ..syngen_addon.errors import SynGenError
+
+
+def reported(function: Callable[..., set[str]]) -> Callable[..., set[str]]:
+    """An operator's execute or invoke whose SynGenError becomes its report, and CANCELLED."""
+
+    def guarded(self: bpy.types.Operator, *arguments: Any) -> set[str]:
+        try:
+            return function(self, *arguments)
+        except SynGenError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+
+    # Blender counts the arguments of what it registers.
+    if function.__name__ == "invoke":
+        return functools.wraps(function)(lambda self, context, event: guarded(self, context, event))
+    return functools.wraps(function)(lambda self, context: guarded(self, context))
+
+
+class OnObject:
+    """A mix-in for operators on the active mesh object."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        try:
+            obj = target.check_object(context.object)
+            if obj.mode != "OBJECT":
+                raise SynGenError("Leave the edit or paint mode first.")
+        except SynGenError as error:
+            cls.poll_message_set(str(error))  # type: ignore[attr-defined]
+            return False
+        return True
+
+
+class OnWornObject(OnObject):
+    """A mix-in for operators on an active object that has wear."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not super().poll(context):
+            return False
+        if not target.has_wear(context.object):
+            cls.poll_message_set("The object has no wear yet: press Generate and use a variant.")  # type: ignore[attr-defined]
+            return False
+        return True

@@ -1,0 +1,62 @@
+"""What the panels share: their place, wrapped text, rows of the settings. Imports bpy."""
+
+import textwrap
+from typing import Any
+
+import bpy
+
+
+class InSidebar:
+    """A mix-in: a panel in the sidebar tab of the 3D view."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "SynGen"
+
+
+class Closed(InSidebar):
+    """A mix-in: a sub-panel that is closed at first."""
+
+    bl_options = {"DEFAULT_CLOSED"}
+
+
+def split(layout: bpy.types.UILayout) -> bpy.types.UILayout:
+    """A column of settings: names on the left, values on the right, no keying dots."""
+    column = layout.column()
+    column.use_property_split = True
+    column.use_property_decorate = False
+    return column
+
+
+def sentence(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
+    """Text over as many lines as the sidebar's width takes."""
+    width = context.region.width / context.preferences.system.ui_scale if context.region else 280
+    lines = textwrap.wrap(text, max(16, int((width - (64 if icon != "NONE" else 44)) / 6.6)))
+    column = layout.column(align=True)
+    column.scale_y = 0.75
+    for number, line in enumerate(lines):
+        column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE")
+
+
+def pair(layout: bpy.types.UILayout, group: Any, name: str) -> None:
+    """A range on one row."""
+    row = layout.row(align=True, heading=group.bl_rna.properties[name].name)
+    row.prop(group, name, index=0, text="")
+    row.prop(group, name, index=1, text="")
+
+
+def keys(layout: bpy.types.UILayout, group: Any, *names: str) -> None:
+    """Settings under each other."""
+    for name in names:
+        about = group.bl_rna.properties[name]
+        if getattr(about, "array_length", 0) == 2:
+            pair(layout, group, name)
+        else:
+            layout.prop(group, name)
+
+
+def clock(seconds: float) -> str:
+    """A rough time left."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

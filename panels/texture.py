@@ -1,0 +1,148 @@
+"""The first steps: what was found on the object, its variants, its wear."""
+
+import bpy
+
+from ..syngen_addon.blender import session
+from .common import Closed, InSidebar, keys, sentence, split
+
+PICTURES_SHOWN = 12
+
+
+class SYNGEN_PT_object(InSidebar, bpy.types.Panel):
+    bl_label = "Object"
+    bl_order = 0
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, obj = self.layout, context.object
+        found = session.look(obj)
+        if found.error:
+            sentence(layout, context, found.error, "ERROR")
+            return
+        column = layout.column(align=True)
+        row = column.row()
+        row.label(text=obj.name, icon="OBJECT_DATA")
+        row.operator("syngen.refresh", text="", icon="FILE_REFRESH", emboss=False)
+        for slot in found.slots:
+            row = column.row()
+            row.label(text=slot.image, icon="IMAGE_DATA")
+            size = row.row()
+            size.alignment = "RIGHT"
+            size.label(text=slot.size)
+        column.label(text=f"UV map: {found.slots[0].uv_layer}", icon="UV")
+        for warning in found.warnings:
+            sentence(layout, context, warning, "INFO")
+        shown = session.gallery(obj)
+        for warning in shown[0].variant.warnings if shown else ():
+            sentence(layout, context, warning, "INFO")
+        row = layout.row(align=True)
+        name = session.object_class(obj)
+        row.label(text=f"Class: {name}" if name else "Class: as the object", icon="BOOKMARKS")
+        row.operator("syngen.set_class", text="", icon="GREASEPENCIL")
+
+
+class SYNGEN_PT_texture(InSidebar, bpy.types.Panel):
+    bl_label = "Texture"
+    bl_order = 1
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings, obj = self.layout, context.scene.syngen, context.object
+        column = split(layout)
+        keys(column, settings.wear, "kind")
+        keys(column, settings.texture, "variants", "seed")
+        work = session.now.generation
+        if work is not None:
+            row = layout.row(align=True)
+            row.progress(factor=work.fraction, text=work.text, type="BAR")
+            row.operator("syngen.cancel_generate", text="", icon="X")
+        else:
+            row = layout.row()
+            row.scale_y = 1.4
+            row.operator("syngen.generate", text="Generate", icon="SHADERFX")
+        if obj is not None and obj.type == "MESH":
+            _gallery(layout, context, obj)
+
+
+def _gallery(layout: bpy.types.UILayout, context: bpy.types.Context, obj: bpy.types.Object) -> None:
+    """Two pictures a row, each with its button; the reason under those that the filters refused."""
+    shown, worn = session.gallery(obj), session.worn(obj)
+    for left in range(0, min(len(shown), PICTURES_SHOWN), 2):
+        row = layout.row(align=False)
+        columns = [row.column(align=True), row.column(align=True)]
+        for column, picture in zip(columns, shown[left:left + 2], strict=False):
+            variant = picture.variant
+            used = variant.name == worn
+            box = column.box()
+            box.template_icon(icon_value=picture.icon, scale=5.6)
+            button = column.row(align=True)
+            icon = "CHECKMARK" if used else "NONE" if variant.accepted else "ERROR"
+            button.operator("syngen.apply_variant", text="In Use" if used else "Use" if variant.accepted else "Use Anyway", icon=icon,
+                            depress=used).variant = variant.name
+            if not variant.accepted:
+                reason = column.column(align=True)
+                reason.label(text=variant.reason.capitalize(), icon="CANCEL")
+        refused = [p.variant for p in shown[left:left + 2] if not p.variant.accepted]
+        for variant in refused:
+            sentence(layout, context, variant.sentence, "ERROR")
+    if len(shown) > PICTURES_SHOWN:
+        layout.label(text=f"{len(shown) - PICTURES_SHOWN} older ones are in the gallery's folder.")
+
+
+class SYNGEN_PT_texture_more(Closed, bpy.types.Panel):
+    bl_label = "Texture and Transfer"
+    bl_parent_id = "SYNGEN_PT_texture"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings, column = context.scene.syngen, split(self.layout)
+        keys(column, settings.texture, "size", "tile_m")
+        column.separator()
+        keys(column, settings.transfer, "structure", "color", "max_size", "protect_image")
+        obj = context.object
+        if obj is not None and obj.type == "MESH":
+            column.prop_search(settings.transfer, "protect_group", obj, "vertex_groups")
+        else:
+            column.prop(settings.transfer, "protect_group")
+
+
+class SYNGEN_PT_filters(Closed, bpy.types.Panel):
+    bl_label = "Filters"
+    bl_parent_id = "SYNGEN_PT_texture"
+
+    def draw_header(self, context: bpy.types.Context) -> None:
+        self.layout.prop(context.scene.syngen.filters, "enabled", text="")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        filters, column = context.scene.syngen.filters, split(self.layout)
+        column.active = filters.enabled
+        keys(column, filters, "sharpness_min", "noise_max", "contrast_min", "color_max", "seam_max", "duplicate_min")
+
+
+class SYNGEN_PT_wear(InSidebar, bpy.types.Panel):
+    bl_label = "Wear"
+    bl_order = 2
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, obj = self.layout, context.object
+        if not session.worn(obj):
+            sentence(layout, context, "No wear yet: generate variants and use one.", "INFO")
+            return
+        row = layout.row(align=True)
+        row.scale_y = 1.2
+        row.prop(context.window_manager, "syngen_level", text="Level", slider=True)
+        row.operator("syngen.key_level", text="", icon="KEY_HLT" if session.is_keyed(obj) else "KEY_DEHLT")
+        row = layout.row(align=True)
+        row.operator("syngen.copy_level", text="Copy to Selected", icon="DUPLICATE")
+        row.operator("syngen.remove", text="Remove", icon="TRASH")
+
+
+class SYNGEN_PT_wear_more(Closed, bpy.types.Panel):
+    bl_label = "Onset and Classes"
+    bl_parent_id = "SYNGEN_PT_wear"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        wear, column = context.scene.syngen.wear, split(self.layout)
+        keys(column, wear, "seed", "up", "softness")
+        column.separator()
+        keys(column, wear, "clean_below", "complete_from")
+
+
+CLASSES = (SYNGEN_PT_object, SYNGEN_PT_texture, SYNGEN_PT_texture_more, SYNGEN_PT_filters, SYNGEN_PT_wear, SYNGEN_PT_wear_more)

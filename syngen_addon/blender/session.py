@@ -1,0 +1,265 @@
+"""What the window shows and no .blend holds: running work, what was found on objects, the gallery's pictures. Imports bpy.
+
+Nothing heavy is imported before it is needed: this module comes in when the extension is switched on.
+"""
+
+from __future__ import annotations
+
+import atexit
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import bpy
+from bpy.app.handlers import persistent
+from bpy.props import FloatProperty
+
+from ..errors import SynGenError
+from . import level, previews, target
+from .names import ABOUT, CLASS, LEVEL, PREVIEW
+from .previews import Shown
+
+if TYPE_CHECKING:
+    from .background import Process
+    from .generation import Generation
+
+POLL_S = 0.25
+
+
+@dataclass(frozen=True)
+class LookSlot:
+    """One material slot that can be aged, as words."""
+
+    material: str
+    image: str
+    size: str
+    uv_layer: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found on an object. error: why it cannot be aged, "" where it can."""
+
+    error: str = ""
+    slots: tuple[LookSlot, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass
+class Session:
+    """The work of this Blender. told: how the last export ended, with its folder."""
+
+    generation: Generation | None = None
+    export: Process | None = None
+    told: str = ""
+    failed: str = ""
+    folder: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def exporting(self) -> bool:
+        return self.export is not None
+
+
+now = Session()
+_looks: dict[tuple[Any, ...], Look] = {}
+
+
+# --- objects ---------------------------------------------------------------------------------------------------------
+
+
+def look(obj: bpy.types.Object | None) -> Look:
+    """What there is to age on the object; kept until the object, its mesh, materials or images change."""
+    key = (None,) if obj is None else (obj.session_uid, obj.name, obj.data.session_uid if obj.data else 0, obj.mode,
+                                       tuple(s.material.session_uid if s.material else 0 for s in obj.material_slots))
+    if key not in _looks:
+        _looks[key] = _look(obj)
+    return _looks[key]
+
+
+def _look(obj: bpy.types.Object | None) -> Look:
+    try:
+        found = target.find(obj)
+    except SynGenError as error:
+        return Look(error=str(error))
+    slots = tuple(
+        LookSlot(s.material.name, s.image.name, "{} x {}".format(*s.image.size), s.uv_layer or "none yet, one will be made")
+        for s in found.slots
+    )
+    return Look(slots=slots, warnings=found.warnings)
+
+
+def worn(obj: bpy.types.Object | None) -> str:
+    """Name of the variant the object wears, "" where it wears none."""
+    return str(obj[ABOUT].get("variant", "")) if obj is not None and ABOUT in obj else ""
+
+
+def object_class(obj: bpy.types.Object) -> str:
+    """The class name the person gave the object, "" for none."""
+    return str(obj.get(CLASS, ""))
+
+
+def is_keyed(obj: bpy.types.Object) -> bool:
+    """Whether the object's level is animated (by an action or a driver)."""
+    animation = obj.animation_data
+    return bool(animation and (animation.action or animation.drivers) and LEVEL in obj)
+
+
+def gallery(obj: bpy.types.Object) -> tuple[Shown, ...]:
+    """The pictures of an object's gallery."""
+    return previews.gallery(obj)
+
+
+def forget_looks() -> None:
+    """Look at every object again."""
+    _looks.clear()
+
+
+def forget_pictures() -> None:
+    """Look at every gallery again."""
+    previews.forget()
+
+
+def previewed(scene: bpy.types.Scene) -> int:
+    """The frame that the scene's preview shows, -1 where there is none."""
+    return int(scene[PREVIEW]["frame"]) if PREVIEW in scene else -1
+
+
+# --- the level slider ------------------------------------------------------------------------------------------------
+
+
+def _get_level(self: bpy.types.WindowManager) -> float:
+    obj = bpy.context.object
+    return 0.0 if obj is None else level.get_level(obj)
+
+
+def _set_level(self: bpy.types.WindowManager, value: float) -> None:
+    obj = bpy.context.object
+    if obj is not None and ABOUT in obj:
+        level.set_level(obj, value)
+        redraw({"VIEW_3D"})
+
+
+def redraw(kinds: set[str] | None = None) -> None:
+    """Draw the areas again that show this work."""
+    kinds = kinds or {"VIEW_3D"}
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in kinds:
+                area.tag_redraw()
+
+
+# --- views -----------------------------------------------------------------------------------------------------------
+
+_views: dict[int, str] = {}
+"""How each 3D view looked at the scene before the preview."""
+
+
+def look_through_camera(context: bpy.types.Context) -> None:
+    """Turn the 3D views of the window to the camera."""
+    for space in _spaces(context.window.screen if context.window else None):
+        view = space.region_3d
+        if view is not None and view.view_perspective != "CAMERA":
+            _views[space.as_pointer()] = view.view_perspective
+            view.view_perspective = "CAMERA"
+
+
+def look_as_before() -> None:
+    """Turn them back."""
+    for window in bpy.context.window_manager.windows:
+        for space in _spaces(window.screen):
+            before = _views.get(space.as_pointer())
+            if before is not None and space.region_3d.view_perspective == "CAMERA":
+                space.region_3d.view_perspective = before
+    _views.clear()
+
+
+def _spaces(screen: bpy.types.Screen | None) -> list[bpy.types.SpaceView3D]:
+    return [area.spaces.active for area in screen.areas if area.type == "VIEW_3D"] if screen is not None else []
+
+
+# --- running work ----------------------------------------------------------------------------------------------------
+
+
+def watch_export(process: Process) -> None:
+    """Follow an export until it ends. A timer and no modal operator: that would hold up autosave for hours."""
+    now.export, now.folder, now.told, now.failed, now.warnings = process, str(process.out), "", "", ()
+    bpy.app.timers.register(_poll_export, first_interval=POLL_S, persistent=True)
+
+
+def _poll_export() -> float | None:
+    process = now.export
+    if process is None:
+        return None
+    runs = process.poll()
+    redraw()
+    if runs:
+        return POLL_S
+    now.export = None
+    now.warnings = tuple(process.warnings)
+    if process.cancelled:
+        now.told = f"Stopped with {process.done} of {process.total} frames." if process.total else "Stopped."
+    elif process.error:
+        now.failed = process.error
+    else:
+        now.told = process.result or "Done."
+    return None
+
+
+def stop_everything() -> None:
+    """End what runs, at once: Blender or the open file goes away. A job can be taken up again where it was."""
+    if now.generation is not None:
+        now.generation.cancel()
+        now.generation.join()
+        now.generation = None
+    if now.export is not None:
+        now.export.kill()
+        now.told = "The export was ended with the file it belongs to; it can be continued."
+        now.export = None
+
+
+# --- registration ----------------------------------------------------------------------------------------------------
+
+
+@persistent
+def _before_load(*_: Any) -> None:
+    stop_everything()
+    _looks.clear()
+    previews.forget()
+
+
+@persistent
+def _after_history(*_: Any) -> None:
+    _looks.clear()
+
+
+@persistent
+def _after_update(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
+    # A change of level updates objects only and must stay cheap: it forgets nothing.
+    if _looks and any(depsgraph.id_type_updated(kind) for kind in ("MATERIAL", "NODETREE", "MESH", "IMAGE")):
+        _looks.clear()
+
+
+_HANDLERS = (("load_pre", _before_load), ("undo_post", _after_history), ("redo_post", _after_history), ("depsgraph_update_post", _after_update))
+
+
+def register() -> None:
+    bpy.types.WindowManager.syngen_level = FloatProperty(
+        name="Wear Level", description="Fraction of the active object's wearable surface that is worn", min=0.0, max=1.0,
+        precision=3, subtype="FACTOR", get=_get_level, set=_set_level, options=set(),
+    )
+    previews.register()
+    for name, handler in _HANDLERS:
+        getattr(bpy.app.handlers, name).append(handler)
+    atexit.register(stop_everything)
+
+
+def unregister() -> None:
+    stop_everything()
+    atexit.unregister(stop_everything)
+    if bpy.app.timers.is_registered(_poll_export):
+        bpy.app.timers.unregister(_poll_export)
+    for name, handler in reversed(_HANDLERS):
+        getattr(bpy.app.handlers, name).remove(handler)
+    previews.unregister()
+    del bpy.types.WindowManager.syngen_level
+    _looks.clear()

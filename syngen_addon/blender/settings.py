@@ -1,0 +1,298 @@
+"""The panel's settings: one property group a section of the recipe, generated from its declaration. Imports bpy, kinds.
+
+They live on the scene (`scene.syngen`) and are saved with it. What a panel shows and a .blend must not hold (running
+work, pictures) is in session.py. Numbers are float32 in Blender: on the way out they become the shortest decimal that
+float32 cannot tell apart, so that 0.35 stays 0.35.
+"""
+
+import csv
+import dataclasses
+import io
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import bpy
+import numpy as np
+from bpy.props import (
+    BoolProperty,
+    EnumProperty,
+    FloatProperty,
+    FloatVectorProperty,
+    IntProperty,
+    IntVectorProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+from .. import recipe as recipes
+from ..files import write_bytes
+from ..kinds import KINDS
+from ..recipe import Names, Recipe
+
+LARGEST = 2**31 - 1
+
+LABELS = {
+    "wear.up": "Up",
+    "wear.kind": "Kind",
+    "texture.tile_m": "Tile Size",
+    "texture.size": "Resolution",
+    "texture.method": "Made By",
+    "transfer.method": "Transfer",
+    "transfer.color": "Color",
+    "transfer.protect_image": "Protect Image",
+    "transfer.protect_group": "Protect Group",
+    "filters.enabled": "Refuse Bad Textures",
+    "camera.min_height_m": "Least Height",
+    "light.area_lights": "Area Lamps",
+    "light.area_power_w": "Lamp Power",
+    "light.environment_strength": "Env. Strength",
+    "light.sun_strength": "Sun Strength",
+    "light.sun_elevation_deg": "Sun Elevation",
+    "light.sun_angle_deg": "Sun Size",
+    "light.keep_scene_lights": "Keep Scene Lights",
+    "light.exposure_ev": "Exposure",
+    "background.kind": "Backdrop",
+    "background.color_low": "Darkest",
+    "background.color_high": "Brightest",
+    "render.exposure_ev": "Exposure",
+    "labels.objects": "Label",
+    "labels.class_from": "Class From",
+    "labels.min_pixels": "Least Pixels",
+    "labels.region_min_pixels": "Region Least",
+    "labels.region_merge_pixels": "Region Merge",
+    "labels.wear_threshold": "Worn From",
+    "randomize.level": "Draw Level",
+    "randomize.variant": "Draw Variant",
+}
+"""Where the key's own name would not do."""
+
+CHOICES = {
+    "labels.objects": {"instances": "Whole Objects", "regions": "Wear Regions"},
+    "labels.class_from": {"wear": "Wear Class", "kind": "Kind of Wear", "object": "Object's Class"},
+    "render.device": {"auto": "Best There Is", "cpu": "CPU", "cuda": "CUDA", "optix": "OptiX", "hip": "HIP", "metal": "Metal",
+                      "oneapi": "oneAPI"},
+    "export.formats": {"coco": "COCO", "yolo": "YOLO"},
+    "background.kind": {"environment": "Environment", "color": "Color", "images": "Pictures"},
+    "texture.method": {"procedural": "Procedural"},
+    "transfer.method": {"patch": "By Patches"},
+}
+
+SOFT = {
+    "camera.distance": (0.3, 10.0),
+    "camera.focal_mm": (10.0, 200.0),
+    "camera.aim": (0.0, 2.0),
+    "camera.min_height_m": (-10.0, 10.0),
+    "camera.roll_deg": (-45.0, 45.0),
+    "camera.azimuth_deg": (-180.0, 180.0),
+    "light.sun_strength": (0.0, 20.0),
+    "light.sun_angle_deg": (0.0, 20.0),
+    "light.area_power_w": (0.0, 2000.0),
+    "light.environment_strength": (0.0, 5.0),
+    "light.exposure_ev": (-3.0, 3.0),
+    "texture.tile_m": (0.05, 5.0),
+    "texture.size": (256, 4096),
+    "texture.variants": (1, 12),
+    "filters.color_max": (0.0, 50.0),
+    "filters.sharpness_min": (0.0, 2.0),
+    "filters.seam_max": (0.0, 5.0),
+    "labels.min_pixels": (1, 10_000),
+    "labels.redraws": (0, 50),
+    "labels.region_min_pixels": (1, 10_000),
+    "labels.region_merge_pixels": (0, 100),
+    "render.exposure_ev": (-5.0, 5.0),
+    "render.samples": (1, 1024),
+    "render.width": (128, 4096),
+    "render.height": (128, 4096),
+    "wear.softness": (0.005, 0.2),
+}
+"""How far a slider goes where the key allows more than anyone drags to."""
+
+FOLDERS = {"light.environments", "background.folder"}
+FILES = {"transfer.protect_image"}
+COLORS = {"background.color_low", "background.color_high"}
+RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"}
+
+
+def _label(name: str) -> str:
+    plain = name.split(".")[1]
+    for ending in ("_deg", "_mm", "_m", "_w", "_ev"):
+        plain = plain.removesuffix(ending)
+    return LABELS.get(name, plain.replace("_", " ").title())
+
+
+def _choices(name: str, names: tuple[str, ...]) -> list[tuple[str, str, str]]:
+    words = CHOICES.get(name, {})
+    return [(n, words.get(n, n), "") for n in names]
+
+
+def _view_transforms(self: Any, context: Any, text: str) -> list[str]:
+    found = bpy.types.ColorManagedViewSettings.bl_rna.properties["view_transform"].enum_items
+    names = [item.identifier for item in found]
+    return names or ["AgX", "Filmic", "Standard", "Khronos PBR Neutral", "Raw", "False Color"]
+
+
+def _joined(names: Any) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow(names)
+    return out.getvalue().replace(",", ", ") if not any("," in n for n in names) else out.getvalue()
+
+
+def _split(text: str) -> list[str]:
+    rows = list(csv.reader([text], skipinitialspace=True))
+    return [name.strip() for name in rows[0] if name.strip()] if rows else []
+
+
+def _property(name: str, hint: Any, about: "dataclasses.Field[Any]", default: Any) -> Any:
+    """The bpy property of one key."""
+    meta = about.metadata
+    unit = f" ({meta['unit']})" if meta["unit"] else ""
+    # Blender ends a tooltip with a full stop of its own.
+    common: dict[str, Any] = {"name": _label(name), "description": meta["doc"].rstrip(".").replace("`", "").replace("*", "") + unit,
+                              "options": set()}
+    soft = SOFT.get(name, (None, None))
+
+    def bounds(whole: bool) -> dict[str, Any]:
+        low = -LARGEST if meta["low"] == -math.inf else meta["low"]
+        high = LARGEST if meta["high"] == math.inf else meta["high"]
+        found = {"min": low, "max": high, "soft_min": low if soft[0] is None else soft[0], "soft_max": high if soft[1] is None else soft[1]}
+        return {k: int(v) if whole else float(v) for k, v in found.items()}
+
+    if name == "wear.kind":
+        items = [(kind.name, kind.label, "") for kind in KINDS.values()]
+        return EnumProperty(items=items, default=default, **common)
+    if hint is bool:
+        return BoolProperty(default=default, **common)
+    if hint is int:
+        return IntProperty(default=default, **bounds(True), **common)
+    if hint is float:
+        return FloatProperty(default=default, precision=3, step=1, **bounds(False), **common)
+    if hint is str and meta["choices"]:
+        return EnumProperty(items=_choices(name, meta["choices"]), default=default, **common)
+    if hint is str:
+        if name == "render.view_transform":
+            return StringProperty(default=default, search=_view_transforms, **common)
+        subtype = "DIR_PATH" if name in FOLDERS else "FILE_PATH" if name in FILES else "NONE"
+        if subtype != "NONE":
+            common["options"] = RELATIVE
+        return StringProperty(default=default, subtype=subtype, **common)
+    if hint == Names and meta["choices"]:
+        return EnumProperty(items=_choices(name, meta["choices"]), default=set(default), **{**common, "options": {"ENUM_FLAG"}})
+    if hint == Names:
+        common["description"] += ". Separate names by commas"
+        return StringProperty(default=_joined(default), **common)
+    if hint == dict[str, str] or hint == dict[str, float]:
+        return StringProperty(default=json.dumps(default), **{**common, "options": {"HIDDEN"}})
+    if hint == tuple[int, int]:
+        return IntVectorProperty(default=default, size=2, **bounds(True), **common)
+    subtype = "COLOR" if name in COLORS else "NONE"
+    return FloatVectorProperty(default=default, size=meta["length"] or 2, subtype=subtype, precision=3, step=10, **bounds(False), **common)
+
+
+def every_key() -> Iterator[tuple[str, str, Any, "dataclasses.Field[Any]"]]:
+    """(section, key, type, declaration) of every key of the recipe."""
+    for section, kind in recipes.sections().items():
+        hints = get_type_hints(kind)
+        for about in dataclasses.fields(kind):
+            yield section, about.name, hints[about.name], about
+
+
+def _section_classes() -> dict[str, type]:
+    plain = recipes.to_dict(Recipe())
+    members: dict[str, dict[str, Any]] = {}
+    for section, name, hint, about in every_key():
+        members.setdefault(section, {})[name] = _property(f"{section}.{name}", hint, about, plain[section][name])
+    return {
+        section: type(f"SYNGEN_PG_{section}", (bpy.types.PropertyGroup,),
+                      {"__annotations__": found, "__doc__": recipes.sections()[section].__doc__})
+        for section, found in members.items()
+    }
+
+
+SECTIONS = _section_classes()
+
+
+class SYNGEN_PG_job(bpy.types.PropertyGroup):
+    """What the command line says beside the recipe."""
+
+    frames: IntProperty(name="Frames", description="How many pictures the dataset has", default=100, min=1, max=100_000_000,
+                        soft_max=10_000, options=set())
+    seed: IntProperty(name="Seed", description="Another seed gives another dataset of the same sort", default=0, min=0, max=LARGEST,
+                      options=set())
+    folder: StringProperty(name="Folder", description="Where the dataset is written; an empty or a new folder", default="//syngen_dataset",
+                           subtype="DIR_PATH", options=RELATIVE)
+    preview: IntProperty(name="Frame", description="The frame that the preview shows, counted from 0", default=0, min=0,
+                         max=100_000_000, soft_max=10_000, options=set())
+
+
+SYNGEN_PG_settings = type(
+    "SYNGEN_PG_settings", (bpy.types.PropertyGroup,),
+    {"__annotations__": {**{name: PointerProperty(type=group) for name, group in SECTIONS.items()},
+                         "job": PointerProperty(type=SYNGEN_PG_job)},
+     "__doc__": "SynGen's settings of a scene."},
+)
+
+CLASSES: tuple[type, ...] = (*SECTIONS.values(), SYNGEN_PG_job, SYNGEN_PG_settings)
+
+
+def register() -> None:
+    bpy.types.Scene.syngen = PointerProperty(type=SYNGEN_PG_settings, name="SynGen")
+
+
+def unregister() -> None:
+    del bpy.types.Scene.syngen
+
+
+# --- between the properties and the recipe ---------------------------------------------------------------------------
+
+
+def recipe_of(scene: bpy.types.Scene) -> Recipe:
+    """The scene's settings as a recipe. Raises SynGenError naming the key that is not allowed."""
+    document: dict[str, dict[str, Any]] = {}
+    for section, name, hint, about in every_key():
+        document.setdefault(section, {})[name] = _read(getattr(getattr(scene.syngen, section), name), hint, about)
+    return recipes.from_dict(document, "Settings")
+
+
+def put_recipe(scene: bpy.types.Scene, recipe: Recipe) -> None:
+    """Show a recipe in the scene's settings."""
+    plain = recipes.to_dict(recipe)
+    for section, name, hint, about in every_key():
+        value = plain[section][name]
+        if hint == Names:
+            value = set(value) if about.metadata["choices"] else _joined(value)
+        elif isinstance(value, dict):
+            value = json.dumps(value)
+        setattr(getattr(scene.syngen, section), name, value)
+
+
+def _read(value: Any, hint: Any, about: "dataclasses.Field[Any]") -> Any:
+    """A property's value as TOML would give it."""
+    if hint is float:
+        return shortest(value)
+    if hint == Names and about.metadata["choices"]:
+        return [choice for choice in about.metadata["choices"] if choice in value]
+    if hint == Names:
+        return _split(value)
+    if hint == dict[str, str] or hint == dict[str, float]:
+        return json.loads(value or "{}")
+    if hint in (bool, int, str):
+        return value
+    return [int(v) if hint == tuple[int, int] else shortest(v) for v in value]
+
+
+def shortest(value: float) -> float:
+    """The shortest decimal that float32 cannot tell from the value."""
+    return float(str(np.float32(value)))
+
+
+def save_recipe(scene: bpy.types.Scene, path: Path) -> None:
+    """Write the settings as a recipe file. Raises SynGenError."""
+    write_bytes(path, recipes.dumps(recipe_of(scene)).encode())
+
+
+def load_recipe(scene: bpy.types.Scene, path: Path) -> None:
+    """Read a recipe file into the settings. Raises SynGenError; then nothing is changed."""
+    put_recipe(scene, recipes.load(path))
