@@ -256,7 +256,7 @@ def bad_inputs():
     yield "not numbers", (np.full_like(base, np.nan), wear), {}
 
 
-@pytest.mark.parametrize(("words", "arguments", "options"), bad_inputs())
+@pytest.mark.parametrize(("words", "arguments", "options"), list(bad_inputs()))
 def test_bad_input_is_one_clear_sentence(words, arguments, options):
     with pytest.raises(SynGenError, match=words) as caught:
         transfer(*arguments, PLAIN, **{"tile_m": 0.5, "coverage": 0.8, **options})
