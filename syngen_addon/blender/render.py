@@ -76,6 +76,7 @@ def configure(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, recipe: Recipe
     settings, render, cycles = recipe.render, scene.render, scene.cycles
     put = borrowed.set
     warnings: list[str] = []
+    has_compositor = _keep_compositor_links(scene, borrowed)
     put(render, "engine", "CYCLES")
     use_device(scene, device, borrowed)
     for name, value in {
@@ -104,7 +105,9 @@ def configure(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, recipe: Recipe
                             "denoising_prefilter": "FAST", "denoising_quality": "BALANCED", "denoising_use_gpu": False}.items():
             borrowed.set_if_there(cycles, name, value)
     _configure_view(scene, settings, borrowed)
-    _configure_passes(layer, borrowed)
+    for other in scene.view_layers:  # `use_single_layer` counts in a window only
+        borrowed.set(other, "use", other == layer)
+    _configure_passes(layer, borrowed, has_compositor)
     _configure_files(render, borrowed)
     return warnings
 
@@ -121,17 +124,39 @@ def _configure_view(scene: bpy.types.Scene, settings: Render, borrowed: Borrowed
     borrowed.set(view, "gamma", 1.0)
     borrowed.set(view, "use_curve_mapping", False)
     borrowed.set_if_there(view, "use_white_balance", False)
-    # Exposure changes with every frame; noting it here gives it back at the end.
-    borrowed.set(view, "exposure", view.exposure + 1.0)
+    borrowed.set(view, "exposure", settings.exposure_ev)
 
 
-def _configure_passes(layer: bpy.types.ViewLayer, borrowed: Borrowed) -> None:
+def _keep_compositor_links(scene: bpy.types.Scene, borrowed: Borrowed) -> bool:
+    """Whether a compositor reads the render; its links come back at the end.
+
+    Another engine or set of passes makes Blender drop sockets of its Render Layers nodes, and their links with them.
+    """
+    tree = scene.compositing_node_group if hasattr(scene, "compositing_node_group") else scene.node_tree
+    readers = [node for node in tree.nodes if node.type == "R_LAYERS"] if tree else []
+    links = [(node, socket.name, link.to_socket) for node in readers for socket in node.outputs for link in socket.links]
+
+    def give_back() -> None:
+        for layer in scene.view_layers:
+            layer.update_render_passes()
+        for node, name, target in links:
+            if not target.is_linked and name in node.outputs:
+                tree.links.new(node.outputs[name], target)
+
+    if readers:
+        borrowed.afterwards(give_back)
+    return bool(readers)
+
+
+def _configure_passes(layer: bpy.types.ViewLayer, borrowed: Borrowed, keep_passes: bool) -> None:
+    """keep_passes: a compositor reads them, and a pass that is switched off takes its links there along."""
     for owner in (layer, layer.cycles):
         for name in [p.identifier for p in owner.bl_rna.properties if p.type == "BOOLEAN" and not p.is_readonly]:
-            if name.startswith(("use_pass_", "denoising_store")) and name not in {"use_pass_combined", "use_pass_object_index"}:
+            if name.startswith(("use_pass_", "denoising_store")) and not keep_passes:
                 borrowed.set(owner, name, False)
-    borrowed.set(layer, "use", True)
+    borrowed.set(layer, "use_pass_combined", True)
     borrowed.set(layer, "use_pass_object_index", True)
+    borrowed.set(layer, "pass_alpha_threshold", 0.5)
     borrowed.set(layer, "samples", 0)
     borrowed.set(layer, "material_override", None)
     borrowed.set_if_there(layer, "world_override", None)

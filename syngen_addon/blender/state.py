@@ -29,14 +29,16 @@ class Borrowed:
         self._undo.append(undo)
 
     def set(self, owner: Any, name: str, value: Any) -> None:
-        """owner.name = value, for plain values and datablock pointers."""
-        before = getattr(owner, name)
-        if hasattr(before, "__len__") and not isinstance(before, (str, bytes, set)):
-            before = tuple(before)
-        if before == value:
-            return
-        setattr(owner, name, value)
-        self._undo.append(lambda: setattr(owner, name, before))
+        """owner.name = value, for plain values and datablock pointers; noted also where it changes only later."""
+        before = _plain(getattr(owner, name))
+
+        def give_back() -> None:
+            if _plain(getattr(owner, name)) != before:
+                setattr(owner, name, before)
+
+        self._undo.append(give_back)
+        if before != value:
+            setattr(owner, name, value)
 
     def set_if_there(self, owner: Any, name: str, value: Any) -> None:
         """set, for properties that only some Blender versions have."""
@@ -57,3 +59,8 @@ class Borrowed:
         """block, which is removed from its bpy.data collection on leaving."""
         self._undo.append(lambda: collection.remove(block))
         return block
+
+
+def _plain(value: Any) -> Any:
+    """A vector or colour as a tuple: Blender's own would follow the change."""
+    return tuple(value) if hasattr(value, "__len__") and not isinstance(value, (str, bytes, set)) else value
