@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..images import Array
-from .mesh import MeshArrays, Reals, diagonal, edge_table, neighbours
+from .mesh import MeshArrays, Reals, along, diagonal, edge_table, neighbours
 from .rasterize import Ints, Longs
 
 
@@ -176,6 +176,10 @@ def _corners(q: Reals, shape: Longs) -> list[tuple[Longs, Reals]]:
     return out
 
 
+MOST_SWEEPS = 4000
+"""Rows of vertices that water is followed over; longer ways (a spring of thousands of turns) begin anew."""
+
+
 @dataclass(frozen=True)
 class Flow:
     """Where water that runs over each vertex comes from.
@@ -198,14 +202,14 @@ def flow(s: Surface, up: Reals, source: Reals, reach_m: float) -> Flow:
     ends of that edge are interpolated, so lines stay straight across any triangulation and any UV border.
     """
     count = len(s.points)
-    gradient = up - s.normal * (s.normal @ up)[:, None]
+    face_up = along(s.normal, up)
+    gradient = up - s.normal * face_up[:, None]
     slope = np.linalg.norm(gradient, axis=1)
     best = np.full(count, 0.2)  # flatter than this, water stands
     left = np.full(count, -1, np.int64)
     right = np.full(count, -1, np.int64)
     share = np.zeros(count)
     way = np.zeros(count)
-    face_up = s.normal @ up
     for i in range(3):
         own, j, k = s.triangles[:, i], s.triangles[:, (i + 1) % 3], s.triangles[:, (i + 2) % 3]
         e, f = s.points[j] - s.points[own], s.points[k] - s.points[own]
@@ -230,8 +234,10 @@ def flow(s: Surface, up: Reals, source: Reals, reach_m: float) -> Flow:
     anchor, arriving, leaving = s.points.copy(), source.copy(), source.copy()
     done = left < 0
     pending = np.flatnonzero(~done)
-    pending = pending[np.argsort(-(s.points[pending] @ up), kind="stable")]
-    while len(pending):
+    pending = pending[np.argsort(-along(s.points[pending], up), kind="stable")]
+    for _ in range(MOST_SWEEPS):
+        if not len(pending):
+            break
         from_left, from_right = done[left[pending]], done[right[pending]]
         t = share[pending]
         ready = (from_left | (t > 0.999)) & (from_right | (t < 0.001))

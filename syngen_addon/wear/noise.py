@@ -40,7 +40,9 @@ class Noise:
 
     def at(self, points: Array, cell: float, place: npt.NDArray[np.float32]) -> Array:
         """N values at points (N x 3, metres). cell: side of a cell, metres. place: 4 x 3, rotation and offset."""
-        q = points @ (place[:3] / np.float32(cell)) + place[3]
+        # Column by column: a matrix product's last bit depends on the number of threads.
+        turned = place[:3] / np.float32(cell)
+        q = points[:, :1] * turned[0] + points[:, 1:2] * turned[1] + points[:, 2:3] * turned[2] + place[3]
         whole = np.floor(q)
         f = q - whole
         i = whole.astype(np.int32) & (SIDE - 1)

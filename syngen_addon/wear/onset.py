@@ -11,7 +11,7 @@ import numpy as np
 from ..images import Array, Mask
 from ..recipe import Onset
 from . import causes
-from .mesh import MeshArrays, Reals, area_per_texel, diagonal, subdivide, weld
+from .mesh import MeshArrays, Reals, along, area_per_texel, diagonal, subdivide, weld
 from .noise import SPAN, Noise, place
 from .rasterize import Ints, Longs, Raster, nearest_covered, rasterize
 from .surface import interpolate, of_slot, surface_maps
@@ -124,7 +124,7 @@ class _Field:
         crease = np.clip(np.maximum(-turn, -turn_wide) / right, 0, 1)
         cavity = np.maximum(crease, causes.crowding(s, 0.02 * size))
         self.up = up.astype(np.float32)
-        height = s.points @ up
+        height = along(s.points, up)
         self.foot = float(height.min())
         self.splash = 0.16 * float(np.ptp(height)) + 1e-9
         flat_top = np.clip(s.vertex_normal @ up, 0, 1)
@@ -150,7 +150,7 @@ class _Field:
     def _score(self, v: Array) -> Array:
         o = self.onset
         p, sharp, cavity, fuel, steep, anchor = v[:, :3], v[:, 3], v[:, 4], v[:, 5], v[:, 6], v[:, 7:10]
-        warp = v[:, 10:13] * np.float32(0.22 * self.scale)
+        warp = v[:, 10:13] * np.float32(0.14 * self.scale)
         patch = self.noise.at(p + warp, self.cells[0], self.places[4])
         detail = self.noise.at(p + warp * np.float32(0.15), self.cells[1], self.places[5])
         for i, cell in enumerate(self.cells[2:]):
@@ -165,10 +165,10 @@ class _Field:
         if o.cavity:
             score += 3.0 * o.cavity * np.clip(cavity * (1 + 0.35 * detail + 0.2 * patch), 0, 1.2)
         if o.ground:
-            rise = (p @ self.up - self.foot) / self.splash
+            rise = (along(p, self.up) - self.foot) / self.splash
             score += 3.5 * o.ground * np.exp(-np.maximum(rise * np.exp(0.3 * patch + 0.25 * detail), 0))
         if o.streaks:
-            drop = (anchor - p) @ self.up
+            drop = along(anchor - p, self.up)
             column = anchor - drop[:, None] * (self.up / 14)
             stream = self.noise.at(column + 0.004 * self.scale * detail[:, None], self.scale * 0.008, self.places[10])
             length = np.exp(0.9 * stream - 0.2)
