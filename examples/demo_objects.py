@@ -34,6 +34,9 @@ class Thing:
     place: tuple[float, float, float]
     """x, y in metres and the turn about z in degrees."""
     slots: tuple[str, ...] = ("Paint",)
+    height: float = 0.0
+    """What it stands on, over the yard."""
+    roughness: float = 0.42
 
 
 # --- pieces that all of them use --------------------------------------------------------------------------------------
@@ -134,18 +137,17 @@ def gas_cylinder_shape() -> Model:
     foot = m.rounded([(r, z) for r, z in ring], [0, 0.003, 0.003, 0.006, 0.01, 0.002, 0.002, 0.01, 0], 2)
     out.add(m.lathe("foot", foot, 64))
     # The guard: a rolled band on three posts, open towards the valve's outlet, with a bead along its top.
-    turn = FRONT * 180 / np.pi
-    sweep = np.linspace(turn - 318 / 2 + 180, turn + 318 / 2 + 180, 65)
-    rise = np.full(65, high)
-    out.add(m.bent_bar("guard", sweep, rise + 0.275, rise + 0.372, 0.112, 0.005))
+    front = np.degrees(FRONT)
+    sweep = np.linspace(front + 44, front + 316, 57)
+    rise = np.full(57, high)
+    out.add(m.bent_bar("guard", sweep, rise + 0.262, rise + 0.346, 0.112, 0.005))
     a = np.radians(sweep)
-    out.add(m.tube("guard/bead", np.column_stack([0.1095 * np.cos(a), 0.1095 * np.sin(a), rise + 0.374]), 0.0075, 10, caps=True, bevel=0.003))
-    for middle in (turn + 180, turn + 62, turn - 62):
-        post = np.linspace(middle - 21, middle + 21, 11)
-        flare = 0.012 * np.abs(np.linspace(-1, 1, 11)) ** 3
-        out.add(m.bent_bar("guard/post", post, np.full(11, high + 0.078), high + 0.276 + flare * 0, 0.1115, 0.0042))
+    out.add(m.tube("guard/bead", np.column_stack([0.1095 * np.cos(a), 0.1095 * np.sin(a), rise + 0.348]), 0.0075, 10, caps=True, bevel=0.003))
+    for middle, half in ((front + 180, 26), (front + 62, 18), (front - 62, 18)):
+        post = np.linspace(middle - half, middle + half, 11)
+        out.add(m.bent_bar("guard/post", post, np.full(11, high + 0.078), np.full(11, high + 0.263), 0.1115, 0.0042))
     # The valve (brass): body, outlet to the front, bonnet, and its painted wheel.
-    z = high + 0.172
+    z = high + 0.168
     body = m.rounded([(0.0, 0), (0.019, 0), (0.019, 0.012), (0.015, 0.02), (0.015, 0.062), (0.021, 0.066), (0.021, 0.09), (0.011, 0.094),
                       (0.011, 0.118), (0.0, 0.118)], [0, 0.002, 0.002, 0.003, 0.003, 0.002, 0.002, 0.002, 0.002, 0], 2)
     out.add(m.lathe("valve/body", body, 24), m.move(z=z), slot=1, scale=0.5)
@@ -156,7 +158,7 @@ def gas_cylinder_shape() -> Model:
     return out
 
 
-GREEN, CREAM, SIGNAL = p.color("2f7a55"), p.color("e4dfcf"), p.color("b7271f")
+GREEN, CREAM, SIGNAL = p.color("1f6b49"), p.color("d8d2c0"), p.color("b7271f")
 
 
 def gas_cylinder_paint(canvases: Sequence[Canvas], rng: np.random.Generator) -> None:
@@ -225,8 +227,8 @@ def storage_tank_shape() -> Model:
     def on_shell(angle_deg: float, z: float) -> Floats:
         return m.turn("z", angle_deg) @ m.move(x=r, z=z) @ m.turn("y", 90)
 
-    covered_nozzle(out, "manhole", on_shell(-38, 1.32), 0.225, 0.16, 0.30, 0.026, 16, 0.034, handle=True)
-    covered_nozzle(out, "nozzle", on_shell(-142, 1.13), 0.057, 0.17, 0.115, 0.02, 8, 0.026, segments=32)
+    covered_nozzle(out, "manhole", on_shell(-32, 1.32), 0.225, 0.16, 0.30, 0.026, 16, 0.034, handle=True)
+    covered_nozzle(out, "nozzle", on_shell(-150, 1.08), 0.057, 0.17, 0.115, 0.02, 8, 0.026, segments=32)
     top = high + 0.03 + TANK_HEAD
     covered_nozzle(out, "vent", m.move(z=top - 0.004), 0.084, 0.20, 0.145, 0.022, 8, 0.028)
     covered_nozzle(out, "nozzle", m.move(-0.34, -0.12, top - 0.036), 0.045, 0.16, 0.095, 0.018, 8, 0.024, segments=32)
@@ -241,10 +243,10 @@ def storage_tank_shape() -> Model:
         lug = m.turn("z", 90 + 180 * k) @ m.move(x=0.50, z=top - 0.09) @ m.turn("x", 90) @ m.move(z=-0.011)
         out.add(m.prism("lug", eye, 0.022, bevel=0.004), lug)
     _ladder(out, m.turn("z", 20), r, high)
-    _level_gauge(out, m.turn("z", -72), r)
+    _level_gauge(out, m.turn("z", -62), r)
     # Name plate on a bracket.
     span = np.linspace(-6.5, 6.5, 9)
-    out.add(m.bent_bar("plate", span, np.full(9, 1.02), np.full(9, 1.16), r + 0.022, 0.008), m.turn("z", -104))
+    out.add(m.bent_bar("plate", span, np.full(9, 1.02), np.full(9, 1.16), r + 0.022, 0.008), m.turn("z", -88))
     return out
 
 
@@ -281,7 +283,7 @@ def _level_gauge(out: Model, frame: Floats, r: float) -> None:
         flange_pair(out, "gauge/flange", at, 0.017, 0.046, 0.010, 4, 0.013, hub=0.012, segments=24)
 
 
-TANK_WHITE, TANK_BLUE, STEEL_GREY = p.color("d9d6c9"), p.color("1f5a8f"), p.color("5d666c")
+TANK_WHITE, TANK_BLUE, STEEL_GREY = p.color("cfccbf"), p.color("1c5488"), p.color("5d666c")
 
 
 def storage_tank_paint(canvases: Sequence[Canvas], rng: np.random.Generator) -> None:
@@ -328,21 +330,21 @@ def _tank_markings(c: Canvas, rng: np.random.Generator) -> None:
         c.stamp(p.logo(d, 0.13, TANK_WHITE, TANK_BLUE), at(angle), 1.46, worn=0.2)
         board = p.Board(1.0, 0.46, d)
         board.text(0.5, 0.12, 0.24, "T-104", TANK_BLUE, bold=0.05, center=True, stencil=True)
-        c.stamp(board.sign(), at(angle), 1.05, worn=0.35)
-    board = p.Board(0.8, 0.12, d)
-    board.text(0.4, 0.04, 0.055, "PROCESS WATER", TANK_BLUE, bold=0.03, center=True, stencil=True)
-    board.text(0.4, 0.0, 0.022, "V = 3.6 m3    P MAX 6 BAR    T MAX 60 C", TANK_BLUE, center=True)
-    c.stamp(board.sign(), at(-112), 0.86, worn=0.3)
-    c.stamp(p.hazard_diamond(d, 0.21, p.color("2b6fae"), "drop", "8"), at(-147), 0.98, worn=0.3)
-    c.stamp(p.hazard_diamond(d, 0.21, p.color("2b6fae"), "drop", "8"), at(128), 1.0, worn=0.3)
+        c.stamp(board.sign(), at(angle), 1.05, worn=0.22)
+    board = p.Board(0.9, 0.13, d)
+    board.text(0.45, 0.05, 0.055, "CAUSTIC SODA 20%", TANK_BLUE, bold=0.03, center=True, stencil=True)
+    board.text(0.45, 0.005, 0.024, "V = 3.6 m3    P MAX 6 BAR    T MAX 60 C", TANK_BLUE, bold=0.02, center=True)
+    for angle in (-112, 78):
+        c.stamp(board.sign(), at(angle), 0.83, worn=0.3)
+        c.stamp(p.fire_diamond(d, 0.20, ("3", "0", "1", "ALK")), at(angle - 53), 1.00, worn=0.25)
     # A small warning plate.
     board = p.Board(0.22, 0.29, d, p.YELLOW, 0.01)
     p.warning_triangle(board, 0.11, 0.125, 0.16)
     board.text(0.11, 0.075, 0.022, "DANGER", p.BLACK, bold=0.07, center=True)
-    board.text(0.11, 0.042, 0.0135, "CONFINED SPACE", p.BLACK, bold=0.03, center=True)
-    board.text(0.11, 0.018, 0.0135, "PERMIT REQUIRED", p.BLACK, bold=0.03, center=True)
-    c.stamp(board.sign(), at(-64), 0.62)
-    for angle, y in ((-142, 0.27), (-38, 0.25), (-72, 0.2), (-72, 1.58), (20, 0.95)):
+    board.text(0.11, 0.042, 0.0125, "CONFINED SPACE", p.BLACK, bold=0.03, center=True, width=0.185)
+    board.text(0.11, 0.018, 0.0125, "PERMIT REQUIRED", p.BLACK, bold=0.03, center=True, width=0.19)
+    c.stamp(board.sign(), at(-50), 0.92)
+    for angle, y in ((-150, 0.19), (-32, 0.20), (-62, 0.19), (-62, 1.58), (20, 0.95)):
         c.drips(at(angle), y, 0.35, 0.10, p.color("7d7460"), 0.30, rng)
     for angle in rng.uniform(0, 360, 14):
         c.drips(at(float(angle)), float(rng.choice([1.80, 1.22, 0.62])), 0.45, 0.12, p.color("8d8674"), 0.16, rng)
@@ -355,7 +357,7 @@ def _tank_plate(c: Canvas) -> None:
     board = p.Board(0.15, 0.11, c.density, p.color("b9bcbc"), 0.004)
     for k, line in enumerate(("SYNGEN WORKS", "TYPE VS-3600", "SERIAL 104-0318", "YEAR 2024  CE")):
         board.text(0.008, 0.088 - 0.024 * k, 0.013, line, p.BLACK, bold=0.03)
-    c.stamp(board.sign().turned(3), 0.5 * c.island.width, 0.5 * c.island.height)
+    c.stamp(board.sign().turned(3), 0.008 + 0.07, 0.5 * c.island.height)
 
 
 # --- the pipe run -----------------------------------------------------------------------------------------------------
@@ -371,7 +373,7 @@ def pipe_run_shape() -> Model:
         riser = np.array([(side * half, 0, 0.0), (side * half, 0, 0.20)])
         out.add(m.tube("riser/low", riser, r, 40))
         flange_pair(out, "flange", m.move(side * half, 0, 0.30), r, 0.15, 0.024, 8, 0.032)
-        out.add(m.tube("riser", np.array([(side * half, 0, 0.37), (side * half, 0, z - bend)]), r, 40))
+        out.add(m.tube("riser/up" if side < 0 else "riser/down", np.array([(side * half, 0, 0.37), (side * half, 0, z - bend)]), r, 40))
         base_plate(out, "foot", m.move(side * half, 0, 0), 0.34, 0.018, 0.028)
         collar = m.rounded([(r + 0.022, 0.0), (r + 0.022, 0.022), (r, 0.026)], [0, 0.004, 0], 2)
         out.add(m.lathe("foot/collar", collar, 40), m.move(side * half, 0, 0.016))
@@ -386,9 +388,9 @@ def pipe_run_shape() -> Model:
         ends = sorted((side * (half - bend), side * inner))
         out.add(m.tube("run/left" if side < 0 else "run/right", np.array([(ends[0], 0, z), (ends[1], 0, z)]), r, 40))
         flange_pair(out, "flange", m.move(side * 0.165, 0, z) @ m.turn("y", 90), r, 0.15, 0.024, 8, 0.032, hub=0.04)
-        _pipe_support(out, m.move(side * 0.66, 0, 0), z - r)
+        _pipe_support(out, m.move(side * 0.885, 0, 0), z - r)
     _gate_valve(out, m.move(z=z))
-    _gauge(out, m.move(-0.42, 0, z + r))
+    _gauge(out, m.move(-0.34, 0, z + r))
     return out
 
 
@@ -440,7 +442,6 @@ PIPE_YELLOW, VALVE_BLUE, WHEEL_RED = p.color("e2ab1c"), p.color("27598c"), p.col
 
 def pipe_run_paint(canvases: Sequence[Canvas], rng: np.random.Generator) -> None:
     """Yellow pipe with marking bands and flow arrows, blue valve with a red wheel, grey supports."""
-    dials = 0
     for c in canvases:
         part, d = c.island.part, c.density
         tint = PIPE_YELLOW
@@ -456,13 +457,11 @@ def pipe_run_paint(canvases: Sequence[Canvas], rng: np.random.Generator) -> None
             tint = p.BLACK
         c.coat(tint, shift=float(rng.normal(0, 0.012)))
         if part.startswith("run/"):
-            _pipe_markings(c, part == "run/left")
-        elif part == "riser/wall":
-            front = 0.75 * c.island.width
-            for x in (front, front - 0.5 * c.island.width):
-                c.stamp(p.arrow(d, 0.24, 0.085, p.BLACK).turned(1 if c.island.column % 2 else 1), x, 0.22, worn=0.3)
+            _pipe_markings(c, part == "run/left/wall")
+        elif part in ("riser/up/wall", "riser/down/wall"):
+            for x in (0.25, 0.75):
+                c.stamp(p.arrow(d, 0.22, 0.085, p.BLACK).turned(1 if part == "riser/up/wall" else 3), x * c.island.width, 0.24, worn=0.3)
         elif part == "gauge/case/top":
-            dials += 1
             if c.island.width > 0.08:
                 _dial(c)
         elif part == "valve/body/wall":
@@ -478,9 +477,8 @@ WHITE_CAST = p.color("c9d4de")
 def _pipe_markings(c: Canvas, left: bool) -> None:
     """Marking band with its text along the pipe, read from the front and from the back, and an arrow beside it."""
     d, long, around = c.density, c.island.height, c.island.width
-    band = 0.44
-    begin = long - band - 0.04 if left else 0.04
-    c.band(begin, band, p.color("f3efe2"))
+    band, begin = 0.40, 0.135 if left else long - 0.535
+    c.band(begin, band, p.color("e9e4d4"))
     for y in (begin - 0.012, begin + band - 0.024):
         c.band(y, 0.036, p.color("3a3d40"))
     for front, quarters in ((True, 1), (False, 3)):
@@ -489,8 +487,8 @@ def _pipe_markings(c: Canvas, left: bool) -> None:
         board.text((band - 0.08) / 2, 0.006, 0.017, "LINE 3   4 BAR   SYNGEN", p.BLACK, bold=0.03, center=True)
         x = around * (0.75 if not front else 0.25)
         c.stamp(board.sign().turned(quarters), x, begin + band / 2, worn=0.25)
-        y = begin - 0.15 if left else begin + band + 0.16
-        c.stamp(p.arrow(d, 0.20, 0.085, p.BLACK).turned(1), x, y, worn=0.3)
+        y = long - 0.095 if left else 0.095
+        c.stamp(p.arrow(d, 0.15, 0.07, p.BLACK).turned(1), x, y, worn=0.3)
 
 
 def _dial(c: Canvas) -> None:
@@ -510,8 +508,103 @@ def _dial(c: Canvas) -> None:
     c.stamp(board.sign().turned(1), middle_x, middle_y)
 
 
+# --- what stands about (not targets) ----------------------------------------------------------------------------------
+
+
+def cabinet_shape() -> Model:
+    """A control cabinet of sheet steel on a plinth: 0.9 m x 0.4 m x 1.5 m."""
+    out = Model("Cabinet")
+    out.add(m.box("plinth", (0.86, 0.36, 0.10), 0.006), m.move())
+    out.add(m.box("case", (0.90, 0.40, 1.36), 0.012), m.move(z=0.10))
+    slope = [(-0.24, 0.0), (0.23, 0.0), (0.23, 0.035), (-0.24, 0.065)]
+    roof = m.rounded(slope, 0.006, 2, closed=True)
+    # Outline in (y, z), drawn out along x.
+    out.add(m.prism("roof", np.column_stack([-roof[:, 0], roof[:, 1]])[::-1], 0.96, bevel=0.005),
+            m.move(x=0.48, z=1.46) @ m.turn("z", -90) @ m.turn("x", 90) @ m.turn("y", 0))
+    for x in (-0.222, 0.222):
+        out.add(m.box("door", (0.425, 1.26, 0.018), 0.006, bottom=False), m.move(x, -0.198, 0.78) @ m.turn("x", 90))
+        for k in range(5):
+            out.add(m.box("vent", (0.22, 0.014, 0.012), 0.004, bottom=False), m.move(x, -0.214, 0.28 + 0.035 * k) @ m.turn("x", 90))
+        for z in (0.32, 0.78, 1.24):
+            out.add(m.tube("hinge", np.array([(x * 1.97, -0.214, z - 0.04), (x * 1.97, -0.214, z + 0.04)]), 0.010, 10, caps=True, bevel=0.002))
+    grip = m.rounded([(0.055, -0.21, 0.70), (0.055, -0.262, 0.70), (0.055, -0.262, 0.88), (0.055, -0.21, 0.88)], 0.02, 4)
+    out.add(m.tube("handle", grip, 0.009, 10))
+    return out
+
+
+def cabinet_paint(canvases: Sequence[Canvas], rng: np.random.Generator) -> None:
+    """Light grey, with a warning sign, a name and a row of lamps on its doors."""
+    doors = 0
+    for c in canvases:
+        part, d = c.island.part, c.density
+        dark = part.startswith(("plinth", "hinge", "handle", "vent"))
+        c.coat(p.color("4a5157") if dark else p.color("9aa3a3"), shift=float(rng.normal(0, 0.01)))
+        if part != "door/top":
+            continue
+        doors += 1
+        board = p.Board(0.425, 1.26, d)
+        if doors == 1:
+            board.bar(0.11, 0.70, 0.20, 0.27, p.YELLOW)
+            p.warning_triangle(board, 0.21, 0.80, 0.15)
+            board.text(0.21, 0.755, 0.022, "400 V", p.BLACK, bold=0.07, center=True)
+            board.text(0.21, 0.722, 0.012, "DANGER OF DEATH", p.BLACK, bold=0.03, center=True, width=0.17)
+            board.text(0.21, 1.10, 0.06, "MCC-2", p.color("2b3338"), bold=0.05, center=True, stencil=True)
+        else:
+            for k, tint in enumerate((p.color("2f9e44"), p.YELLOW, p.RED)):
+                board.disc(0.13 + 0.08 * k, 1.06, 0.026, p.color("2b3338"))
+                board.disc(0.13 + 0.08 * k, 1.06, 0.019, tint)
+            board.bar(0.10, 0.96, 0.22, 0.045, p.color("e9e6da"))
+            board.text(0.21, 0.972, 0.018, "PUMP P-104 A/B", p.BLACK, bold=0.03, center=True)
+        c.stamp(board.sign(), c.island.width / 2, c.island.height / 2, worn=0.15)
+
+
+def bollard_shape() -> Model:
+    """A steel post filled with concrete: 0.17 m across, 1 m tall."""
+    out = Model("Bollard")
+    cap = [(0.084 * np.cos(a), 0.96 + 0.045 * np.sin(a)) for a in np.radians(np.linspace(0, 90, 8))]
+    out.add(m.lathe("post", [(0.084, 0.0), (0.084, 0.5), *cap], 40))
+    base_plate(out, "foot", m.move(), 0.30, 0.014, 0.024)
+    return out
+
+
+def bollard_paint(canvases: Sequence[Canvas], rng: np.random.Generator) -> None:
+    """Yellow with black bands."""
+    for c in canvases:
+        c.coat(STEEL_GREY if c.island.part.startswith("foot") else p.YELLOW, shift=float(rng.normal(0, 0.01)))
+        if c.island.part == "post/wall":
+            for y in (0.42, 0.72):
+                c.band(y, 0.15, p.BLACK)
+
+
+def pad_shape() -> Model:
+    """The raised pad that the tank stands on."""
+    out = Model("Pad")
+    out.add(m.prism("pad", m.rectangle(3.3, 2.9, 0.03, 3), 0.12, bevel=0.02, bottom=False))
+    return out
+
+
+def pad_paint(canvases: Sequence[Canvas], rng: np.random.Generator) -> None:
+    """Concrete with a yellow edge line."""
+    for c in canvases:
+        c.coat(p.color("9c978c"))
+        if c.island.part == "pad/top":
+            line = p.color("cf9f24")
+            for x in (0.06, c.island.width - 0.16):
+                c.column(x, 0.10, line)
+            for y in (0.06, c.island.height - 0.16):
+                c.band(y, 0.10, line)
+
+
 THINGS = (
-    Thing("GasCylinder", "gas_cylinder", gas_cylinder_shape, gas_cylinder_paint, 1024, p.color("a39c8c"), 0.30, (-1.02, -1.02, -14.0), ("Paint", "Brass")),
-    Thing("StorageTank", "storage_tank", storage_tank_shape, storage_tank_paint, 2048, p.color("a8a08e"), 0.34, (0.0, 0.75, 0.0)),
-    Thing("PipeRun", "pipe_run", pipe_run_shape, pipe_run_paint, 2048, p.color("a39a84"), 0.32, (1.55, -0.75, -18.0)),
+    Thing("GasCylinder", "gas_cylinder", gas_cylinder_shape, gas_cylinder_paint, 1024, p.color("a39c8c"), 0.30, (-1.20, -1.62, -10.0), ("Paint", "Brass")),
+    Thing("StorageTank", "storage_tank", storage_tank_shape, storage_tank_paint, 2048, p.color("a8a08e"), 0.34, (0.0, 0.75, 0.0), height=0.12),
+    Thing("PipeRun", "pipe_run", pipe_run_shape, pipe_run_paint, 2048, p.color("a39a84"), 0.32, (1.80, -1.38, -16.0)),
 )
+
+PROPS = (
+    Thing("Pad", "", pad_shape, pad_paint, 1024, p.color("8b8473"), 0.10, (0.2, 0.75, 0.0), roughness=0.85),
+    Thing("Cabinet", "", cabinet_shape, cabinet_paint, 1024, p.color("a39c8c"), 0.25, (-2.15, 1.35, 16.0)),
+    Thing("Bollard.1", "", bollard_shape, bollard_paint, 512, p.color("a39c8c"), 0.25, (4.05, -0.75, 20.0)),
+    Thing("Bollard.2", "", bollard_shape, bollard_paint, 512, p.color("a39c8c"), 0.25, (4.05, 0.95, -30.0)),
+)
+"""What makes the place a place; never aged."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import cv2
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,10 +19,14 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from examples import modelling, painting  # noqa: E402
-from examples.demo_objects import THINGS, Thing  # noqa: E402
+from examples.demo_objects import PROPS, THINGS, Thing  # noqa: E402
 
 MARGIN = 3
 """Free texels round each island: they keep bilinear lookups and small mip levels inside the paint."""
+
+
+SKY_TURN_DEG = 270.0
+"""Turns the building site of the environment behind the tank."""
 
 
 def build(target: Path) -> Path:
@@ -29,9 +34,10 @@ def build(target: Path) -> Path:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     scene.name = "Demo"
-    for number, thing in enumerate(THINGS):
+    for number, thing in enumerate((*THINGS, *PROPS)):
         scene.collection.objects.link(_object(thing, number))
     _yard(scene)
+    _floor_line(scene)
     _light(scene)
     _camera(scene)
     _settings(scene)
@@ -42,7 +48,7 @@ def build(target: Path) -> Path:
 
 
 def atlas(thing: Thing, number: int) -> tuple[modelling.Part, Any, painting.Picture]:
-    """A thing's mesh, its corner UVs (corners, 2) and its painted texture. number: seeds its paint."""
+    """A thing's mesh, its corner UVs (corners, 2) and its painted texture, in steps of 1/255. number: seeds its paint."""
     part = thing.shape().joined()
     islands, density = modelling.pack(part.islands, thing.size, MARGIN)
     uv = modelling.atlas_uv(part, islands, thing.size, MARGIN, density)
@@ -51,7 +57,7 @@ def atlas(thing: Thing, number: int) -> tuple[modelling.Part, Any, painting.Pict
     thing.paint(canvases, rng)
     z = np.array(part.vertices)[:, 2]
     picture = painting.weather(painting.compose(canvases, thing.size), part, uv, thing.dust, thing.dirt, float(z.min()), float(z.max()))
-    return part, uv, picture
+    return part, uv, (np.round(picture * 255) / 255).astype(np.float32)
 
 
 def _object(thing: Thing, number: int) -> Any:
@@ -63,12 +69,12 @@ def _object(thing: Thing, number: int) -> Any:
     mesh.polygons.foreach_set("use_smooth", np.ones(len(part.faces), bool))
     mesh.update()
     mesh.normals_split_custom_set(modelling.corner_normals(part).tolist())
-    mesh.materials.append(_painted(f"{thing.name} paint", image(f"{thing.name}_base", picture), 0.42))
+    mesh.materials.append(_painted(f"{thing.name} paint", image(f"{thing.name}_base", picture), thing.roughness))
     if "Brass" in thing.slots:
         mesh.materials.append(_plain("Brass", (0.60, 0.42, 0.16), 0.32, 1.0))
     obj = bpy.data.objects.new(thing.name, mesh)
     x, y, turn = thing.place
-    obj.location = x, y, 0
+    obj.location = x, y, thing.height
     obj.rotation_euler = 0, 0, np.radians(turn)
     return obj
 
@@ -111,7 +117,7 @@ def _shader(material: Any) -> Any:
 
 def _yard(scene: Any) -> None:
     """Concrete panels with joints. Not a target."""
-    side, count, gap = 3.0, 7, 0.012
+    side, count, gap = 3.0, 21, 0.012
     picture = _concrete(2048, side)
     rng = np.random.default_rng([104, 99])
     vertices: list[tuple[float, float, float]] = []
@@ -153,6 +159,20 @@ def _yard(scene: Any) -> None:
     scene.collection.objects.link(bpy.data.objects.new("Yard", mesh))
 
 
+def _floor_line(scene: Any) -> None:
+    """A walkway's yellow line, in dashes of old paint a millimetre over the concrete."""
+    part = modelling.Model("Walkway")
+    for k in range(-6, 7):
+        part.add(modelling.prism("dash", modelling.rectangle(1.5, 0.10), 0.0012, bottom=False), modelling.move(2.1 * k, 0, 0))
+    joined = part.joined()
+    mesh = bpy.data.meshes.new("Walkway")
+    mesh.from_pydata(joined.vertices, [], joined.faces)
+    mesh.materials.append(_plain("Line paint", (0.62, 0.42, 0.04), 0.7, 0.0))
+    obj = bpy.data.objects.new("Walkway", mesh)
+    obj.location = 0.0, -2.55, 0.0
+    scene.collection.objects.link(obj)
+
+
 def _concrete(size: int, side: float) -> painting.Picture:
     """Four panels of brushed concrete in one square picture, each side metres wide."""
     fine, mid = painting.clouds(1024, 300, 21), painting.clouds(1024, 60, 22)
@@ -161,14 +181,15 @@ def _concrete(size: int, side: float) -> painting.Picture:
     def over(tile: painting.Picture, row: int, column: int) -> painting.Picture:
         return painting.crop(tile, size, size, row, column)
 
-    light = 0.56 + 0.016 * over(fine, 0, 0) + 0.014 * over(mid, 7, 90) + 0.016 * over(slow, 3, 11) + 0.010 * over(blot, 40, 2)
+    light = 0.53 + 0.018 * over(fine, 0, 0) + 0.011 * over(mid, 7, 90) + 0.010 * over(slow, 3, 11) + 0.008 * over(blot, 40, 2)
     brushed = np.repeat(np.random.default_rng(5).standard_normal((size, 1)).astype(np.float32), size, axis=1)
-    light += 0.006 * brushed
-    pores = np.clip(over(fine, 300, 500) - 2.35, 0, 1)
-    light -= 0.12 * pores
-    stains = np.clip(over(slow, 500, 300) + 0.5 * over(blot, 9, 700) + 0.18 * over(mid, 5, 5) - 0.9, 0, 0.35) / 0.35
-    light *= 1 - 0.11 * stains
-    tint = np.array([1.0, 0.975, 0.925], np.float32)
+    light += 0.007 * cv2.GaussianBlur(brushed, (1, 3), 0.8)
+    light -= 0.14 * np.clip(over(fine, 300, 500) - 2.2, 0, 1)
+    # Soft damp patches, and a few small dark spots of oil.
+    damp = np.clip(0.5 + 0.45 * (over(slow, 500, 300) + 0.35 * over(blot, 9, 700) + 0.15 * over(mid, 5, 5) - 1.0), 0, 1)
+    oil = np.clip((over(blot, 700, 130) + 0.25 * over(mid, 80, 8) - 2.35) * 1.5, 0, 1)
+    light *= (1 - 0.07 * damp) * (1 - 0.22 * oil)
+    tint = np.array([1.0, 0.965, 0.905], np.float32)
     picture = light[..., None] * tint
     # Dirt gathers along the joints.
     half = size // 2
@@ -181,47 +202,42 @@ def _concrete(size: int, side: float) -> painting.Picture:
 
 def _light(scene: Any) -> None:
     sun = bpy.data.lights.new("Sun", "SUN")
-    sun.energy, sun.angle = 3.6, np.radians(1.6)
+    sun.energy, sun.angle = 3.2, np.radians(1.6)
     sun.color = 1.0, 0.93, 0.83
     obj = bpy.data.objects.new("Sun", sun)
     obj.location = -3, -4, 6
     obj.rotation_euler = np.radians(46), 0, np.radians(-42)
     scene.collection.objects.link(obj)
-    world = bpy.data.worlds.new("Sky")
+    world = bpy.data.worlds.new("City")
     scene.world = world
     if world.node_tree is None:
         world.use_nodes = True
     nodes, links = world.node_tree.nodes, world.node_tree.links
     nodes.clear()
-    out, back = nodes.new("ShaderNodeOutputWorld"), nodes.new("ShaderNodeBackground")
-    place, split, ramp = nodes.new("ShaderNodeTexCoord"), nodes.new("ShaderNodeSeparateXYZ"), nodes.new("ShaderNodeValToRGB")
-    for k, node in enumerate((place, split, ramp, back, out)):
-        node.location = 240 * k - 700, 200
-    # From the haze over the horizon up to the blue; below it, the ground's own colour.
-    stops = ((0.0, (0.20, 0.19, 0.17)), (0.49, (0.34, 0.33, 0.31)), (0.505, (0.80, 0.83, 0.85)), (0.60, (0.50, 0.64, 0.80)), (1.0, (0.13, 0.27, 0.53)))
-    ramp.color_ramp.elements[0].color = (*stops[0][1], 1)
-    ramp.color_ramp.elements[1].color = (*stops[-1][1], 1)
-    for at, tint in stops[1:-1]:
-        ramp.color_ramp.elements.new(at).color = (*tint, 1)
-    scale = nodes.new("ShaderNodeMath")
-    scale.operation, scale.location = "MULTIPLY_ADD", (-340, 0)
-    scale.inputs[1].default_value, scale.inputs[2].default_value = 0.5, 0.5
-    links.new(place.outputs["Generated"], split.inputs[0])
-    links.new(split.outputs["Z"], scale.inputs[0])
-    links.new(scale.outputs[0], ramp.inputs[0])
-    links.new(ramp.outputs["Color"], back.inputs["Color"])
+    out, back, sky = nodes.new("ShaderNodeOutputWorld"), nodes.new("ShaderNodeBackground"), nodes.new("ShaderNodeTexEnvironment")
+    turn, place = nodes.new("ShaderNodeMapping"), nodes.new("ShaderNodeTexCoord")
+    for k, node in enumerate((place, turn, sky, back, out)):
+        node.location = 260 * k - 800, 200
+    # One of the environments that come with every Blender; packed, so that the file stands alone.
+    folder = bpy.utils.system_resource("DATAFILES", path="studiolights/world")
+    sky.image = bpy.data.images.load(str(Path(folder) / "city.exr"))
+    sky.image.pack()
+    turn.inputs["Rotation"].default_value[2] = np.radians(SKY_TURN_DEG)
+    links.new(place.outputs["Generated"], turn.inputs[0])
+    links.new(turn.outputs[0], sky.inputs[0])
+    links.new(sky.outputs["Color"], back.inputs["Color"])
     links.new(back.outputs[0], out.inputs[0])
-    back.inputs["Strength"].default_value = 0.9
+    back.inputs["Strength"].default_value = 0.65
 
 
 def _camera(scene: Any) -> None:
     from mathutils import Vector
 
     camera = bpy.data.cameras.new("Camera")
-    camera.lens = 42
+    camera.lens = 38
     obj = bpy.data.objects.new("Camera", camera)
-    obj.location = -2.6, -7.4, 1.9
-    aim = Vector((0.42, 0.0, 1.42))
+    obj.location = -2.3, -7.7, 1.6
+    aim = Vector((0.62, 0.0, 1.42))
     obj.rotation_euler = (aim - obj.location).to_track_quat("-Z", "Y").to_euler()
     scene.collection.objects.link(obj)
     scene.camera = obj
@@ -231,6 +247,9 @@ def _settings(scene: Any) -> None:
     scene.render.engine = "CYCLES"
     scene.cycles.samples = 64
     scene.cycles.use_denoising = True
+    # An open yard in daylight: more bounces change nothing that one sees.
+    scene.cycles.max_bounces, scene.cycles.diffuse_bounces, scene.cycles.glossy_bounces = 4, 2, 2
+    scene.cycles.caustics_reflective = scene.cycles.caustics_refractive = False
     scene.render.resolution_x, scene.render.resolution_y = 1280, 960
     scene.view_settings.view_transform = "AgX"
     scene.view_settings.look = "AgX - Medium High Contrast"

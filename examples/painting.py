@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from examples.modelling import Floats, Island, Part, cell
+from examples.modelling import Floats, Island, Part, cell, rounded
 
 Picture = npt.NDArray[np.float32]
 Color = tuple[float, float, float]
@@ -173,7 +173,7 @@ def logo(density: float, height: float, tint: Color, accent: Color) -> Sign:
 
 
 def hazard_diamond(density: float, side: float, ground: Color, figure: str, number: str = "") -> Sign:
-    """A transport placard: a square on its corner with an inner line, a symbol ("flame", "gas", "drop") and a number."""
+    """A transport placard: a square on its corner with an inner line, a symbol ("flame", "gas", "mark") and a number."""
     d = side * np.sqrt(2)
     board = Board(d, d, density)
     ink = WHITE if sum(ground) < 1.6 else BLACK
@@ -192,20 +192,36 @@ def hazard_diamond(density: float, side: float, ground: Color, figure: str, numb
     return board.sign()
 
 
+def fire_diamond(density: float, side: float, numbers: tuple[str, str, str, str]) -> Sign:
+    """The four-coloured diamond of storage tanks: health (left), flammability (top), reactivity (right), special (foot)."""
+    d = side * np.sqrt(2)
+    board = Board(d, d, density)
+    c, half, gap = d / 2, d / 4 * 0.95, d * 0.006
+    board.polygon([(c, 0), (d, c), (c, d), (0, c)], BLACK)
+    places = ((-1, 0, color("2264b5")), (0, 1, color("c92a22")), (1, 0, color("f2c413")), (0, -1, WHITE))
+    for (i, j, tint), number in zip(places, numbers, strict=True):
+        x, y = c + i * d / 4 * 0.98, c + j * d / 4 * 0.98
+        h = half - gap
+        board.polygon([(x, y - h), (x + h, y), (x, y + h), (x - h, y)], tint)
+        if number:
+            tall = 0.13 * d if len(number) == 1 else 0.075 * d
+            board.text(x, y - tall / 2, tall, number, WHITE if sum(tint) < 1.3 else BLACK, bold=0.07, center=True)
+    return board.sign()
+
+
 def _figure(board: Board, figure: str, x: float, y: float, r: float, ink: Color) -> None:
     if figure == "flame":
-        t = np.linspace(0, 2 * np.pi, 80, endpoint=False)
-        wide = 0.62 * np.sin(t) * (1 - 0.55 * np.maximum(np.cos(t), 0)) + 0.1 * np.sin(2 * t)
-        board.polygon(np.stack([x + r * wide, y + r * (np.cos(t) * 0.95 + 0.1)], axis=1), ink)
-        board.bar(x - 0.7 * r, y - 1.15 * r, 1.4 * r, 0.14 * r, ink)
+        # Tongues from the left foot over three tips to the right foot, about (0, 0), one tall.
+        tips = [(-0.12, -0.78), (-0.50, -0.62), (-0.70, -0.22), (-0.62, 0.14), (-0.44, 0.44), (-0.36, 0.10), (-0.24, 0.02), (-0.26, 0.42),
+                (-0.08, 0.78), (0.16, 1.06), (0.14, 0.72), (0.26, 0.42), (0.38, 0.16), (0.44, 0.36), (0.42, 0.58), (0.64, 0.26), (0.72, -0.16),
+                (0.54, -0.60), (0.16, -0.78), (0.30, -0.48), (0.20, -0.18), (0.04, 0.02), (0.02, -0.22), (-0.12, -0.40), (-0.20, -0.58)]
+        board.polygon(rounded(tips, 0.09, 3, closed=True) * r + np.array([x, y]), ink)
+        board.bar(x - 0.72 * r, y - 1.08 * r, 1.44 * r, 0.13 * r, ink)
     elif figure == "gas":
         outline = [(-1.1, -0.28), (0.55, -0.28), (0.75, -0.1), (0.98, -0.1), (0.98, 0.1), (0.75, 0.1), (0.55, 0.28), (-1.1, 0.28)]
         turn = np.radians(35)
         p = np.array(outline) @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
         board.polygon(p * r + np.array([x, y]), ink)
-    elif figure == "drop":
-        t = np.linspace(0, 2 * np.pi, 60, endpoint=False)
-        board.polygon(np.stack([x + 0.6 * r * np.sin(t) * np.sin(t / 2) ** 1.2, y + 0.9 * r * np.cos(t)], axis=1), ink)
     else:
         board.polygon([(x - 0.16 * r, y + r), (x + 0.16 * r, y + r), (x + 0.09 * r, y - 0.35 * r), (x - 0.09 * r, y - 0.35 * r)], ink)
         board.disc(x, y - 0.68 * r, 0.14 * r, ink)
@@ -263,8 +279,8 @@ class Canvas:
     def coat(self, tint: Color, *, shift: float = 0.0) -> None:
         """The paint itself: cloudy lightness, a little drift of hue, the fine tooth of a sprayed coat. shift: of lightness."""
         slow, mid, fine = self._noise(6, 0), self._noise(40, 2), self._noise(260, 4)
-        light = 1 + shift + 0.018 * slow + 0.010 * mid + 0.007 * fine
-        warm = 0.008 * self._noise(9, 5)
+        light = 1 + shift + 0.014 * slow + 0.007 * mid + 0.006 * fine
+        warm = 0.006 * self._noise(9, 5)
         self.pixels[:] = np.array(tint, np.float32) * light[..., None]
         self.pixels *= 1 + warm[..., None] * np.array([1.0, 0.1, -1.0], np.float32)
 
@@ -301,8 +317,8 @@ class Canvas:
         cover = np.zeros(self.pixels.shape[:2], np.float32)
         cover[r0:r1, c0:c1] = sign.alpha[r0 - top:r1 - top, c0 - left:c1 - left] * strength
         if worn > 0:
-            specks = 0.6 * self._noise(120, 1) + 0.6 * self._noise(260, 4)
-            cover *= np.clip(1 - worn * 6 * np.maximum(specks - 1.2, 0), 0, 1)
+            specks = 0.75 * self._noise(150, 1) + 0.65 * self._noise(260, 4)
+            cover *= np.clip(1 - worn * 3 * np.maximum(specks - 1.5, 0), 0, 1)
         tint = np.zeros_like(self.pixels)
         tint[r0:r1, c0:c1] = sign.color[r0 - top:r1 - top, c0 - left:c1 - left]
         self._blend(cover, tint)
@@ -328,16 +344,19 @@ class Canvas:
 
 
 def compose(canvases: Sequence[Canvas], size: int) -> Picture:
-    """All canvases in one atlas; texels of no island take the colour of the nearest one's surroundings, blurred."""
+    """All canvases in one atlas; texels of no island take the colour of the nearest that has one."""
     atlas = np.zeros((size, size, 3), np.float32)
-    known = np.zeros((size, size), np.float32)
+    free = np.ones((size, size), np.uint8)
     for c in canvases:
         piece = c.pasted()
         rows, columns = piece.shape[:2]
         at = np.s_[c.island.row:c.island.row + rows, c.island.column:c.island.column + columns]
-        atlas[at], known[at] = piece, 1
-    spread = cv2.GaussianBlur(atlas, (0, 0), 24) / np.maximum(cv2.GaussianBlur(known, (0, 0), 24), 1e-3)[..., None]
-    return np.where(known[..., None] > 0, atlas, np.clip(spread, 0, 1))
+        atlas[at], free[at] = piece, 0
+    _, nearest = cv2.distanceTransformWithLabels(free, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    rows, columns = np.nonzero(free == 0)
+    place = np.zeros(int(nearest.max()) + 1, np.int64)
+    place[nearest[rows, columns]] = rows * size + columns
+    return atlas.reshape(-1, 3)[place[nearest]]
 
 
 def weather(atlas: Picture, part: Part, uv: Floats, dust: Color, amount: float, low: float, high: float) -> Picture:
@@ -357,6 +376,6 @@ def weather(atlas: Picture, part: Part, uv: Floats, dust: Color, amount: float, 
         if value > 0.01:
             cv2.fillPoly(settle, [np.round(flat * 16).astype(np.int32)], value, shift=4)
     settle = cv2.GaussianBlur(np.maximum(settle, cv2.dilate(settle, np.ones((5, 5)))), (0, 0), 3)
-    rough = crop(clouds(1024, 14, 11), size, size, 0, 0) + 0.7 * crop(clouds(1024, 90, 12), size, size, 0, 0)
-    cover = np.clip(amount * settle * (1 + 0.45 * rough), 0, 1)[..., None]
+    rough = crop(clouds(1024, 9, 11), size, size, 0, 0) + 0.35 * crop(clouds(1024, 60, 12), size, size, 0, 0)
+    cover = np.clip(amount * settle * (1 + 0.30 * rough), 0, 1)[..., None]
     return np.clip(atlas * (1 - cover) + np.array(dust, np.float32) * cover, 0, 1).astype(np.float32)
