@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "dist"
 SHIPPED = (
-    *("blender_manifest.toml", "__init__.py", "LICENSE", "README.md", "CHANGELOG.md"),
+    *("blender_manifest.toml", "__init__.py", "LICENSE", "README.md"),
     *("syngen_addon", "operators", "panels"),
 )
 
