@@ -1,6 +1,9 @@
 """Files that are either wholly there or not at all. Imports the standard library only."""
 
 import os
+import platform
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,7 +30,7 @@ def writing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Raises SynGenError where it cannot be written.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
@@ -40,3 +43,37 @@ def writing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):  # of a folder that may not be written: then there is nothing to remove
             temporary.unlink(missing_ok=True)
+
+
+def part_of(path: Path) -> Path:
+    """The name under which this process makes a file or folder before it gets its own."""
+    return path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.part")
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what processes of this machine were making when they were killed.
+
+    Nothing of a process that still runs, and nothing on Windows, where asking whether it does would end it.
+    """
+    mine = re.compile(rf"\..+\.{re.escape(platform.node())}-(\d+)\.part")
+    for place, folders, files in os.walk(folder):
+        for name in [n for n in (*folders, *files) if n.startswith(".")]:
+            found = mine.fullmatch(name)
+            if found and not _runs(int(found[1])):
+                path = Path(place) / name
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    if os.name == "nt":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

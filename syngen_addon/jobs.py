@@ -13,7 +13,7 @@ from typing import Any
 
 from . import recipe as recipes
 from .errors import SynGenError
-from .files import write_bytes
+from .files import part_of, write_bytes
 from .formats.write import write_formats
 from .labels.record import decode
 
@@ -80,28 +80,34 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:24] + "..."
 
 
-def open_folder(out: Path, inputs: Mapping[str, Any], recipe: recipes.Recipe) -> str:
-    """Claim a folder for a job, or find that it is this job's already; its fingerprint.
+def check_folder(out: Path, inputs: Mapping[str, Any]) -> bool:
+    """Make the folder where there is none; whether this very job is in it already.
 
     Raises SynGenError: the folder cannot be written, holds other files, or holds another job (the difference is named).
     """
-    fingerprint = fingerprint_of(inputs)
-    path = out / "job.json"
-    if path.is_file():
-        before = read_job(out)
-        if before["fingerprint"] != fingerprint:
-            found = list(differences(before["inputs"], inputs))
-            raise SynGenError(
-                f"The folder {out} holds another job: {'; '.join(found[:3])}{' ...' if len(found) > 3 else ''}.",
-                "Choose an empty folder, or go back to what that job was made from.",
-            )
-        return fingerprint
     check_writable(out)
-    if any(not p.name.startswith(".") and p.name not in PANEL_FILES for p in out.iterdir()):
-        raise SynGenError(f"The folder {out} holds files that are not a SynGen job.", "Choose an empty folder.")
-    write_bytes(out / "recipe.toml", recipes.dumps(recipe).encode())
-    about = {"version": JOB_VERSION, "fingerprint": fingerprint, "inputs": dict(inputs)}
-    write_bytes(path, (json.dumps(about, indent=1, sort_keys=True) + "\n").encode())
+    if not (out / "job.json").is_file():
+        if any(not p.name.startswith(".") and p.name not in PANEL_FILES for p in out.iterdir()):
+            raise SynGenError(f"The folder {out} holds files that are not a SynGen job.", "Choose an empty folder.")
+        return False
+    before = read_job(out)
+    if before["fingerprint"] != fingerprint_of(inputs):
+        found = list(differences(before["inputs"], inputs))
+        raise SynGenError(
+            f"The folder {out} holds another job: {'; '.join(found[:3])}{' ...' if len(found) > 3 else ''}.",
+            "Choose an empty folder, or go back to what that job was made from.",
+        )
+    return True
+
+
+def open_folder(out: Path, inputs: Mapping[str, Any], recipe: recipes.Recipe) -> str:
+    """Claim a folder for a job, or find that it is this job's already; its fingerprint. Raises as check_folder does."""
+    fingerprint = fingerprint_of(inputs)
+    if not check_folder(out, inputs):
+        about = {"version": JOB_VERSION, "fingerprint": fingerprint, "inputs": dict(inputs)}
+        write_bytes(out / "job.json", (json.dumps(about, indent=1, sort_keys=True) + "\n").encode())
+    if not (out / "recipe.toml").is_file():  # a run may have been killed between the two
+        write_bytes(out / "recipe.toml", recipes.dumps(recipe).encode())
     return fingerprint
 
 
@@ -120,7 +126,7 @@ def read_job(out: Path) -> dict[str, Any]:
 
 def check_writable(out: Path) -> None:
     """Make the folder and prove that files can be written there. Raises SynGenError."""
-    probe = out / ".write-test"
+    probe = part_of(out / "write-test")  # of this process alone: shards start together
     try:
         out.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"x")

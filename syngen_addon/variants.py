@@ -25,7 +25,7 @@ import numpy as np
 
 from . import images, seeds
 from .errors import SynGenError
-from .files import write_bytes
+from .files import part_of, write_bytes
 from .filters.judge import Verdict, judge
 from .images import Array, Mask
 from .recipe import Kind, Recipe, onset_of, to_dict
@@ -200,7 +200,7 @@ def _write_variant(
 ) -> Variant:
     surface, onset = both
     recipe = request.recipe
-    work = folder.with_name(f".{folder.name}.{os.getpid()}")
+    work = part_of(folder)
     try:
         work.mkdir(parents=True, exist_ok=True)
         first = None

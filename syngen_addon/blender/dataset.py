@@ -8,7 +8,6 @@ import fnmatch
 import hashlib
 import json
 import platform
-import re
 import tempfile
 import time
 import tomllib
@@ -21,12 +20,12 @@ import bpy
 
 from .. import jobs
 from ..errors import SynGenError
-from ..files import write_bytes
+from ..files import remove_parts, write_bytes
 from ..labels.layers import Instance, Layers
 from ..labels.record import accepts, encode, make_record, no_target_record
 from ..recipe import Recipe, to_dict
 from ..sampling.frame import FrameDraw, SceneFacts, draw_frame
-from ..variants import Variant, make_variants
+from ..variants import Cancelled, Variant, make_variants
 from ..wear.levels import wear_class
 from . import ageing, material
 from .level import get_level, set_level
@@ -34,7 +33,7 @@ from .names import ABOUT, CLASS, LEVEL
 from .render import configure, render_frame, resolve_device
 from .scene import Rig, background_files, environment_files, is_rendered, scene_facts
 from .state import Borrowed
-from .target import aged_objects
+from .target import aged_objects, plain_name
 
 GIVE_UP_AFTER = 10
 """So many frames without a single target, from the first on, and the job ends: nothing can be seen."""
@@ -110,19 +109,24 @@ def run(
     device = resolve_device(recipe.render.device)
     if not recipe.camera.randomize:
         check_camera(scene)
-    jobs.check_writable(out)
     inputs = job_inputs(job, objects, environments, backgrounds, device)
-    fingerprint = jobs.open_folder(out, inputs, recipe)
+    jobs.check_folder(out, inputs)
+    remove_parts(out)
     summary = Summary()
     mine = list(jobs.frames_of(job.frames, job.shard))
     missing = [frame for frame in mine if jobs.read_record(out, frame) is None]
     summary.found_finished = len(mine) - len(missing)
     if missing:
-        with Borrowed() as borrowed, tempfile.TemporaryDirectory(prefix="syngen-") as scratch:
-            frames = Frames(job, fingerprint, scene, layer, borrowed, Path(scratch), report, should_stop)
-            frames.prepare(objects, environments, backgrounds, device)
-            summary.warnings = frames.warnings
-            frames.render(missing, summary)
+        try:
+            with Borrowed() as borrowed, tempfile.TemporaryDirectory(prefix="syngen-") as scratch:
+                frames = Frames(job, jobs.fingerprint_of(inputs), scene, layer, borrowed, Path(scratch), report, should_stop)
+                frames.prepare(objects, environments, backgrounds, device)
+                summary.warnings = frames.warnings
+                # Only now: a job that cannot be prepared leaves the folder free for its mended recipe.
+                jobs.open_folder(out, inputs, recipe)
+                frames.render(missing, summary)
+        except Cancelled:
+            summary.stopped = True
     if not summary.stopped:
         finish(job, objects, summary)
     return summary
@@ -130,13 +134,16 @@ def run(
 
 def finish(job: Job, objects: list[bpy.types.Object], summary: Summary) -> None:
     """Write the formats once every frame of the job is there; raise where the job shows no target at all."""
-    records = [jobs.read_record(job.out, frame) for frame in range(job.frames)]
-    summary.no_target = sum(1 for r in records if r is not None and r["no_target"])
-    summary.complete = None not in records
-    if summary.complete:
-        if summary.no_target == job.frames:
-            raise SynGenError(f"None of the {job.frames} frames shows a target.", _NEVER_SEEN)
-        jobs.rebuild(job.out, job.recipe, job.seed, job.frames, class_list(job.recipe, objects))
+    summary.no_target = 0
+    for frame in range(job.frames):
+        record = jobs.read_record(job.out, frame)
+        if record is None:
+            return
+        summary.no_target += record["no_target"]
+    summary.complete = True
+    if summary.no_target == job.frames:
+        raise SynGenError(f"None of the {job.frames} frames shows a target.", _NEVER_SEEN)
+    jobs.rebuild(job.out, job.recipe, job.seed, job.frames, class_list(job.recipe, objects))
 
 
 _NEVER_SEEN = "Check that the targets are not inside or behind other objects, and the camera's ranges."
@@ -156,7 +163,7 @@ def object_class(obj: bpy.types.Object, recipe: Recipe) -> str:
     for pattern, name in recipe.targets.classes.items():
         if fnmatch.fnmatchcase(obj.name, pattern):
             return name
-    return str(obj.get(CLASS, "")) or re.sub(r"\.\d{3,}$", "", obj.name)
+    return str(obj.get(CLASS, "")) or plain_name(obj)
 
 
 def _kind_of(obj: bpy.types.Object, recipe: Recipe) -> str:
@@ -296,8 +303,8 @@ class Frames:
             raise SynGenError(f"Every variant of {obj.name!r} was refused: {made[0].sentence}",
                               "Change [texture] or [filters] in the recipe.")
         middle = sum(recipe.wear.level) / 2
+        self.borrowed.afterwards(lambda: ageing.remove(obj) if ABOUT in obj else None)
         ageing.apply_variant(obj, chosen, softness=recipe.wear.softness, level=middle, pack=False)
-        self.borrowed.afterwards(lambda: ageing.remove(obj))
 
     def _target(self, obj: bpy.types.Object, index: int) -> _Target:
         recipe = self.job.recipe

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -183,15 +184,39 @@ def ramp(size: int = 256) -> np.ndarray:
 def age(addon: Addon, obj: bpy.types.Object, gallery: Path, settings: Any, level: float | None = None,
         kind: str = "heavy_rust") -> list[Any]:
     """Make an object's variants and put the first onto it."""
-    ageing, variants = addon("blender.ageing"), addon("variants")
-    made = variants.make_variants(ageing.gather(obj, settings, ageing.kind_named(kind)), gallery)
+    ageing, dataset = addon("blender.ageing"), addon("blender.dataset")
+    made = dataset.make_variants(ageing.gather(obj, settings, ageing.kind_named(kind)), gallery)
     ageing.apply_variant(obj, made[0], level=level)
     return made
 
 
+def quick_variants(addon: Addon, request: Any, gallery: Path, *, progress: Any = None, should_stop: Any = None) -> list[Any]:
+    """In place of variants.make_variants, which takes seconds an object: a colour for each seed, and a ramp."""
+    variants = addon("variants")
+    made = []
+    for number in range(request.recipe.texture.variants):
+        if should_stop is not None and should_stop():
+            raise variants.Cancelled
+        if progress is not None:
+            progress(number / request.recipe.texture.variants, "Wear texture")
+        seed = request.recipe.texture.seed + number
+        folder = variants.object_folder(gallery, request.name) / f"{request.kind.name}-{seed:04d}-{variants.input_hash(request)}"
+        color = (0.6, 0.2, 0.05) if number % 2 == 0 else (0.15, 0.3, 0.7)
+        made.append(handmade(addon, folder, ramp(), color=color, slots=[s.index for s in request.slots],
+                             kind=request.kind.name, seed=seed))
+    return made
+
+
 @pytest.fixture(autouse=True)
-def coarse_onset(addon, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Onset maps of 128 texels in place of 1024, for modules that import this fixture."""
+def quick(addon, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variants made by hand, for modules that import this fixture; `@pytest.mark.usefixtures("real_variants")` undoes it."""
+    if "real_variants" not in request.fixturenames:
+        monkeypatch.setattr(addon("blender.dataset"), "make_variants", partial(quick_variants, addon))
+
+
+@pytest.fixture
+def real_variants(addon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real stages, with onset maps of 128 texels in place of 1024."""
     monkeypatch.setattr(addon("variants"), "MIN_ONSET_SIZE", 128)
 
 

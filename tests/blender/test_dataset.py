@@ -11,7 +11,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from tests.blender import helpers as h
-from tests.blender.helpers import coarse_onset  # noqa: F401
+from tests.blender.helpers import quick, real_variants  # noqa: F401
 
 
 def mask_of(rle: dict[str, Any]) -> np.ndarray:
