@@ -1,5 +1,6 @@
 """What SynGen finds on an object: slots, Principled shaders, base textures, UV maps. Reads, never changes. Imports bpy, numpy."""
 
+import re
 from collections import deque
 from dataclasses import dataclass
 
@@ -175,6 +176,11 @@ def _mapping_matrix(node: bpy.types.ShaderNode) -> np.ndarray:
 def has_wear(obj: bpy.types.Object) -> bool:
     """Whether a variant was put onto the object."""
     return ABOUT in obj
+
+
+def plain_name(obj: bpy.types.Object) -> str:
+    """The object's name without Blender's number: its class where nobody named one."""
+    return re.sub(r"\.\d{3,}$", "", obj.name)
 
 
 def set_class(objects: list[bpy.types.Object], name: str) -> None:
