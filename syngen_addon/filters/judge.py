@@ -1,4 +1,4 @@
-"""Is a texture fit for use? Imports recipe, images, scores, numpy and OpenCV; never bpy.
+"""Is a texture fit for use? Imports errors, recipe, images, scores, numpy and OpenCV; never bpy.
 
 A wear texture is judged with tiles=True; an aged texture with tiles=False and `where`, the texels of it that show.
 """

@@ -8,7 +8,8 @@ Imports errors, recipe, images, projection, numpy and OpenCV; never bpy.
 2. Which patch a cell shows follows the base texture, as in the texture transfer of A. Efros and W. Freeman, "Image
    Quilting for Texture Synthesis and Transfer", 2001: dark, dirty places get the dark patches. Both lightnesses are
    compared by their rank, so that any base goes with any wear.
-3. Neighbouring patches meet along the wear's own relief, as a cut in quilting does, not in a blurred cross-fade.
+3. Neighbouring patches meet along the wear's own relief, as a cut in quilting does, not in a blurred cross-fade, and
+   the contrast that is lost where they mix is given back (Heitz and Neyret).
 4. The base texture's own detail (its lightness minus a coarser copy of itself) is laid over lightness and height of
    the wear, its contrast matched to the wear's, so that panel lines, rivets and markings stay legible.
 """
@@ -49,10 +50,11 @@ class _Wear:
     """Centres of the patches in tiles, from dark to light, PATCHES**2 x 2."""
     stain: Array
     """What dirt and run-off of this wear leave of white paint, sRGB; 1 where it covers nothing."""
-    mean_l: float
-    std_l: float
-    mean_h: float
-    std_h: float
+    mean: Array
+    """Of Lab and height, 4 long; so are std, low and high."""
+    std: Array
+    low: Array
+    high: Array
 
 
 def transfer(
@@ -84,7 +86,7 @@ def transfer(
     if covered is not None:
         color = _fill(color, covered)
     lightness = np.ascontiguousarray(lab_of(color)[..., 0])
-    detail = _detail(lightness, covered, prepared.std_l, surface is None)
+    detail = _detail(lightness, covered, float(prepared.std[0]), surface is None)
     choice = _choose(lightness, covered, surface, tile_m)
 
     rough, metal, relief = (np.empty((height, width), np.float32) for _ in range(3))
@@ -171,15 +173,18 @@ def _prepare(wear: Maps, texels: float, coverage: float) -> _Wear:
     patch_xy = np.stack([np.tile(centres, PATCHES), np.repeat(centres, PATCHES)], axis=1)[order].astype(np.float32)
 
     h = stack[..., 3]
+    color = np.dstack([lab, h])
     young = stack[lightness >= np.quantile(lightness, 0.75), :3].mean(axis=0)
     return _Wear(
         size=size,
-        color=np.pad(np.dstack([lab, h]), ((1, 1), (1, 1), (0, 0)), mode="wrap"),
+        color=np.pad(color, ((1, 1), (1, 1), (0, 0)), mode="wrap"),
         surface=np.pad(np.dstack([stack[..., 4:], _hidden(h, coverage)]), ((1, 1), (1, 1), (0, 0)), mode="wrap"),
         patch_xy=patch_xy,
         stain=np.asarray((0.7 * young / max(float(young.max()), 1e-3)) ** coverage, np.float32),
-        mean_l=float(lightness.mean()), std_l=float(lightness.std()),
-        mean_h=float(h.mean()), std_h=float(h.std()),
+        mean=color.mean(axis=(0, 1)),
+        std=np.maximum(color.std(axis=(0, 1)), 1e-3),
+        low=color.min(axis=(0, 1)),
+        high=color.max(axis=(0, 1)),
     )
 
 
@@ -266,27 +271,33 @@ def _synthesise(
     """Lab, height, and (roughness, metallic, paint hidden) of the wear for a band of the layout."""
     count = shape[0] * shape[1]
     color, rest = np.zeros((count, 4), np.float32), np.zeros((count, 3), np.float32)
-    norm = np.zeros(count, np.float32)
+    norm, square = np.zeros(count, np.float32), np.zeros(count, np.float32)
     for view in views:
         seen_color = np.zeros((view.index.size, 4), np.float32)
         seen_rest = np.zeros((view.index.size, 3), np.float32)
-        seen_norm = np.zeros(view.index.size, np.float32)
+        seen_norm, seen_square = np.zeros((2, view.index.size), np.float32)
         for i, j, slot, share in _lattice(view):
             patch = wear.patch_xy[choice[slot]]
             x = view.x - np.asarray((i + j * 0.5) / CELLS, np.float32) + patch[:, 0]
             y = view.y - np.asarray(j / CELLS, np.float32) + patch[:, 1]
             c, r = _sample(wear, x, y)
             # Barycentric weights to a power, times the relief: what stands out lies on top of its neighbour.
-            raised = np.clip((c[:, 3] - wear.mean_h) / max(wear.std_h, 1e-3), -2.5, 2.5)
+            raised = np.clip((c[:, 3] - wear.mean[3]) / wear.std[3], -2.5, 2.5)
             weight = view.weight * share**5 * np.exp(0.8 * raised)
             seen_color += c * weight[:, None]
             seen_rest += r * weight[:, None]
             seen_norm += weight
+            seen_square += weight * weight
         color[view.index] += seen_color
         rest[view.index] += seen_rest
         norm[view.index] += seen_norm
-    norm = np.maximum(norm, 1e-12)[:, None]
-    color, rest = (color / norm).reshape(*shape, 4), (rest / norm).reshape(*shape, 3)
+        square[view.index] += seen_square
+    norm = np.maximum(norm, 1e-12)
+    # A mean of patches has less contrast than a patch; give it back (Heitz and Neyret 2018, their equation 3).
+    lost = np.sqrt(square) / norm
+    color = (color / norm[:, None] - wear.mean) / lost[:, None] + wear.mean
+    color = np.clip(color, wear.low, wear.high).reshape(*shape, 4)
+    rest = (rest / norm[:, None]).reshape(*shape, 3)
     return color[..., :3], color[..., 3], rest
 
 
@@ -371,7 +382,7 @@ def _shade(
     light = lab[..., 0] + bare * (paint - lab[..., 0])
     tint = lab[..., 1:] + bare[..., None] * (stained[..., 1:] * faded - lab[..., 1:])
     # The wear's own contrast gives way a little, or it would drown the structure.
-    light = wear.mean_l + (light - wear.mean_l) * (1 - 0.5 * keep * coverage)
+    light = wear.mean[0] + (light - wear.mean[0]) * (1 - 0.5 * keep * coverage)
     # Detail counts for less where there is no room for it: dark wear cannot take 30 units of darkness.
     shift = keep * hidden * detail
     shift = np.where(shift < 0, shift * np.clip(light / 40, 0.25, 1), shift * np.clip((100 - light) / 60, 0.25, 1))

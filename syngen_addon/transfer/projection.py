@@ -1,4 +1,4 @@
-"""How texels of a UV layout look onto the plane of the wear texture. Imports errors, images and numpy only.
+"""How texels of a UV layout look onto the plane of the wear texture. Imports images and numpy only.
 
 A plane's coordinates (x to the right, y downwards, both in tiles) say where in the endlessly repeated wear texture a
 texel lies. On a known surface there are three such planes, seen along the world's axes and blended by the normal

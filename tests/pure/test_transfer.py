@@ -89,7 +89,7 @@ def test_nothing_but_wear_where_nothing_else_is_asked_for():
     out = transfer(painted(), wear, setting(structure=0.0, color=1.0), tile_m=0.5, coverage=1.0)
     have, want = lab(out.color_srgb).reshape(-1, 3), lab(wear.color_srgb).reshape(-1, 3)
     assert np.abs(have.mean(axis=0) - want.mean(axis=0)).max() < 3
-    assert np.all(have.std(axis=0) > 0.75 * want.std(axis=0)), "patches must meet without losing contrast"
+    assert np.all(have.std(axis=0) > 0.9 * want.std(axis=0)), "patches must meet without losing contrast"
     for name in ("roughness", "metallic", "height"):
         a, b = getattr(out, name), getattr(wear, name)
         assert b.min() - 1e-5 <= a.min() and a.max() <= b.max() + 1e-5 and abs(a.mean() - b.mean()) < 0.06, name
