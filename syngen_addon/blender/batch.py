@@ -59,8 +59,20 @@ def _as_plain_package() -> str:
     return name
 
 
+def keep_blender_quiet() -> None:
+    """Send what Blender's own C code prints (a line a sample) nowhere; Python's stdout goes where it went."""
+    sys.stdout.flush()
+    ours = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8", errors="replace")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    sys.stdout = ours
+
+
 def main() -> int:
     argv = sys.argv[sys.argv.index("--") + 1:] if "--" in sys.argv else sys.argv[1:]
+    if "--verbose" not in argv:
+        keep_blender_quiet()
     try:
         import bpy  # noqa: F401
     except ImportError as error:

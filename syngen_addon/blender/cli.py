@@ -34,6 +34,7 @@ def parser(program: str) -> argparse.ArgumentParser:
     p.add_argument("--scene", metavar="FILE", help="open this .blend first (needed under the bpy module)")
     p.add_argument("--formats-only", action="store_true", help="render nothing: write the formats again from the records")
     p.add_argument("--overview", metavar="FILE", help="afterwards draw a contact sheet with labels to this PNG")
+    p.add_argument("--verbose", action="store_true", help="let Blender's own messages through")
     p.add_argument("--progress", choices=("text", "json"), default="text", help=argparse.SUPPRESS)
     return p
 
