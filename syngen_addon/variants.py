@@ -210,7 +210,168 @@ def _write_variant(
                 surface=surface[slot.index], protect=slot.protect,
             )
             if verdict.accepted:
-                verdict = _judge_aged(aged, request, surface[slot.index], verdict)
+                verdict = _judge_aged(aged, request, slot, surface[slot.index], verdict)
+            images.save_png(work / f"color-{slot.index}.png", aged.color_srgb)
+            images.save_png(work / f"surface-{slot.index}.png", np.dstack([aged.roughness, aged.metallic, aged.height]), 16)
+            images.save_png(work / f"onset-{slot.index}.png", onset[slot.index] / ONSET_RANGE, 16)
+            first = aged if first is None else first
+        assert first is not None, "a request has at least one slot"
+        images.save_png(work / "thumbnail.png", thumbnail(first.color_srgb, request.slots[0], onset[request.slots[0].index]))
+        variant = Variant(folder, request.kind.name, seed, tuple(s.index for s in request.slots), verdict.accepted,
+                          verdict.reason, verdict.sentence, dict(verdict.scores), tuple(warnings))
+        about = dataclasses.asdict(variant)
+        del about["folder"]
+        write_bytes(work / "variant.json", (json.dumps(about, indent=1, sort_keys=True) + "\n").encode())
+        _publish(work, folder)
+        return variant
+    except OSError as error:
+        raise SynGenError(f"Cannot write the variant {folder}: {error.strerror}.",
+                          "Free some space or choose a folder you may write to.") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _publish(work: Path, folder: Path) -> None:
+    """Give a finished folder its name; where another process was first, its bytes are the same and ours go."""
+    try:
+        os.rename(work, folder)
+    except OSError:
+        if read_variant(folder) is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.rename(work, folder)
+
+
+def _judge_aged(aged: images.Maps, request: Request, slot: SlotInput, surface: images.SurfaceMaps, before: Verdict) -> Verdict:
+    """The transfer can spoil what was good: its result is judged too, where there is wear to see."""
+    where = surface.covered if slot.protect is None else surface.covered & ~slot.protect
+    if not where.any():
+        return before
+    after = judge(aged, request.kind.look.colors_srgb, request.recipe.filters, (), tiles=False, where=where)
+    return before if after.accepted else after
+
+
+def thumbnail(self) -> Path:
+        return self.folder / "thumbnail.png"
+
+
+def object_folder(gallery: Path, name: str) -> Path:
+    """The folder of an object: readable, and safe whatever the object is called."""
+    safe = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")[:40]
+    return gallery / f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def input_hash(request: Request) -> str:
+    """What goes into a request's variants but for the seed, as 16 hex digits."""
+    recipe = to_dict(request.recipe)
+    plain = {section: recipe[section] for section in ("wear", "texture", "transfer", "filters")}
+    for section, name in (("wear", "level"), ("wear", "kind"), ("wear", "softness"), ("wear", "clean_below"),
+                          ("wear", "complete_from"), ("texture", "seed"), ("texture", "variants")):
+        del plain[section][name]
+    digest = hashlib.sha256(json.dumps([VERSION, plain, dataclasses.asdict(request.kind)], sort_keys=True).encode())
+    mesh = request.mesh
+    for array in (mesh.vertices, mesh.triangles, mesh.uvs, mesh.slots):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    for slot in request.slots:
+        digest.update(f"{slot.index} {slot.base_srgb.shape}".encode())
+        digest.update(images.to_bytes(slot.base_srgb).tobytes())
+        digest.update(b"" if slot.protect is None else np.packbits(slot.protect).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def make_variants(
+    request: Request,
+    gallery: Path,
+    *,
+    progress: Callable[[float, str], None] = lambda fraction, text: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[Variant]:
+    """Make (or find finished) `texture.variants` variants of an object, in the order of their seeds.
+
+    progress is told the fraction done and what is being done; should_stop is asked between steps.
+    Raises SynGenError for input that cannot be aged, Cancelled where should_stop said so.
+    """
+    settings = request.recipe.texture
+    warnings = tuple(check_mesh(request.mesh, [slot.index for slot in request.slots]))
+    home = object_folder(gallery, request.name)
+    inputs = input_hash(request)
+    seed_list = [settings.seed + i for i in range(settings.variants)]
+    folders = [home / f"{request.kind.name}-{seed:04d}-{inputs}" for seed in seed_list]
+    known = [read_variant(folder) for folder in folders]
+    if all(known):
+        return [variant for variant in known if variant is not None]
+    verdicts: list[Verdict] = []
+    found: list[Variant] = []
+    surface_and_onset = None
+    for number, (seed, folder) in enumerate(zip(seed_list, folders, strict=True)):
+        def step(part: float, text: str, number: int = number) -> None:
+            if should_stop():
+                raise Cancelled
+            progress((number + part) / len(folders), text)
+
+        step(0, f"Wear texture {number + 1} of {len(folders)}")
+        rng = seeds.generator(seed, f"texture/{request.kind.name}")
+        wear = wear_texture(request.kind, settings.size, rng)
+        verdict = judge(wear, request.kind.look.colors_srgb, request.recipe.filters, [v for v in verdicts if v.accepted])
+        verdicts.append(verdict)
+        finished = read_variant(folder)
+        if finished is not None:
+            found.append(finished)
+            continue
+        if surface_and_onset is None:
+            step(0.2, "Onset map")
+            surface_and_onset = _surface_and_onset(request)
+        step(0.4, f"Transfer {number + 1} of {len(folders)}")
+        found.append(_write_variant(request, folder, seed, wear, verdict, surface_and_onset, warnings))
+    progress(1.0, "Done")
+    return found
+
+
+_Surfaces = tuple[dict[int, images.SurfaceMaps], dict[int, Array]]
+
+
+def _surface_and_onset(request: Request) -> _Surfaces:
+    recipe = request.recipe
+    sizes = {slot.index: _onset_size(slot.base_srgb) for slot in request.slots}
+    protect = {slot.index: _fit(slot.protect, sizes[slot.index]) for slot in request.slots if slot.protect is not None}
+    onset = onset_maps(
+        request.mesh, onset_of(request.kind, recipe), sizes,
+        seeds.generator(recipe.wear.seed, f"onset/{request.name}"), up=UPS[recipe.wear.up], protect=protect,
+    )
+    surface = {
+        slot.index: surface_maps(request.mesh, slot.index, slot.base_srgb.shape[1], slot.base_srgb.shape[0])
+        for slot in request.slots
+    }
+    return surface, onset
+
+
+def _onset_size(base: Array) -> tuple[int, int]:
+    height, width = base.shape[:2]
+    factor = max(1, -(-MIN_ONSET_SIZE // max(width, height)))
+    return width * factor, height * factor
+
+
+def _fit(mask: Mask, size: tuple[int, int]) -> Mask:
+    rows = np.arange(size[1]) * mask.shape[0] // size[1]
+    columns = np.arange(size[0]) * mask.shape[1] // size[0]
+    return mask[np.ix_(rows, columns)]
+
+
+def _write_variant(
+    request: Request, folder: Path, seed: int, wear: images.Maps, verdict: Verdict, both: _Surfaces, warnings: Sequence[str]
+) -> Variant:
+    surface, onset = both
+    recipe = request.recipe
+    work = part_of(folder)
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        first = None
+        for slot in request.slots:
+            aged = transfer(
+                slot.base_srgb, wear, recipe.transfer, tile_m=recipe.texture.tile_m, coverage=request.kind.coverage,
+                surface=surface[slot.index], protect=slot.protect,
+            )
+            if verdict.accepted:
+                verdict = _judge_aged(aged, request, slot, surface[slot.index], verdict)
             images.save_png(work / f"color-{slot.index}.png", aged.color_srgb)
             images.save_png(work / f"surface-{slot.index}.png", np.dstack([aged.roughness, aged.metallic, aged.height]), 16)
             images.save_png(work / f"onset-{slot.index}.png", onset[slot.index] / ONSET_RANGE, 16)
