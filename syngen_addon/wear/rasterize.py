@@ -135,7 +135,7 @@ def _ramp(counts: Longs) -> Longs:
 def nearest_covered(covered: Mask) -> Longs:
     """H x W flat index of the nearest True texel (its own where True). covered must hold at least one.
 
-    Uses OpenCV's labelled distance transform (Felzenszwalb-like two-pass chamfer of Borgefors, 5 x 5).
+    Uses OpenCV's labelled distance transform (two-pass chamfer of Borgefors 1986, 5 x 5).
     """
     _, labels = cv2.distanceTransformWithLabels(
         (~covered).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL

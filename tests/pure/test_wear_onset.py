@@ -122,7 +122,7 @@ def test_level_is_the_worn_share_of_the_surface(name):
         assert maps[slot].min() > 0 and maps[slot].max() <= 1
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(
     causes=st.tuples(*[st.sampled_from([0.0, 0.3, 1.0])] * 5), scale=st.sampled_from([1e-4, 0.05, 1000.0]),
     seed=st.integers(0, 99), up=st.sampled_from([(0, 0, 1), (0, -1, 0), (3, 0, 0)]),
@@ -327,30 +327,39 @@ def test_streaks_run_down_the_walls(up, down):
 
 
 def test_streaks_cross_the_borders_of_islands():
-    """A wall cut in two islands at half height: a streak above the cut goes on below it."""
-    upper, lower = (0.01, 0.51, 0.99, 0.99), (0.01, 0.01, 0.99, 0.49)
+    """A wall cut in two islands a little below its top: a streak above the cut goes on below it."""
+    upper, lower = (0.01, 0.81, 0.99, 0.97), (0.01, 0.01, 0.99, 0.79)
     mesh = mesh_of([
-        (square((0, 0, 1), (1, 0, 0), (0, 0, 1), 9), upper, 0), (square((0, 0, 0), (1, 0, 0), (0, 0, 1), 9), lower, 0),
-        (square((0, 0, 2), (1, 0, 0), (0, 1, 0)), (0.995, 0.995, 0.999, 0.999), 0),
+        (square((0, 0, 0.8), (1, 0, 0), (0, 0, 0.2)), upper, 0), (square((0, 0, 0), (1, 0, 0), (0, 0, 0.8)), lower, 0),
+        (square((0, 0, 1), (1, 0, 0), (0, 1, 0)), (0.995, 0.995, 0.999, 0.999), 0),
     ])  # fmt: skip
-    onset = onset_maps(mesh, Onset(**NOTHING | {"streaks": 1.0}), {0: (512, 512)}, np.random.default_rng(3))[0]
-    above = onset[int(0.47 * 512) : int(0.485 * 512), 10:500].mean(axis=0)
-    below = onset[int(0.515 * 512) : int(0.53 * 512), 10:500].mean(axis=0)
-    higher = onset[int(0.425 * 512) : int(0.44 * 512), 10:500].mean(axis=0)  # as far from `above` as `below` is
-    assert np.corrcoef(above, below)[0, 1] > 0.85 * np.corrcoef(above, higher)[0, 1]
-    assert np.corrcoef(above, below)[0, 1] > 0.2 + abs(np.corrcoef(above, np.roll(below, 100))[0, 1])
+    size = 512
+    onset = onset_maps(mesh, Onset(**NOTHING | {"streaks": 1.0}), {0: (size, size)}, np.random.default_rng(3))[0]
+
+    def stripe(v):  # mean of 8 rows just under v, without the ends
+        row = int((1 - v) * size)
+        return onset[row : row + 8, 10:500].mean(axis=0)
+
+    def alike(a, b):
+        return np.corrcoef(a, b)[0, 1]
+
+    above, below, further = stripe(0.83), stripe(0.78), stripe(0.73)
+    assert alike(above, below) > 0.5
+    assert alike(above, below) > alike(below, further) - 0.15
+    assert alike(above, below) > 0.3 + max(abs(alike(above, np.roll(below, shift))) for shift in (60, 100, 200))
 
 
 def test_patches_have_the_size_asked_for_and_detail_below_it():
     mesh = box()
-    for scale in (0.08, 0.3):
+    for scale in (0.1, 0.3):
         onset = Onset(**NOTHING | {"noise": 1.0, "scale_m": scale})
-        maps = onset_maps(mesh, onset, {0: (1024, 1024)}, np.random.default_rng(3))
-        face = maps[0][530:1000, 20:320]
-        m_per_texel = 1 / (0.31 * 1024)
+        maps = onset_maps(mesh, onset, {0: (512, 512)}, np.random.default_rng(3))
+        face = maps[0][265:500, 10:160]
+        m_per_texel = 1 / (0.31 * 512)
         centred = face - face.mean()
         half = int(0.5 * scale / m_per_texel)
-        near, far = ((centred[:, :-shift] * centred[:, shift:]).mean() / centred.var() for shift in (half // 8, half))
+        shifts = (max(half // 8, 1), half)
+        near, far = ((centred[:, :-shift] * centred[:, shift:]).mean() / centred.var() for shift in shifts)
         assert near > 0.3 and far < 0.5 * near
         assert np.abs(np.diff(face, axis=1)).mean() > 0.004  # not smooth at the scale of texels
 
