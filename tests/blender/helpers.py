@@ -360,6 +360,8 @@ def snapshot() -> dict[str, Any]:
     for name in ("render", "cycles", "view_settings", "display_settings", "sequencer_colorspace_settings", "unit_settings"):
         found[f"scene.{name}"] = properties(getattr(scene, name), 2)
     found["scene.image_settings"] = properties(scene.render.image_settings, 2)
+    for place in (found["scene.image_settings"], found["scene.render"]["image_settings"]):
+        del place["linear_colorspace_settings"]  # Blender fills in an empty name the first time the format changes
     for each in scene.view_layers:
         found[f"layer.{each.name}"] = properties(each, 2)
         found[f"layer.{each.name}.cycles"] = properties(each.cycles, 1)
