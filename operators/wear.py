@@ -49,7 +49,7 @@ class SYNGEN_OT_generate(OnObject, bpy.types.Operator):
             return {"RUNNING_MODAL"}
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
-        session.redraw()
+        session.redraw(views=False)
         if self.work.poll():
             return {"PASS_THROUGH"}
         self._end(context)
@@ -164,7 +164,7 @@ class SYNGEN_OT_key_level(OnWornObject, bpy.types.Operator):
         from ..syngen_addon.blender import level
 
         level.key_level(context.object)
-        session.redraw({"VIEW_3D", "DOPESHEET_EDITOR", "GRAPH_EDITOR", "TIMELINE"})
+        session.redraw()
         return {"FINISHED"}
 
 

@@ -38,11 +38,19 @@ def sentence(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, 
         column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE")
 
 
-def pair(layout: bpy.types.UILayout, group: Any, name: str) -> None:
-    """A range on one row."""
-    row = layout.row(align=True, heading=group.bl_rna.properties[name].name)
-    row.prop(group, name, index=0, text="")
-    row.prop(group, name, index=1, text="")
+def pair(layout: bpy.types.UILayout, group: Any, name: str, other: str = "", text: str = "") -> None:
+    """A range, or two settings that belong together, on one row."""
+    parts = layout.split(factor=0.4)
+    left, row = parts.row(), parts.row(align=True)
+    left.alignment = "RIGHT"
+    left.label(text=text or group.bl_rna.properties[name].name)
+    row.use_property_split = False
+    if other:
+        row.prop(group, name, text="")
+        row.prop(group, other, text="")
+    else:
+        row.prop(group, name, index=0, text="")
+        row.prop(group, name, index=1, text="")
 
 
 def keys(layout: bpy.types.UILayout, group: Any, *names: str) -> None:

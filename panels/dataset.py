@@ -3,7 +3,7 @@
 import bpy
 
 from ..syngen_addon.blender import session
-from .common import Closed, InSidebar, clock, keys, sentence, split
+from .common import Closed, InSidebar, clock, keys, pair, sentence, split
 
 
 class SYNGEN_PT_dataset(InSidebar, bpy.types.Panel):
@@ -15,9 +15,7 @@ class SYNGEN_PT_dataset(InSidebar, bpy.types.Panel):
         column = split(layout)
         keys(column, settings.job, "frames", "seed", "folder")
         column.separator()
-        row = column.row(align=True, heading="Size")
-        row.prop(settings.render, "width", text="")
-        row.prop(settings.render, "height", text="")
+        pair(column, settings.render, "width", "height", "Size")
         keys(column, settings.render, "samples", "device")
         column.separator()
         keys(column, settings.labels, "objects", "class_from")
@@ -39,7 +37,7 @@ def _export(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         row.operator("syngen.export_dataset", text="Export Dataset", icon="RENDER_ANIMATION")
     else:
         row = layout.row(align=True)
-        row.scale_y = 1.2
+        row.scale_y = 1.4
         if work.cancelled:
             text = "Stopping"
         elif work.total:

@@ -35,8 +35,7 @@ class SYNGEN_PT_object(InSidebar, bpy.types.Panel):
         for warning in shown[0].variant.warnings if shown else ():
             sentence(layout, context, warning, "INFO")
         row = layout.row(align=True)
-        name = session.object_class(obj)
-        row.label(text=f"Class: {name}" if name else "Class: as the object", icon="BOOKMARKS")
+        row.label(text=f"Class: {session.object_class(obj)}", icon="BOOKMARKS")
         row.operator("syngen.set_class", text="", icon="GREASEPENCIL")
 
 
@@ -52,6 +51,7 @@ class SYNGEN_PT_texture(InSidebar, bpy.types.Panel):
         work = session.now.generation
         if work is not None:
             row = layout.row(align=True)
+            row.scale_y = 1.4
             row.progress(factor=work.fraction, text=work.text, type="BAR")
             row.operator("syngen.cancel_generate", text="", icon="X")
         else:
@@ -130,8 +130,8 @@ class SYNGEN_PT_wear(InSidebar, bpy.types.Panel):
         row.prop(context.window_manager, "syngen_level", text="Level", slider=True)
         row.operator("syngen.key_level", text="", icon="KEY_HLT" if session.is_keyed(obj) else "KEY_DEHLT")
         row = layout.row(align=True)
-        row.operator("syngen.copy_level", text="Copy to Selected", icon="DUPLICATE")
-        row.operator("syngen.remove", text="Remove", icon="TRASH")
+        row.operator("syngen.copy_level", text="Copy to Selected")
+        row.operator("syngen.remove", text="Remove")
 
 
 class SYNGEN_PT_wear_more(Closed, bpy.types.Panel):
