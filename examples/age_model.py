@@ -104,6 +104,8 @@ def render_levels(meshes: list[bpy.types.Object], levels: list[float], size: int
     scene.render.engine = "CYCLES"
     scene.render.resolution_x = scene.render.resolution_y = size
     scene.cycles.samples, scene.cycles.use_denoising = samples, has_denoiser()
+    scene.cycles.denoising_prefilter, scene.cycles.denoising_quality = "FAST", "BALANCED"
+    scene.cycles.use_adaptive_sampling = False
     scene.render.use_persistent_data = True
     scene.view_settings.view_transform = "AgX"
     as_png(scene.render)
@@ -129,7 +131,7 @@ def main() -> None:
     p.add_argument("--elevation", type=float, default=18, help="degrees")
     p.add_argument("--environment", type=Path, help="an environment map (default: Blender's courtyard)")
     p.add_argument("--size", type=int, default=512)
-    p.add_argument("--samples", type=int, default=48)
+    p.add_argument("--samples", type=int, default=24)
     p.add_argument("--tile", type=float, default=0.5, help="world size of one tile of rust, metres")
     p.add_argument("--frames", type=int, default=0)
     a = p.parse_args()
