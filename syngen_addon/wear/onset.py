@@ -26,6 +26,8 @@ FINENESS = 120
 """Edges of the working mesh per diagonal of the object."""
 BINS = 1 << 20
 """Steps of the ranking: a level is exact to far less than the area of one texel."""
+PATCH_CELLS = 26
+"""Cells of noise to `scale_m`: its strongest waves (40 cells) are then about one and a half patches long."""
 CHUNK = 1 << 17
 """Texels worked on at once; small enough for the processor's cache."""
 
@@ -104,7 +106,12 @@ def _cells(coarsest: float, finest: float) -> list[float]:
 
 
 class _Field:
-    """How early each point of the surface wears: a score, higher is earlier, only its order matters."""
+    """How early each point of the surface wears: a score, higher is earlier, only its order matters.
+
+    values: V x 14, what is interpolated from the working mesh's vertices: position (from the object's middle),
+    logarithm of sharpness, cavity, what water carries there, steepness, where the water came from, and four slow
+    noises (three displace the patches, one makes the detail stronger or weaker).
+    """
 
     def __init__(self, mesh: MeshArrays, onset: Onset, up: Reals, texel_m: float, rng: np.random.Generator) -> None:
         s = causes.surface(mesh)
@@ -114,7 +121,7 @@ class _Field:
         size = s.size
         # Patches larger than a third of the object would leave no pattern on it.
         self.scale = min(onset.scale_m, 0.35 * size)
-        self.cells = _cells(self.scale / 26, max(0.6 * texel_m, size / 30000))
+        self.cells = _cells(self.scale / PATCH_CELLS, max(0.6 * texel_m, size / 30000))
         angle = causes.bend(s)
         narrow, wide = min(0.006 * size, 0.02), min(0.022 * size, 0.05)
         turn = causes.curvature(s, angle, narrow)
@@ -124,17 +131,20 @@ class _Field:
         crease = np.clip(np.maximum(-turn, -turn_wide) / right, 0, 1)
         cavity = np.maximum(crease, causes.crowding(s, 0.02 * size))
         self.up = up.astype(np.float32)
-        height = along(s.points, up)
+        # From the object's own middle, so that moving it leaves its pattern as it is.
+        middle = (s.points.min(axis=0) + s.points.max(axis=0)) / 2
+        points = s.points - middle
+        height = along(points, up)
         self.foot = float(height.min())
         self.splash = 0.16 * float(np.ptp(height)) + 1e-9
         flat_top = np.clip(s.vertex_normal @ up, 0, 1)
         source = np.clip(np.maximum(1.2 * np.maximum(turn, 0) / right, 0.9 * cavity) + 0.3 * flat_top, 0, 1)
         run = causes.flow(s, up, source, 0.5 * size)
-        slow = [self.noise.at(s.points.astype(np.float32), self.scale / 26, self.places[i]) for i in range(4)]
+        slow = [self.noise.at(points.astype(np.float32), self.cells[0], self.places[i]) for i in range(4)]
         self.values = np.concatenate(
             [
-                s.points, np.log(np.clip(sharp, 1e-3, 1.5))[:, None], cavity[:, None], run.fuel[:, None],
-                run.steep[:, None], run.anchor, np.stack(slow, axis=1),
+                points, np.log(np.clip(sharp, 1e-3, 1.5))[:, None], cavity[:, None], run.fuel[:, None],
+                run.steep[:, None], run.anchor - middle, np.stack(slow, axis=1),
             ], axis=1,
         ).astype(np.float32)  # fmt: skip
 
@@ -148,6 +158,10 @@ class _Field:
         return out
 
     def _score(self, v: Array) -> Array:
+        """N scores from N x 14 interpolated values: each cause lifts the noise of the patches by a few deviations.
+
+        The numbers were set by eye, against photographs of rusted steel.
+        """
         o = self.onset
         p, sharp, cavity, fuel, steep, anchor = v[:, :3], v[:, 3], v[:, 4], v[:, 5], v[:, 6], v[:, 7:10]
         warp = v[:, 10:13] * np.float32(0.14 * self.scale)
@@ -166,7 +180,7 @@ class _Field:
             score += 3.0 * o.cavity * np.clip(cavity * (1 + 0.35 * detail + 0.2 * patch), 0, 1.2)
         if o.ground:
             rise = (along(p, self.up) - self.foot) / self.splash
-            score += 3.5 * o.ground * np.exp(-np.maximum(rise * np.exp(0.3 * patch + 0.25 * detail), 0))
+            score += 3.5 * o.ground * np.exp(-np.maximum(rise, 0) * np.exp(0.45 * patch + 0.4 * detail))
         if o.streaks:
             drop = along(anchor - p, self.up)
             column = anchor - drop[:, None] * (self.up / 14)

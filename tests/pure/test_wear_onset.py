@@ -364,6 +364,13 @@ def test_patches_have_the_size_asked_for_and_detail_below_it():
         assert np.abs(np.diff(face, axis=1)).mean() > 0.004  # not smooth at the scale of texels
 
 
+def test_moving_the_object_leaves_its_pattern():
+    mesh = box()
+    moved = MeshArrays(mesh.vertices + np.float32([16, -8, 4]), mesh.triangles, mesh.uvs, mesh.slots)
+    here, there = (onset_maps(m, Onset(), {0: (128, 128)}, np.random.default_rng(0))[0] for m in (mesh, moved))
+    assert np.mean(np.abs(here - there) > 1e-2) < 0.01
+
+
 def test_odd_meshes_do_not_break():
     """Degenerate and doubled triangles, one triangle alone, a far away origin, a tiny object."""
     one = MeshArrays(
