@@ -27,14 +27,27 @@ _folder.mkdir(parents=True)
 import bpy  # noqa: E402, I001  (in this order: importing bpy puts addon_utils on the path)
 import addon_utils  # noqa: E402
 
-_errors: list[Exception] = []
-addon_utils.enable(PACKAGE, default_set=True, handle_error=_errors.append)
-if _errors:
-    raise _errors[0]
+
+def enable() -> None:
+    """Enable the extension. Raises what it raises; Blender itself would only print it."""
+    errors: list[Exception] = []
+    addon_utils.enable(PACKAGE, default_set=True, handle_error=errors.append)
+    if errors:
+        raise errors[0]
+
+
+enable()
 
 
 def pytest_unconfigure() -> None:
     shutil.rmtree(_resources, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def enabled() -> None:
+    """The extension is on when a test starts: factory settings, which the demo scene is built on, switch it off."""
+    if addon_utils.check(PACKAGE) != (True, True):
+        enable()
 
 
 @pytest.fixture
