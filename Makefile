@@ -22,12 +22,13 @@ test-blender: venv
 	$(PYTHON) -m pytest tests/blender
 
 test-blender-all: ## the tests marked `versions` under the other Blenders whose Python is on this machine
-	@for pair in .venv-bpy50:bpy-5.0 .venv-bpy52:bpy-5.2; do \
+	@failed=; for pair in .venv-bpy50:bpy-5.0 .venv-bpy52:bpy-5.2; do \
 	    folder=$${pair%%:*} name=$${pair##*:}; \
 	    tools/bootstrap.sh --no-fetch $$folder $$name; status=$$?; \
 	    if [ $$status = 3 ]; then echo "$$name: not tested, its Python is not on this machine"; continue; fi; \
-	    [ $$status = 0 ] && echo "$$name:" && $$folder/bin/python -m pytest tests/blender -m versions || exit 1; \
-	done
+	    echo "$$name:"; \
+	    [ $$status = 0 ] && $$folder/bin/python -m pytest tests/blender -m versions || failed="$$failed $$name"; \
+	done; [ -z "$$failed" ] || { echo "failed under$$failed" >&2; exit 1; }
 
 test-worker: ## the worker's tests, in an environment of their own with torch
 	@test ! -e tests/worker || { echo "tests/worker is there, its environment is not: write it here" >&2; exit 1; }
