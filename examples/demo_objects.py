@@ -1,7 +1,7 @@
 """The demo's three objects: their shapes and their paint. Imports modelling, painting and numpy only, never bpy.
 
-Each `*_shape` returns a Model in metres, standing on z = 0 with its front towards -Y; each `*_paint` fills its canvases.
-Markings are set in metres on the islands that the model names.
+Each `*_shape` returns a Model in metres, standing on z = 0 with its front towards -Y; each `*_paint` fills its
+canvases. Markings are set in metres on the islands that the model names.
 """
 
 from collections.abc import Callable, Sequence
@@ -49,11 +49,15 @@ def bolt(model: Model, name: str, frame: Floats, across: float) -> None:
     model.add(m.prism(f"{name}/nut", outline, across * 0.75, bevel=across * 0.07, steps=1, bottom=False), frame)
     a = np.radians(np.arange(8) * 45)
     stud = np.stack([np.cos(a), np.sin(a)], axis=1) * across * 0.31
-    model.add(m.prism(f"{name}/stud", stud, across * 0.3, bevel=across * 0.05, steps=1, bottom=False),
-              frame @ m.move(z=across * 0.75))
+    model.add(
+        m.prism(f"{name}/stud", stud, across * 0.3, bevel=across * 0.05, steps=1, bottom=False),
+        frame @ m.move(z=across * 0.75),
+    )
 
 
-def bolts(model: Model, name: str, frame: Floats, count: int, radius: float, z: float, across: float, both: bool = True) -> None:
+def bolts(
+    model: Model, name: str, frame: Floats, count: int, radius: float, z: float, across: float, both: bool = True
+) -> None:
     """A ring of bolts about z, on faces at +z and, where both, at -z."""
     for k in range(count):
         spoke = frame @ m.turn("z", (k + 0.5) * 360 / count) @ m.move(x=radius)
@@ -63,8 +67,17 @@ def bolts(model: Model, name: str, frame: Floats, count: int, radius: float, z: 
 
 
 def flange_pair(
-    model: Model, name: str, frame: Floats, pipe: float, radius: float, thick: float, count: int, across: float, *,
-    hub: float = 0.05, segments: int = 48,
+    model: Model,
+    name: str,
+    frame: Floats,
+    pipe: float,
+    radius: float,
+    thick: float,
+    count: int,
+    across: float,
+    *,
+    hub: float = 0.05,
+    segments: int = 48,
 ) -> None:
     """Two weld-neck flanges face to face about z = 0, bolted. pipe: the pipe's radius."""
     gap, ring, neck = 0.002, radius - 0.020, pipe + 0.016
@@ -76,22 +89,52 @@ def flange_pair(
 
 
 def covered_nozzle(
-    model: Model, name: str, frame: Floats, pipe: float, length: float, radius: float, thick: float, count: int, across: float,
-    *, segments: int = 48, handle: bool = False,
+    model: Model,
+    name: str,
+    frame: Floats,
+    pipe: float,
+    length: float,
+    radius: float,
+    thick: float,
+    count: int,
+    across: float,
+    *,
+    segments: int = 48,
+    handle: bool = False,
 ) -> None:
     """A nozzle that rises from z = 0 to a flange with a bolted blind cover; its pad is welded round its foot."""
     gap, ring = 0.002, radius - 0.018
     a, b = length - gap, length + gap
-    line = [(pipe + 0.07, -0.08), (pipe + 0.07, 0.012), (pipe + 0.008, 0.018), (pipe, 0.026), (pipe, a - thick - 0.02),
-            (pipe + 0.012, a - thick), (radius, a - thick), (radius, a), (ring, a), (ring, b), (radius, b), (radius, b + thick),
-            (0, b + thick)]
+    line = [
+        (pipe + 0.07, -0.08),
+        (pipe + 0.07, 0.012),
+        (pipe + 0.008, 0.018),
+        (pipe, 0.026),
+        (pipe, a - thick - 0.02),
+        (pipe + 0.012, a - thick),
+        (radius, a - thick),
+        (radius, a),
+        (ring, a),
+        (ring, b),
+        (radius, b),
+        (radius, b + thick),
+        (0, b + thick),
+    ]
     bend = [0, 0.005, 0.006, 0.006, 0.02, 0.006, 0.003, 0.002, 0, 0, 0.002, 0.003, 0]
     model.add(m.lathe(name, m.rounded(line, bend, 2), segments), frame)
     bolts(model, name, frame @ m.move(z=length), count, (radius + pipe) / 2 + 0.006, thick + gap, across)
     if handle:
         reach = radius * 0.42
-        path = m.rounded([(-reach, 0, b + thick - 0.01), (-reach, 0, b + thick + 0.06), (reach, 0, b + thick + 0.06),
-                          (reach, 0, b + thick - 0.01)], 0.03, 4)
+        path = m.rounded(
+            [
+                (-reach, 0, b + thick - 0.01),
+                (-reach, 0, b + thick + 0.06),
+                (reach, 0, b + thick + 0.06),
+                (reach, 0, b + thick - 0.01),
+            ],
+            0.03,
+            4,
+        )
         model.add(m.tube(f"{name}/handle", path, 0.009, 10), frame)
 
 
@@ -101,7 +144,9 @@ def hand_wheel(model: Model, name: str, frame: Floats, radius: float, rod: float
     rim = np.column_stack([radius * np.cos(a), radius * np.sin(a), np.full(48, 0.02)])
     model.add(m.tube(f"{name}/rim", rim, rod, 12, closed=True), frame)
     for k in range(spokes):
-        spoke = m.rounded([(radius * 0.12, 0, 0.0), (radius * 0.45, 0, 0.0), (radius * 0.72, 0, 0.02), (radius, 0, 0.02)], 0.05, 3)
+        spoke = m.rounded(
+            [(radius * 0.12, 0, 0.0), (radius * 0.45, 0, 0.0), (radius * 0.72, 0, 0.02), (radius, 0, 0.02)], 0.05, 3
+        )
         model.add(m.tube(f"{name}/spoke", spoke, rod * 0.72, 8, squash=0.75), frame @ m.turn("z", k * 360 / spokes))
     hub = [(0, -0.018), (radius * 0.17, -0.018), (radius * 0.19, 0.0), (radius * 0.15, 0.018), (0, 0.018)]
     model.add(m.lathe(f"{name}/hub", m.rounded(hub, [0, 0.004, 0.01, 0.004, 0], 2), 20), frame)
@@ -131,9 +176,21 @@ def gas_cylinder_shape() -> Model:
     out.add(m.lathe("bottom", bottom, 64))
     out.add(m.lathe("body", [(r, low), (r, 0.25), *seam, (r, 0.66), (r, high)], 64))
     shoulder = [(0.036 + (r - 0.036) * np.cos(a), high + 0.135 * np.sin(a)) for a in t]
-    neck = m.rounded([shoulder[-2], (0.036, high + 0.136), (0.036, high + 0.175), (0.0, high + 0.175)], [0, 0.012, 0.004, 0], 3)
+    neck = m.rounded(
+        [shoulder[-2], (0.036, high + 0.136), (0.036, high + 0.175), (0.0, high + 0.175)], [0, 0.012, 0.004, 0], 3
+    )
     out.add(m.lathe("shoulder", np.array([*shoulder[:-2], *neck]), 64))
-    ring = [(0.121, 0.012), (0.117, 0.0), (0.125, -0.0), (0.129, 0.012), (0.126, 0.03), (0.126, 0.085), (0.119, 0.085), (0.119, 0.03), (0.121, 0.012)]
+    ring = [
+        (0.121, 0.012),
+        (0.117, 0.0),
+        (0.125, -0.0),
+        (0.129, 0.012),
+        (0.126, 0.03),
+        (0.126, 0.085),
+        (0.119, 0.085),
+        (0.119, 0.03),
+        (0.121, 0.012),
+    ]
     foot = m.rounded([(r, z) for r, z in ring], [0, 0.003, 0.003, 0.006, 0.01, 0.002, 0.002, 0.01, 0], 2)
     out.add(m.lathe("foot", foot, 64))
     # The guard: a rolled band on three posts, open towards the valve's outlet, with a bead along its top.
@@ -142,17 +199,43 @@ def gas_cylinder_shape() -> Model:
     rise = np.full(57, high)
     out.add(m.bent_bar("guard", sweep, rise + 0.262, rise + 0.346, 0.112, 0.005))
     a = np.radians(sweep)
-    out.add(m.tube("guard/bead", np.column_stack([0.1095 * np.cos(a), 0.1095 * np.sin(a), rise + 0.348]), 0.0075, 10, caps=True, bevel=0.003))
+    out.add(
+        m.tube(
+            "guard/bead",
+            np.column_stack([0.1095 * np.cos(a), 0.1095 * np.sin(a), rise + 0.348]),
+            0.0075,
+            10,
+            caps=True,
+            bevel=0.003,
+        )
+    )
     for middle, half in ((front + 180, 26), (front + 62, 18), (front - 62, 18)):
         post = np.linspace(middle - half, middle + half, 11)
         out.add(m.bent_bar("guard/post", post, np.full(11, high + 0.078), np.full(11, high + 0.263), 0.1115, 0.0042))
     # The valve (brass): body, outlet to the front, bonnet, and its painted wheel.
     z = high + 0.168
-    body = m.rounded([(0.0, 0), (0.019, 0), (0.019, 0.012), (0.015, 0.02), (0.015, 0.062), (0.021, 0.066), (0.021, 0.09), (0.011, 0.094),
-                      (0.011, 0.118), (0.0, 0.118)], [0, 0.002, 0.002, 0.003, 0.003, 0.002, 0.002, 0.002, 0.002, 0], 2)
+    body = m.rounded(
+        [
+            (0.0, 0),
+            (0.019, 0),
+            (0.019, 0.012),
+            (0.015, 0.02),
+            (0.015, 0.062),
+            (0.021, 0.066),
+            (0.021, 0.09),
+            (0.011, 0.094),
+            (0.011, 0.118),
+            (0.0, 0.118),
+        ],
+        [0, 0.002, 0.002, 0.003, 0.003, 0.002, 0.002, 0.002, 0.002, 0],
+        2,
+    )
     out.add(m.lathe("valve/body", body, 24), m.move(z=z), slot=1, scale=0.5)
-    outlet = m.rounded([(0.0115, 0), (0.0115, 0.03), (0.016, 0.032), (0.016, 0.052), (0.008, 0.052), (0.008, 0.04), (0, 0.04)],
-                       [0, 0.001, 0.002, 0.002, 0.001, 0, 0], 2)
+    outlet = m.rounded(
+        [(0.0115, 0), (0.0115, 0.03), (0.016, 0.032), (0.016, 0.052), (0.008, 0.052), (0.008, 0.04), (0, 0.04)],
+        [0, 0.001, 0.002, 0.002, 0.001, 0, 0],
+        2,
+    )
     out.add(m.lathe("valve/outlet", outlet, 24), m.move(z=z + 0.04) @ m.turn("x", 90), slot=1, scale=0.5)
     hand_wheel(out, "wheel", m.move(z=z + 0.128), 0.052, 0.0072, 5)
     return out
@@ -181,8 +264,14 @@ def _cylinder_markings(c: Canvas) -> None:
     board.bar(0, 0.137, 0.27, 0.036, p.color("16407a"))
     board.text(0.135, 0.146, 0.018, "PROPANE", p.WHITE, bold=0.07, center=True)
     board.text(0.012, 0.112, 0.011, "LIQUEFIED PETROLEUM GAS", p.BLACK, bold=0.04)
-    for k, line in enumerate(("UN 1978   CLASS 2.1   C3H8", "KEEP UPRIGHT. CLOSE VALVE AFTER USE.", "KEEP AWAY FROM HEAT AND FLAMES.",
-                              "USE IN WELL VENTILATED PLACES ONLY.")):
+    for k, line in enumerate(
+        (
+            "UN 1978   CLASS 2.1   C3H8",
+            "KEEP UPRIGHT. CLOSE VALVE AFTER USE.",
+            "KEEP AWAY FROM HEAT AND FLAMES.",
+            "USE IN WELL VENTILATED PLACES ONLY.",
+        )
+    ):
         board.text(0.012, 0.092 - 0.017 * k, 0.0075, line, p.BLACK, bold=0.02)
     board.text(0.012, 0.012, 0.014, "47 kg", p.color("b7271f"), bold=0.06)
     for k, wide in enumerate((2, 1, 3, 1, 1, 2, 1, 3, 2, 1, 1, 2, 3, 1, 2, 1, 1, 3)):
@@ -222,7 +311,9 @@ def storage_tank_shape() -> Model:
         base_plate(out, "leg/plate", leg, 0.26, 0.02, 0.03)
         # A pad between leg and shell spreads the load.
         span = np.linspace(-9, 9, 9)
-        out.add(m.bent_bar("leg/pad", span, np.full(9, 0.86), np.full(9, 1.36), r + 0.012, 0.016), m.turn("z", 45 + 90 * k))
+        out.add(
+            m.bent_bar("leg/pad", span, np.full(9, 0.86), np.full(9, 1.36), r + 0.012, 0.016), m.turn("z", 45 + 90 * k)
+        )
 
     def on_shell(angle_deg: float, z: float) -> Floats:
         return m.turn("z", angle_deg) @ m.move(x=r, z=z) @ m.turn("y", 90)
@@ -235,7 +326,18 @@ def storage_tank_shape() -> Model:
     # The drain: elbow and flange beneath.
     drain = m.rounded([(0, 0, low - 0.03 - TANK_HEAD + 0.02), (0, 0, 0.30), (0, -0.52, 0.30)], 0.13, 8)
     out.add(m.tube("drain", drain, 0.057, 28))
-    flange_pair(out, "drain/flange", m.move(0, -0.42, 0.30) @ m.turn("x", 90), 0.057, 0.115, 0.018, 8, 0.024, hub=0.035, segments=32)
+    flange_pair(
+        out,
+        "drain/flange",
+        m.move(0, -0.42, 0.30) @ m.turn("x", 90),
+        0.057,
+        0.115,
+        0.018,
+        8,
+        0.024,
+        hub=0.035,
+        segments=32,
+    )
     cap = m.rounded([(0.057, 0), (0.057, 0.02), (0.04, 0.04), (0, 0.045)], [0, 0.01, 0.01, 0], 2)
     out.add(m.lathe("drain", cap, 28), m.move(0, -0.52, 0.30) @ m.turn("x", 90))
     for k in range(2):
@@ -255,12 +357,16 @@ def _ladder(out: Model, frame: Floats, r: float, high: float) -> None:
     reach, half, rod = r + 0.20, 0.21, 0.021
     for y in (-half, half):
         top = high + 0.66
-        rail = m.rounded([(reach, y, 0.0), (reach, y, top), (reach - 0.34, y, top), (reach - 0.34, y, high + 0.22)], 0.14, 8)
+        rail = m.rounded(
+            [(reach, y, 0.0), (reach, y, top), (reach - 0.34, y, top), (reach - 0.34, y, high + 0.22)], 0.14, 8
+        )
         out.add(m.tube("ladder/rail", rail, rod, 14), frame)
         out.add(m.box("ladder/foot", (0.12, 0.10, 0.012), 0.004), frame @ m.move(x=reach, y=y))
         for z in (0.95, 1.72, 2.5):
-            out.add(m.box("ladder/bracket", (0.014, 0.05, 0.20), 0.004, bottom=False, top=False),
-                    frame @ m.move(x=r - 0.005, y=y, z=z) @ m.turn("y", 90))
+            out.add(
+                m.box("ladder/bracket", (0.014, 0.05, 0.20), 0.004, bottom=False, top=False),
+                frame @ m.move(x=r - 0.005, y=y, z=z) @ m.turn("y", 90),
+            )
     for k in range(10):
         z = 0.32 + 0.28 * k
         out.add(m.tube("ladder/rung", np.array([(reach, -half, z), (reach, half, z)]), 0.0135, 10), frame)
@@ -269,7 +375,10 @@ def _ladder(out: Model, frame: Floats, r: float, high: float) -> None:
         hoop = m.bent_bar("ladder/hoop", angles, np.full(41, z - 0.022), np.full(41, z + 0.022), 0.37, 0.007)
         out.add(hoop, frame @ m.move(x=reach + 0.19))
     for a in (-84, -42, 0, 42, 84):
-        out.add(m.box("ladder/bar", (0.007, 0.04, 1.24), 0.003), frame @ m.move(x=reach + 0.19) @ m.turn("z", a) @ m.move(x=0.3595, z=2.0))
+        out.add(
+            m.box("ladder/bar", (0.007, 0.04, 1.24), 0.003),
+            frame @ m.move(x=reach + 0.19) @ m.turn("z", a) @ m.move(x=0.3595, z=2.0),
+        )
 
 
 def _level_gauge(out: Model, frame: Floats, r: float) -> None:
@@ -321,7 +430,7 @@ def _tank_markings(c: Canvas, rng: np.random.Generator) -> None:
     for k in range(3):
         for half in range(2):
             c_shift = float(rng.normal(0, 0.012))
-            rows = np.s_[int(c._bottom() - (0.03 + 0.6 * (k + 1)) * d):int(c._bottom() - (0.03 + 0.6 * k) * d)]
+            rows = np.s_[int(c._bottom() - (0.03 + 0.6 * (k + 1)) * d) : int(c._bottom() - (0.03 + 0.6 * k) * d)]
             middle = int(c.margin + (0.31 + 0.17 * k) * around * d)
             c.pixels[rows, slice(0, middle) if half else slice(middle, None)] *= 1 + c_shift
     c.band(1.36, 0.20, TANK_BLUE)
@@ -373,7 +482,14 @@ def pipe_run_shape() -> Model:
         riser = np.array([(side * half, 0, 0.0), (side * half, 0, 0.20)])
         out.add(m.tube("riser/low", riser, r, 40))
         flange_pair(out, "flange", m.move(side * half, 0, 0.30), r, 0.15, 0.024, 8, 0.032)
-        out.add(m.tube("riser/up" if side < 0 else "riser/down", np.array([(side * half, 0, 0.37), (side * half, 0, z - bend)]), r, 40))
+        out.add(
+            m.tube(
+                "riser/up" if side < 0 else "riser/down",
+                np.array([(side * half, 0, 0.37), (side * half, 0, z - bend)]),
+                r,
+                40,
+            )
+        )
         base_plate(out, "foot", m.move(side * half, 0, 0), 0.34, 0.018, 0.028)
         collar = m.rounded([(r + 0.022, 0.0), (r + 0.022, 0.022), (r, 0.026)], [0, 0.004, 0], 2)
         out.add(m.lathe("foot/collar", collar, 40), m.move(side * half, 0, 0.016))
@@ -397,9 +513,23 @@ def pipe_run_shape() -> Model:
 def _pipe_support(out: Model, frame: Floats, top: float) -> None:
     """An upright with a foot plate, a saddle and a U-bolt."""
     base_plate(out, "support/plate", frame, 0.24, 0.014, 0.022)
-    web = [(-0.05, -0.05), (0.05, -0.05), (0.05, -0.042), (0.004, -0.042), (0.004, 0.042), (0.05, 0.042), (0.05, 0.05), (-0.05, 0.05),
-           (-0.05, 0.042), (-0.004, 0.042), (-0.004, -0.042), (-0.05, -0.042)]
-    soft = m.rounded(web, [0.002, 0.002, 0.002, 0.006, 0.006, 0.002, 0.002, 0.002, 0.002, 0.006, 0.006, 0.002], 1, closed=True)
+    web = [
+        (-0.05, -0.05),
+        (0.05, -0.05),
+        (0.05, -0.042),
+        (0.004, -0.042),
+        (0.004, 0.042),
+        (0.05, 0.042),
+        (0.05, 0.05),
+        (-0.05, 0.05),
+        (-0.05, 0.042),
+        (-0.004, 0.042),
+        (-0.004, -0.042),
+        (-0.05, -0.042),
+    ]
+    soft = m.rounded(
+        web, [0.002, 0.002, 0.002, 0.006, 0.006, 0.002, 0.002, 0.002, 0.002, 0.006, 0.006, 0.002], 1, closed=True
+    )
     out.add(m.prism("support/post", soft, top - 0.030, bottom=False, top=False), frame @ m.move(z=0.012))
     out.add(m.box("support/seat", (0.13, 0.28, 0.014), 0.004), frame @ m.move(z=top - 0.018))
     ends = PIPE_R + 0.011
@@ -414,13 +544,33 @@ def _gate_valve(out: Model, frame: Floats) -> None:
     """Body between two flanges, bolted bonnet, yoke, rising stem and hand wheel; its stem along +Z."""
     barrel = [(0.084, -0.14), (0.094, -0.12), (0.108, -0.07), (0.118, 0.0), (0.108, 0.07), (0.094, 0.12), (0.084, 0.14)]
     out.add(m.lathe("valve/body", m.rounded(barrel, 0.06, 2), 40, whole=True), frame @ m.turn("y", 90))
-    bonnet = [(0.088, 0.02), (0.084, 0.165), (0.088, 0.178), (0.132, 0.178), (0.132, 0.199), (0.118, 0.199), (0.118, 0.203), (0.132, 0.203),
-              (0.132, 0.224), (0.082, 0.226), (0.062, 0.26), (0.046, 0.34), (0.046, 0.352), (0.064, 0.352), (0.064, 0.372), (0.03, 0.374), (0.03, 0.40), (0, 0.40)]
+    bonnet = [
+        (0.088, 0.02),
+        (0.084, 0.165),
+        (0.088, 0.178),
+        (0.132, 0.178),
+        (0.132, 0.199),
+        (0.118, 0.199),
+        (0.118, 0.203),
+        (0.132, 0.203),
+        (0.132, 0.224),
+        (0.082, 0.226),
+        (0.062, 0.26),
+        (0.046, 0.34),
+        (0.046, 0.352),
+        (0.064, 0.352),
+        (0.064, 0.372),
+        (0.03, 0.374),
+        (0.03, 0.40),
+        (0, 0.40),
+    ]
     soft = [0, 0.02, 0.006, 0.003, 0.002, 0, 0, 0.002, 0.003, 0.008, 0.02, 0.02, 0.002, 0.003, 0.003, 0.003, 0.004, 0]
     out.add(m.lathe("valve/bonnet", m.rounded(bonnet, soft, 2), 40), frame)
     bolts(out, "valve/bonnet", frame @ m.move(z=0.201), 8, 0.110, 0.023, 0.026)
     for side in (-1, 1):
-        arm = m.rounded([(side * 0.05, 0, 0.36), (side * 0.075, 0, 0.40), (side * 0.06, 0, 0.50), (side * 0.022, 0, 0.55)], 0.05, 4)
+        arm = m.rounded(
+            [(side * 0.05, 0, 0.36), (side * 0.075, 0, 0.40), (side * 0.06, 0, 0.50), (side * 0.022, 0, 0.55)], 0.05, 4
+        )
         out.add(m.tube("valve/yoke", arm, 0.013, 12, squash=1.5), frame)
     hub = [(0, 0.535), (0.034, 0.535), (0.034, 0.575), (0.022, 0.582), (0, 0.582)]
     out.add(m.lathe("valve/hub", m.rounded(hub, [0, 0.004, 0.004, 0.003, 0], 2), 24), frame)
@@ -432,8 +582,21 @@ def _gauge(out: Model, frame: Floats) -> None:
     """A pressure gauge on a short stem, its dial to the front."""
     stem = m.rounded([(0.022, -0.01), (0.022, 0.012), (0.011, 0.02), (0.011, 0.085)], [0, 0.004, 0.004, 0], 2)
     out.add(m.lathe("gauge/stem", stem, 20), frame)
-    case = m.rounded([(0, -0.026), (0.054, -0.026), (0.060, -0.02), (0.060, 0.016), (0.064, 0.016), (0.064, 0.026), (0.056, 0.026),
-                      (0.054, 0.019), (0, 0.019)], [0, 0.003, 0.003, 0, 0.002, 0.003, 0.002, 0, 0], 2)
+    case = m.rounded(
+        [
+            (0, -0.026),
+            (0.054, -0.026),
+            (0.060, -0.02),
+            (0.060, 0.016),
+            (0.064, 0.016),
+            (0.064, 0.026),
+            (0.056, 0.026),
+            (0.054, 0.019),
+            (0, 0.019),
+        ],
+        [0, 0.003, 0.003, 0, 0.002, 0.003, 0.002, 0, 0],
+        2,
+    )
     out.add(m.lathe("gauge/case", case, 36), frame @ m.move(z=0.14) @ m.turn("x", 90), scale=1.6)
 
 
@@ -460,7 +623,12 @@ def pipe_run_paint(canvases: Sequence[Canvas], rng: np.random.Generator) -> None
             _pipe_markings(c, part == "run/left/wall")
         elif part in ("riser/up/wall", "riser/down/wall"):
             for x in (0.25, 0.75):
-                c.stamp(p.arrow(d, 0.22, 0.085, p.BLACK).turned(1 if part == "riser/up/wall" else 3), x * c.island.width, 0.24, worn=0.3)
+                c.stamp(
+                    p.arrow(d, 0.22, 0.085, p.BLACK).turned(1 if part == "riser/up/wall" else 3),
+                    x * c.island.width,
+                    0.24,
+                    worn=0.3,
+                )
         elif part == "gauge/case/top":
             if c.island.width > 0.08:
                 _dial(c)
@@ -519,15 +687,31 @@ def cabinet_shape() -> Model:
     slope = [(-0.24, 0.0), (0.23, 0.0), (0.23, 0.035), (-0.24, 0.065)]
     roof = m.rounded(slope, 0.006, 2, closed=True)
     # Outline in (y, z), drawn out along x.
-    out.add(m.prism("roof", np.column_stack([-roof[:, 0], roof[:, 1]])[::-1], 0.96, bevel=0.005),
-            m.move(x=0.48, z=1.46) @ m.turn("z", -90) @ m.turn("x", 90) @ m.turn("y", 0))
+    out.add(
+        m.prism("roof", np.column_stack([-roof[:, 0], roof[:, 1]])[::-1], 0.96, bevel=0.005),
+        m.move(x=0.48, z=1.46) @ m.turn("z", -90) @ m.turn("x", 90) @ m.turn("y", 0),
+    )
     for x in (-0.222, 0.222):
         out.add(m.box("door", (0.425, 1.26, 0.018), 0.006, bottom=False), m.move(x, -0.198, 0.78) @ m.turn("x", 90))
         for k in range(5):
-            out.add(m.box("vent", (0.22, 0.014, 0.012), 0.004, bottom=False), m.move(x, -0.214, 0.28 + 0.035 * k) @ m.turn("x", 90))
+            out.add(
+                m.box("vent", (0.22, 0.014, 0.012), 0.004, bottom=False),
+                m.move(x, -0.214, 0.28 + 0.035 * k) @ m.turn("x", 90),
+            )
         for z in (0.32, 0.78, 1.24):
-            out.add(m.tube("hinge", np.array([(x * 1.97, -0.214, z - 0.04), (x * 1.97, -0.214, z + 0.04)]), 0.010, 10, caps=True, bevel=0.002))
-    grip = m.rounded([(0.055, -0.21, 0.70), (0.055, -0.262, 0.70), (0.055, -0.262, 0.88), (0.055, -0.21, 0.88)], 0.02, 4)
+            out.add(
+                m.tube(
+                    "hinge",
+                    np.array([(x * 1.97, -0.214, z - 0.04), (x * 1.97, -0.214, z + 0.04)]),
+                    0.010,
+                    10,
+                    caps=True,
+                    bevel=0.002,
+                )
+            )
+    grip = m.rounded(
+        [(0.055, -0.21, 0.70), (0.055, -0.262, 0.70), (0.055, -0.262, 0.88), (0.055, -0.21, 0.88)], 0.02, 4
+    )
     out.add(m.tube("handle", grip, 0.009, 10))
     return out
 
@@ -596,8 +780,28 @@ def pad_paint(canvases: Sequence[Canvas], rng: np.random.Generator) -> None:
 
 
 THINGS = (
-    Thing("GasCylinder", "gas_cylinder", gas_cylinder_shape, gas_cylinder_paint, 1024, p.color("a39c8c"), 0.30, (-1.20, -1.62, -10.0), ("Paint", "Brass")),
-    Thing("StorageTank", "storage_tank", storage_tank_shape, storage_tank_paint, 2048, p.color("a8a08e"), 0.34, (0.0, 0.75, 0.0), height=0.12),
+    Thing(
+        "GasCylinder",
+        "gas_cylinder",
+        gas_cylinder_shape,
+        gas_cylinder_paint,
+        1024,
+        p.color("a39c8c"),
+        0.30,
+        (-1.20, -1.62, -10.0),
+        ("Paint", "Brass"),
+    ),
+    Thing(
+        "StorageTank",
+        "storage_tank",
+        storage_tank_shape,
+        storage_tank_paint,
+        2048,
+        p.color("a8a08e"),
+        0.34,
+        (0.0, 0.75, 0.0),
+        height=0.12,
+    ),
     Thing("PipeRun", "pipe_run", pipe_run_shape, pipe_run_paint, 2048, p.color("a39a84"), 0.32, (1.80, -1.38, -16.0)),
 )
 

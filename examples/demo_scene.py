@@ -48,7 +48,7 @@ def build(target: Path) -> Path:
 
 
 def atlas(thing: Thing, number: int) -> tuple[modelling.Part, Any, painting.Picture]:
-    """A thing's mesh, its corner UVs (corners, 2) and its painted texture, in steps of 1/255. number: seeds its paint."""
+    """A thing's mesh, its corner UVs (corners, 2) and its painted texture, in steps of 1/255. number: its seed."""
     part = thing.shape().joined()
     islands, density = modelling.pack(part.islands, thing.size, MARGIN)
     uv = modelling.atlas_uv(part, islands, thing.size, MARGIN, density)
@@ -56,7 +56,9 @@ def atlas(thing: Thing, number: int) -> tuple[modelling.Part, Any, painting.Pict
     canvases = [painting.Canvas(i, density, MARGIN, rng) for i in islands]
     thing.paint(canvases, rng)
     z = np.array(part.vertices)[:, 2]
-    picture = painting.weather(painting.compose(canvases, thing.size), part, uv, thing.dust, thing.dirt, float(z.min()), float(z.max()))
+    picture = painting.weather(
+        painting.compose(canvases, thing.size), part, uv, thing.dust, thing.dirt, float(z.min()), float(z.max())
+    )
     return part, uv, (np.round(picture * 255) / 255).astype(np.float32)
 
 
@@ -163,7 +165,9 @@ def _floor_line(scene: Any) -> None:
     """A walkway's yellow line, in dashes of old paint a millimetre over the concrete."""
     part = modelling.Model("Walkway")
     for k in range(-6, 7):
-        part.add(modelling.prism("dash", modelling.rectangle(1.5, 0.10), 0.0012, bottom=False), modelling.move(2.1 * k, 0, 0))
+        part.add(
+            modelling.prism("dash", modelling.rectangle(1.5, 0.10), 0.0012, bottom=False), modelling.move(2.1 * k, 0, 0)
+        )
     joined = part.joined()
     mesh = bpy.data.meshes.new("Walkway")
     mesh.from_pydata(joined.vertices, [], joined.faces)
@@ -181,7 +185,13 @@ def _concrete(size: int, side: float) -> painting.Picture:
     def over(tile: painting.Picture, row: int, column: int) -> painting.Picture:
         return painting.crop(tile, size, size, row, column)
 
-    light = 0.53 + 0.018 * over(fine, 0, 0) + 0.011 * over(mid, 7, 90) + 0.010 * over(slow, 3, 11) + 0.008 * over(blot, 40, 2)
+    light = (
+        0.53
+        + 0.018 * over(fine, 0, 0)
+        + 0.011 * over(mid, 7, 90)
+        + 0.010 * over(slow, 3, 11)
+        + 0.008 * over(blot, 40, 2)
+    )
     brushed = np.repeat(np.random.default_rng(5).standard_normal((size, 1)).astype(np.float32), size, axis=1)
     light += 0.007 * cv2.GaussianBlur(brushed, (1, 3), 0.8)
     light -= 0.14 * np.clip(over(fine, 300, 500) - 2.2, 0, 1)
@@ -214,7 +224,11 @@ def _light(scene: Any) -> None:
         world.use_nodes = True
     nodes, links = world.node_tree.nodes, world.node_tree.links
     nodes.clear()
-    out, back, sky = nodes.new("ShaderNodeOutputWorld"), nodes.new("ShaderNodeBackground"), nodes.new("ShaderNodeTexEnvironment")
+    out, back, sky = (
+        nodes.new("ShaderNodeOutputWorld"),
+        nodes.new("ShaderNodeBackground"),
+        nodes.new("ShaderNodeTexEnvironment"),
+    )
     turn, place = nodes.new("ShaderNodeMapping"), nodes.new("ShaderNodeTexCoord")
     for k, node in enumerate((place, turn, sky, back, out)):
         node.location = 260 * k - 800, 200
@@ -266,4 +280,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[sys.argv.index("--") + 1:] if "--" in sys.argv else sys.argv[1:]))
+    sys.exit(main(sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]))

@@ -7,6 +7,7 @@ texel density without overlap. That a part's island is known in metres is what l
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,8 @@ class Part:
         flat = uv.reshape(-1, 2)
         low, size = flat.min(axis=0), np.ptp(flat, axis=0)
         self.islands.append(Island(name, float(size[0]), float(size[1])))
-        return uv - low
+        moved: Floats = uv - low
+        return moved
 
     def grid(self, name: str, points: Floats, uv: Floats) -> None:
         """Quads over points (rows, columns, 3), seen from where columns run to the right as rows go up. uv alike."""
@@ -77,7 +79,9 @@ class Part:
 
     def welded(self) -> "Part":
         """The same with vertices nearer than 0.01 mm made one and faces without area dropped."""
-        _, first, number = np.unique(np.round(np.array(self.vertices), 5), axis=0, return_index=True, return_inverse=True)
+        _, first, number = np.unique(
+            np.round(np.array(self.vertices), 5), axis=0, return_index=True, return_inverse=True
+        )
         number = number.reshape(-1)
         out = Part([self.vertices[i] for i in first], islands=self.islands)
         for face, uv, owner in zip(self.faces, self.uvs, self.owner, strict=True):
@@ -141,8 +145,10 @@ def turn(axis: str, degrees: float) -> Floats:
 # --- lines ------------------------------------------------------------------------------------------------------------
 
 
-def rounded(points: Sequence[Sequence[float]], radius: float | Sequence[float], steps: int = 3, closed: bool = False) -> Floats:
-    """A polyline of 2 or 3 dimensions with its corners made arcs. radius: one for all, or one a corner (0: stays sharp)."""
+def rounded(
+    points: Sequence[Sequence[float]], radius: float | Sequence[float], steps: int = 3, closed: bool = False
+) -> Floats:
+    """A polyline of 2 or 3 dimensions, corners made arcs. radius: one for all, or one a corner (0: stays sharp)."""
     line = np.array(points, float)
     count = len(line)
     radii = [radius] * count if isinstance(radius, (int, float)) else list(radius)
@@ -195,10 +201,10 @@ def lathe(name: str, profile: Floats | Sequence[Sequence[float]], segments: int,
     if whole:
         sort[:] = 0
     cuts = [0, *[k for k in range(1, len(sort)) if sort[k] != sort[k - 1]], len(sort)]
-    runs = [[a, b, int(sort[a])] for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    runs = [[a, b, int(sort[a])] for a, b in pairwise(cuts)]
     merged: list[list[int]] = []
     for run in runs:
-        length = _lengths(line[run[0]:run[1] + 1])[-1]
+        length = _lengths(line[run[0] : run[1] + 1])[-1]
         if merged and (length < 0.004 or merged[-1][2] == run[2]):
             merged[-1][1] = run[1]
         else:
@@ -208,9 +214,9 @@ def lathe(name: str, profile: Floats | Sequence[Sequence[float]], segments: int,
     around[-1] = around[0]
     part = Part()
     for a, b, side in merged:
-        r, z = line[a:b + 1, 0], line[a:b + 1, 1]
+        r, z = line[a : b + 1, 0], line[a : b + 1, 1]
         points = np.concatenate([r[:, None, None] * around[None], np.repeat(z[:, None, None], segments + 1, 1)], axis=2)
-        along = _lengths(line[a:b + 1])
+        along = _lengths(line[a : b + 1])
         if side == 0:
             wide = float(np.average((r[1:] + r[:-1]) / 2, weights=np.diff(along)))
             uv = np.stack(np.broadcast_arrays(angle[None] * wide, along[:, None]), axis=2)
@@ -224,7 +230,9 @@ def lathe(name: str, profile: Floats | Sequence[Sequence[float]], segments: int,
 
 def frames_along(path: Floats, closed: bool = False) -> tuple[Floats, Floats, Floats]:
     """Tangent, and two directions across that turn as little as can be along the path; each (n, 3)."""
-    steps = np.diff(np.vstack([path[-2:-1], path, path[1:2]]) if closed else np.vstack([path[:1], path, path[-1:]]), axis=0)
+    steps = np.diff(
+        np.vstack([path[-2:-1], path, path[1:2]]) if closed else np.vstack([path[:1], path, path[-1:]]), axis=0
+    )
     size = np.linalg.norm(steps, axis=1, keepdims=True)
     steps = steps / np.where(size > 0, size, 1)
     tangent = steps[1:] + steps[:-1]
@@ -239,8 +247,15 @@ def frames_along(path: Floats, closed: bool = False) -> tuple[Floats, Floats, Fl
 
 
 def tube(
-    name: str, path: Floats | Sequence[Sequence[float]], radius: float, segments: int, *,
-    closed: bool = False, caps: bool = False, bevel: float = 0.0, squash: float = 1.0,
+    name: str,
+    path: Floats | Sequence[Sequence[float]],
+    radius: float,
+    segments: int,
+    *,
+    closed: bool = False,
+    caps: bool = False,
+    bevel: float = 0.0,
+    squash: float = 1.0,
 ) -> Part:
     """A round rod along a path (n, 3). Island "<name>/wall": u about it, v along it; "<name>/cap" the ends.
 
@@ -280,12 +295,19 @@ def _inset(outline: Floats, by: float) -> Floats:
     ahead = np.roll(outline, -1, axis=0) - outline
     normal = np.stack([ahead[:, 1], -ahead[:, 0]], axis=1) / np.linalg.norm(ahead, axis=1, keepdims=True)
     before = np.roll(normal, 1, axis=0)
-    return outline - by * (normal + before) / (1 + np.sum(normal * before, axis=1, keepdims=True))
+    out: Floats = outline - by * (normal + before) / (1 + np.sum(normal * before, axis=1, keepdims=True))
+    return out
 
 
 def prism(
-    name: str, outline: Floats | Sequence[Sequence[float]], length: float, *, bevel: float = 0.0, steps: int = 2,
-    bottom: bool = True, top: bool = True,
+    name: str,
+    outline: Floats | Sequence[Sequence[float]],
+    length: float,
+    *,
+    bevel: float = 0.0,
+    steps: int = 2,
+    bottom: bool = True,
+    top: bool = True,
 ) -> Part:
     """An outline (n, 2), counter-clockwise, drawn out along +Z from 0, its end edges rounded by bevel.
 
@@ -319,9 +341,13 @@ def rectangle(width: float, depth: float, radius: float = 0.0, steps: int = 2) -
     return rounded(corners, radius, steps, closed=True) if radius > 0 else np.array(corners)
 
 
-def box(name: str, size: Sequence[float], bevel: float, *, bottom: bool = True, top: bool = True, steps: int = 2) -> Part:
+def box(
+    name: str, size: Sequence[float], bevel: float, *, bottom: bool = True, top: bool = True, steps: int = 2
+) -> Part:
     """A box standing on the origin, all edges rounded."""
-    return prism(name, rectangle(size[0], size[1], bevel, steps), size[2], bevel=bevel, steps=steps, bottom=bottom, top=top)
+    return prism(
+        name, rectangle(size[0], size[1], bevel, steps), size[2], bevel=bevel, steps=steps, bottom=bottom, top=top
+    )
 
 
 def bent_bar(name: str, angles_deg: Floats, low: Floats, high: Floats, radius: float, thickness: float) -> Part:
@@ -422,7 +448,10 @@ def atlas_uv(part: Part, islands: Sequence[Island], size: int, margin: int, dens
     """UVs (corners, 2) in 0..1 of all corners of the part's faces, in order, for placed islands."""
     flat = np.array([p for uv in part.uvs for p in uv])
     owner = np.repeat(part.owner, [len(uv) for uv in part.uvs])
-    table: dict[str, Any] = {n: np.array([getattr(i, n) for i in islands])[owner] for n in ("column", "row", "turned", "scale", "width", "height")}
+    table: dict[str, Any] = {
+        n: np.array([getattr(i, n) for i in islands])[owner]
+        for n in ("column", "row", "turned", "scale", "width", "height")
+    }
     x = flat[:, 0] * density * table["scale"]
     down = (table["height"] - flat[:, 1]) * density * table["scale"]
     across_width = np.ceil(table["width"] * density * table["scale"] - 1e-9)
@@ -458,4 +487,5 @@ def corner_normals(part: Part) -> Floats:
         mate = face[order[(begin[vertex] + k)[has]]]
         smooth = np.sum(unit[face[has]] * unit[mate], axis=1) > limit
         normal[np.flatnonzero(has)[smooth]] += area[mate[smooth]]
-    return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-20)
+    out: Floats = normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-20)
+    return out

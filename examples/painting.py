@@ -24,7 +24,7 @@ FINE = 4
 
 def color(text: str) -> Color:
     """An sRGB colour from "rrggbb"."""
-    r, g, b = (int(text[k:k + 2], 16) / 255 for k in (0, 2, 4))
+    r, g, b = (int(text[k : k + 2], 16) / 255 for k in (0, 2, 4))
     return r, g, b
 
 
@@ -44,7 +44,8 @@ def clouds(size: int, cycles: float, seed: int) -> Picture:
 
 def crop(tile: Picture, rows: int, columns: int, row: int, column: int) -> Picture:
     """A window of a tileable picture."""
-    return tile[np.ix_((np.arange(rows) + row) % len(tile), (np.arange(columns) + column) % len(tile))]
+    window: Picture = tile[np.ix_((np.arange(rows) + row) % len(tile), (np.arange(columns) + column) % len(tile))]
+    return window
 
 
 # --- signs ------------------------------------------------------------------------------------------------------------
@@ -65,7 +66,9 @@ class Sign:
 class Board:
     """A sheet to draw a sign on: width x height metres, origin at the lower left, at texels a metre."""
 
-    def __init__(self, width: float, height: float, density: float, ground: Color | None = None, radius: float = 0.0) -> None:
+    def __init__(
+        self, width: float, height: float, density: float, ground: Color | None = None, radius: float = 0.0
+    ) -> None:
         self.scale = density * FINE
         self.size = max(1, round(width * density)) * FINE, max(1, round(height * density)) * FINE
         self.width, self.height = width, height
@@ -99,8 +102,19 @@ class Board:
         for draw, fill in ((self._draw, _bytes(tint)), (self._cover, 255)):
             draw.line(flat, fill=fill, width=wide, joint="curve")
 
-    def text(self, x: float, y: float, height: float, words: str, tint: Color, *, bold: float = 0.0, width: float | None = None,
-             center: bool = False, stencil: bool = False) -> float:
+    def text(
+        self,
+        x: float,
+        y: float,
+        height: float,
+        words: str,
+        tint: Color,
+        *,
+        bold: float = 0.0,
+        width: float | None = None,
+        center: bool = False,
+        stencil: bool = False,
+    ) -> float:
         """Letters whose capitals are `height` tall, standing on y, from x on or about it; returns their width.
 
         bold: added stroke, of the height. width: squeezes or stretches to it. stencil: the bridges of cut stencils.
@@ -108,7 +122,7 @@ class Board:
         mask = letters(words, max(4, round(height * self.scale)), bold, stencil)
         w = mask.shape[1] if width is None else max(1, round(width * self.scale))
         if w != mask.shape[1]:
-            mask = cv2.resize(mask, (w, mask.shape[0]), interpolation=cv2.INTER_AREA)
+            mask = np.asarray(cv2.resize(mask, (w, mask.shape[0]), interpolation=cv2.INTER_AREA), np.uint8)
         left = round(x * self.scale - (w / 2 if center else 0))
         # The mask holds half a capital's height above and below the letters.
         top = round(self.size[1] - y * self.scale - mask.shape[0] * 0.75)
@@ -122,9 +136,9 @@ class Board:
         size = self.size[0] // FINE, self.size[1] // FINE
         alpha = np.asarray(self.alpha, np.float32) / 255
         tint = np.asarray(self.picture, np.float32) / 255 * alpha[..., None]
-        alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
-        tint = cv2.resize(tint, size, interpolation=cv2.INTER_AREA) / np.maximum(alpha, 1e-4)[..., None]
-        return Sign(np.asarray(tint, np.float32), np.asarray(alpha, np.float32))
+        small = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32)
+        tint = cv2.resize(tint, size, interpolation=cv2.INTER_AREA) / np.maximum(small, 1e-4)[..., None]
+        return Sign(np.asarray(tint, np.float32), small)
 
 
 def _bytes(tint: Color) -> tuple[int, int, int]:
@@ -173,7 +187,7 @@ def logo(density: float, height: float, tint: Color, accent: Color) -> Sign:
 
 
 def hazard_diamond(density: float, side: float, ground: Color, figure: str, number: str = "") -> Sign:
-    """A transport placard: a square on its corner with an inner line, a symbol ("flame", "gas", "mark") and a number."""
+    """A placard: a square on its corner with an inner line, a symbol ("flame", "gas", "mark") and a number."""
     d = side * np.sqrt(2)
     board = Board(d, d, density)
     ink = WHITE if sum(ground) < 1.6 else BLACK
@@ -193,7 +207,7 @@ def hazard_diamond(density: float, side: float, ground: Color, figure: str, numb
 
 
 def fire_diamond(density: float, side: float, numbers: tuple[str, str, str, str]) -> Sign:
-    """The four-coloured diamond of storage tanks: health (left), flammability (top), reactivity (right), special (foot)."""
+    """The four-coloured diamond of tanks: health (left), flammability (top), reactivity (right), special (foot)."""
     d = side * np.sqrt(2)
     board = Board(d, d, density)
     c, half, gap = d / 2, d / 4 * 0.95, d * 0.006
@@ -212,18 +226,54 @@ def fire_diamond(density: float, side: float, numbers: tuple[str, str, str, str]
 def _figure(board: Board, figure: str, x: float, y: float, r: float, ink: Color) -> None:
     if figure == "flame":
         # Tongues from the left foot over three tips to the right foot, about (0, 0), one tall.
-        tips = [(-0.12, -0.78), (-0.50, -0.62), (-0.70, -0.22), (-0.62, 0.14), (-0.44, 0.44), (-0.36, 0.10), (-0.24, 0.02), (-0.26, 0.42),
-                (-0.08, 0.78), (0.16, 1.06), (0.14, 0.72), (0.26, 0.42), (0.38, 0.16), (0.44, 0.36), (0.42, 0.58), (0.64, 0.26), (0.72, -0.16),
-                (0.54, -0.60), (0.16, -0.78), (0.30, -0.48), (0.20, -0.18), (0.04, 0.02), (0.02, -0.22), (-0.12, -0.40), (-0.20, -0.58)]
+        tips = [
+            (-0.12, -0.78),
+            (-0.50, -0.62),
+            (-0.70, -0.22),
+            (-0.62, 0.14),
+            (-0.44, 0.44),
+            (-0.36, 0.10),
+            (-0.24, 0.02),
+            (-0.26, 0.42),
+            (-0.08, 0.78),
+            (0.16, 1.06),
+            (0.14, 0.72),
+            (0.26, 0.42),
+            (0.38, 0.16),
+            (0.44, 0.36),
+            (0.42, 0.58),
+            (0.64, 0.26),
+            (0.72, -0.16),
+            (0.54, -0.60),
+            (0.16, -0.78),
+            (0.30, -0.48),
+            (0.20, -0.18),
+            (0.04, 0.02),
+            (0.02, -0.22),
+            (-0.12, -0.40),
+            (-0.20, -0.58),
+        ]
         board.polygon(rounded(tips, 0.09, 3, closed=True) * r + np.array([x, y]), ink)
         board.bar(x - 0.72 * r, y - 1.08 * r, 1.44 * r, 0.13 * r, ink)
     elif figure == "gas":
-        outline = [(-1.1, -0.28), (0.55, -0.28), (0.75, -0.1), (0.98, -0.1), (0.98, 0.1), (0.75, 0.1), (0.55, 0.28), (-1.1, 0.28)]
+        outline = [
+            (-1.1, -0.28),
+            (0.55, -0.28),
+            (0.75, -0.1),
+            (0.98, -0.1),
+            (0.98, 0.1),
+            (0.75, 0.1),
+            (0.55, 0.28),
+            (-1.1, 0.28),
+        ]
         turn = np.radians(35)
         p = np.array(outline) @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
         board.polygon(p * r + np.array([x, y]), ink)
     else:
-        board.polygon([(x - 0.16 * r, y + r), (x + 0.16 * r, y + r), (x + 0.09 * r, y - 0.35 * r), (x - 0.09 * r, y - 0.35 * r)], ink)
+        board.polygon(
+            [(x - 0.16 * r, y + r), (x + 0.16 * r, y + r), (x + 0.09 * r, y - 0.35 * r), (x - 0.09 * r, y - 0.35 * r)],
+            ink,
+        )
         board.disc(x, y - 0.68 * r, 0.14 * r, ink)
 
 
@@ -233,8 +283,14 @@ def warning_triangle(board: Board, x: float, y: float, side: float) -> None:
 
     def triangle(shrink: float, tint: Color) -> None:
         m = h / 3
-        board.polygon([(x - side / 2 * shrink, y + m - m * shrink), (x + side / 2 * shrink, y + m - m * shrink),
-                       (x, y + m + (h - m) * shrink)], tint)
+        board.polygon(
+            [
+                (x - side / 2 * shrink, y + m - m * shrink),
+                (x + side / 2 * shrink, y + m - m * shrink),
+                (x, y + m + (h - m) * shrink),
+            ],
+            tint,
+        )
 
     triangle(1.0, BLACK)
     triangle(0.8, YELLOW)
@@ -254,8 +310,18 @@ def arrow(density: float, length: float, height: float, tint: Color) -> Sign:
     """A flow arrow that points to the right."""
     board = Board(length, height, density)
     head = height * 0.85
-    board.polygon([(0, height * 0.3), (length - head, height * 0.3), (length - head, 0), (length, height / 2),
-                   (length - head, height), (length - head, height * 0.7), (0, height * 0.7)], tint)
+    board.polygon(
+        [
+            (0, height * 0.3),
+            (length - head, height * 0.3),
+            (length - head, 0),
+            (length, height / 2),
+            (length - head, height),
+            (length - head, height * 0.7),
+            (0, height * 0.7),
+        ],
+        tint,
+    )
     return board.sign()
 
 
@@ -277,7 +343,7 @@ class Canvas:
         return crop(clouds(1024, cycles, which), rows, columns, int(self._seed[which]), int(self._seed[which + 1]))
 
     def coat(self, tint: Color, *, shift: float = 0.0) -> None:
-        """The paint itself: cloudy lightness, a little drift of hue, the fine tooth of a sprayed coat. shift: of lightness."""
+        """The paint itself: cloudy lightness, a little drift of hue, a sprayed coat's tooth. shift: of lightness."""
         slow, mid, fine = self._noise(6, 0), self._noise(40, 2), self._noise(260, 4)
         light = 1 + shift + 0.014 * slow + 0.007 * mid + 0.006 * fine
         warm = 0.006 * self._noise(9, 5)
@@ -315,15 +381,17 @@ class Canvas:
         if r0 >= r1 or c0 >= c1:
             return
         cover = np.zeros(self.pixels.shape[:2], np.float32)
-        cover[r0:r1, c0:c1] = sign.alpha[r0 - top:r1 - top, c0 - left:c1 - left] * strength
+        cover[r0:r1, c0:c1] = sign.alpha[r0 - top : r1 - top, c0 - left : c1 - left] * strength
         if worn > 0:
             specks = 0.75 * self._noise(150, 1) + 0.65 * self._noise(260, 4)
             cover *= np.clip(1 - worn * 3 * np.maximum(specks - 1.5, 0), 0, 1)
         tint = np.zeros_like(self.pixels)
-        tint[r0:r1, c0:c1] = sign.color[r0 - top:r1 - top, c0 - left:c1 - left]
+        tint[r0:r1, c0:c1] = sign.color[r0 - top : r1 - top, c0 - left : c1 - left]
         self._blend(cover, tint)
 
-    def drips(self, x: float, y: float, length: float, width: float, tint: Color, strength: float, rng: np.random.Generator) -> None:
+    def drips(
+        self, x: float, y: float, length: float, width: float, tint: Color, strength: float, rng: np.random.Generator
+    ) -> None:
         """Faint stains that run down from (x, y)."""
         cover = np.zeros(self.pixels.shape[:2], np.float32)
         for _ in range(6):
@@ -350,13 +418,14 @@ def compose(canvases: Sequence[Canvas], size: int) -> Picture:
     for c in canvases:
         piece = c.pasted()
         rows, columns = piece.shape[:2]
-        at = np.s_[c.island.row:c.island.row + rows, c.island.column:c.island.column + columns]
+        at = np.s_[c.island.row : c.island.row + rows, c.island.column : c.island.column + columns]
         atlas[at], free[at] = piece, 0
     _, nearest = cv2.distanceTransformWithLabels(free, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    rows, columns = np.nonzero(free == 0)
+    painted = np.flatnonzero(free == 0)
     place = np.zeros(int(nearest.max()) + 1, np.int64)
-    place[nearest[rows, columns]] = rows * size + columns
-    return atlas.reshape(-1, 3)[place[nearest]]
+    place[nearest.ravel()[painted]] = painted
+    filled: Picture = atlas.reshape(-1, 3)[place[nearest]]
+    return filled
 
 
 def weather(atlas: Picture, part: Part, uv: Floats, dust: Color, amount: float, low: float, high: float) -> Picture:
@@ -371,11 +440,11 @@ def weather(atlas: Picture, part: Part, uv: Floats, dust: Color, amount: float, 
         up = n[2] / max(float(np.linalg.norm(n)), 1e-20)
         z = (corners[:, 2].mean() - low) / (high - low)
         value = 0.75 * max(up, 0.0) ** 2 + 0.55 * max(0.0, 1 - z / 0.12) ** 2
-        flat = uv[start:start + len(face)] * [size, -size] + [0, size]
+        flat = uv[start : start + len(face)] * [size, -size] + [0, size]
         start += len(face)
         if value > 0.01:
             cv2.fillPoly(settle, [np.round(flat * 16).astype(np.int32)], value, shift=4)
-    settle = cv2.GaussianBlur(np.maximum(settle, cv2.dilate(settle, np.ones((5, 5)))), (0, 0), 3)
+    settle = np.asarray(cv2.GaussianBlur(cv2.dilate(settle, np.ones((5, 5))), (0, 0), 3), np.float32)
     rough = crop(clouds(1024, 9, 11), size, size, 0, 0) + 0.35 * crop(clouds(1024, 60, 12), size, size, 0, 0)
     cover = np.clip(amount * settle * (1 + 0.30 * rough), 0, 1)[..., None]
-    return np.clip(atlas * (1 - cover) + np.array(dust, np.float32) * cover, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(atlas * (1 - cover) + np.array(dust, np.float32) * cover, 0, 1), np.float32)

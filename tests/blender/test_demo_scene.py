@@ -90,7 +90,7 @@ def test_uvs_fill_the_atlas_without_overlap(scene: Path, name: str) -> None:
             sides.append((bx - ax) * (y - ay) - (by - ay) * (x - ax))
         # Strictly inside: a middle on a shared edge belongs to neither.
         inside = (np.minimum.reduce(sides) > 1e-3) | (np.maximum.reduce(sides) < -1e-3)
-        hits[low[1]:high[1] + 1, low[0]:high[0] + 1] += inside
+        hits[low[1] : high[1] + 1, low[0] : high[0] + 1] += inside
     assert hits.max() == 1, f"{(hits > 1).sum()} texels lie under two triangles"
 
 
