@@ -85,6 +85,9 @@ class _Target:
     groups: dict[int, bpy.types.NodeTree] = field(default_factory=dict)
     worn: dict[tuple[int, int], material.Worn] = field(default_factory=dict)
     wears: int = -1
+    shown: int = -1
+    """Of the gallery's variants the one whose files are shown. The pictures inside the .blend are not those files to
+    the last bit: Cycles reads them by another way. So a job that swaps variants shows files from its first frame on."""
 
 
 def run(
@@ -451,7 +454,7 @@ class Frames:
         for target in self.targets:
             name = target.obj.name
             number = draw.variants.get(name, target.wears)
-            if target.groups and number != target.wears:
+            if target.groups and number != target.shown:
                 self._wear(target, number)
             if name in draw.levels:
                 set_level(target.obj, draw.levels[name])
@@ -468,7 +471,7 @@ class Frames:
                     self.borrowed.new(bpy.data.images, image)
                 target.worn[number, index] = worn
             material.show(group, target.worn[number, index])
-        target.wears = number
+        target.wears = target.shown = number
 
     # --- records
 

@@ -16,7 +16,7 @@ from tests.blender import helpers as h
 from tests.blender.helpers import quick  # noqa: F401
 
 FRAMES = 4
-SEED = 11
+SEED = 12
 DRAWN: dict[str, dict[str, Any]] = {
     "render": {"samples": 2, "denoise": True},
     "light": {"area_lights": [0, 2]},
@@ -76,11 +76,11 @@ def test_every_frame_alone_in_a_fresh_process_and_shards_are_the_same(prepared: 
     pictures = [data for name, data in whole.items() if name.startswith("images")]
     assert len({*pictures}) == FRAMES
     records = [h.record(prepared.place / "whole", k) for k in range(FRAMES)]
-    for what in ("camera", "sun", "environment", "exposure_ev", "levels", "background"):
+    for what in ("camera", "sun", "environment", "exposure_ev", "levels"):
         assert len({str(r["draw"][what]) for r in records}) > 1, what
     assert len({len(r["draw"]["areas"]) for r in records}) > 1
     assert len({str(r["draw"]["variants"]) for r in records}) > 1
-    assert len({r["environment"] for r in records}) > 1
+    assert len({r["environment"] for r in records}) > 1 and len({r["background"] for r in records}) > 1
     running = [subprocess.Popen(h.batch_command(*prepared.arguments("shards", "--shard", f"{k}/{FRAMES}")),
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=h.plain_environment())
                for k in range(FRAMES)]
