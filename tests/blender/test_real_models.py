@@ -1,4 +1,4 @@
-"""Real models from glTF, from import to labels. Needs SYNGEN_TEST_ASSETS: a folder with objects/<name>/<name>_1k.gltf."""
+"""Real models from glTF to labels. Needs SYNGEN_TEST_ASSETS: a folder with objects/<name>/<name>_1k.gltf."""
 
 import os
 from collections.abc import Callable
