@@ -452,7 +452,7 @@ def _tank_markings(c: Canvas, rng: np.random.Generator) -> None:
     board.text(0.11, 0.075, 0.022, "DANGER", p.BLACK, bold=0.07, center=True)
     board.text(0.11, 0.042, 0.0125, "CONFINED SPACE", p.BLACK, bold=0.03, center=True, width=0.185)
     board.text(0.11, 0.018, 0.0125, "PERMIT REQUIRED", p.BLACK, bold=0.03, center=True, width=0.19)
-    c.stamp(board.sign(), at(-50), 0.92)
+    c.stamp(board.sign(), at(-44), 0.95)
     for angle, y in ((-150, 0.19), (-32, 0.20), (-62, 0.19), (-62, 1.58), (20, 0.95)):
         c.drips(at(angle), y, 0.35, 0.10, p.color("7d7460"), 0.30, rng)
     for angle in rng.uniform(0, 360, 14):
@@ -465,7 +465,7 @@ def _tank_plate(c: Canvas) -> None:
     c.coat(steel)
     board = p.Board(0.15, 0.11, c.density, p.color("b9bcbc"), 0.004)
     for k, line in enumerate(("SYNGEN WORKS", "TYPE VS-3600", "SERIAL 104-0318", "YEAR 2024  CE")):
-        board.text(0.008, 0.088 - 0.024 * k, 0.013, line, p.BLACK, bold=0.03)
+        board.text(0.010, 0.086 - 0.024 * k, 0.0105, line, p.BLACK, bold=0.03)
     c.stamp(board.sign().turned(3), 0.008 + 0.07, 0.5 * c.island.height)
 
 
@@ -673,7 +673,7 @@ def _dial(c: Canvas) -> None:
     a = np.radians(225 - 270 * 0.42)
     board.line([(wide / 2, wide / 2), (wide / 2 + 0.036 * np.cos(a), wide / 2 + 0.036 * np.sin(a))], 0.0028, p.BLACK)
     board.disc(wide / 2, wide / 2, 0.005, p.BLACK)
-    c.stamp(board.sign().turned(1), middle_x, middle_y)
+    c.stamp(board.sign(), middle_x, middle_y)
 
 
 # --- what stands about (not targets) ----------------------------------------------------------------------------------
