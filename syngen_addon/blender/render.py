@@ -164,6 +164,9 @@ def _configure_passes(layer: bpy.types.ViewLayer, borrowed: Borrowed, keep_passe
         aov = layer.aovs.add()
         aov.name, aov.type = WEAR_AOV, "VALUE"
         borrowed.afterwards(lambda: layer.aovs.remove(next(a for a in layer.aovs if a.name == WEAR_AOV)))
+        # Shaders that an earlier render of this session compiled know nothing of the new layer and would leave it 0.
+        for material in bpy.data.materials:
+            material.update_tag()
 
 
 def _configure_files(render: bpy.types.RenderSettings, borrowed: Borrowed) -> None:
