@@ -45,6 +45,8 @@ def main() -> None:
                 aov.name, aov.type = WEAR_AOV, "VALUE"
             elif there is not None and not on:
                 layer.aovs.remove(there)
+            for material in bpy.data.materials:  # shaders are compiled for the layers that are there
+                material.update_tag()
 
         def labelled() -> None:
             passes(True)

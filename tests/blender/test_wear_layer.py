@@ -18,7 +18,8 @@ def test_wear_is_seen_after_an_earlier_render_with_persistent_data(addon, empty_
     h.light()
     settings = h.recipe(addon, h.STILL)
     h.save(tmp_path / "scene.blend")
-    addon("blender.ageing").apply_variant(obj, h.handmade(addon, tmp_path / "g" / "heavy_rust-0000-x", h.ramp()), level=0.5)
+    variant = h.handmade(addon, tmp_path / "gallery" / "heavy_rust-0000-x", h.ramp())
+    addon("blender.ageing").apply_variant(obj, variant, level=0.5)
     scene = bpy.context.scene
     scene.render.engine, scene.render.use_persistent_data = "CYCLES", True
     scene.render.resolution_x = scene.render.resolution_y = 64
