@@ -11,3 +11,9 @@ class SynGenError(Exception):
         super().__init__(f"{message} {hint}".strip())
         self.message = message
         self.hint = hint
+
+
+def one_line(error: BaseException) -> str:
+    """What another program's error says, as one sentence: its lines joined, "Error: " taken off, a full stop at its end."""
+    text = " ".join(str(error).split()).removeprefix("Error: ").rstrip(".")
+    return f"{text}."

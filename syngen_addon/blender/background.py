@@ -19,7 +19,7 @@ from typing import IO, Any
 import bpy
 import numpy as np
 
-from ..errors import SynGenError
+from ..errors import SynGenError, one_line
 from ..files import write_bytes
 from ..recipe import Recipe, dumps
 from .names import ABOUT
@@ -47,7 +47,7 @@ def save_copy(folder: Path) -> Path:
     try:
         bpy.ops.wm.save_as_mainfile(filepath=str(target), copy=True, check_existing=False)
     except RuntimeError as error:
-        raise SynGenError(f"Blender cannot save a copy of the scene into {folder}: {error}".strip(), "Free some space.") from error
+        raise SynGenError(f"Blender cannot save a copy of the scene into {folder}: {one_line(error)}", "Free some space.") from error
     finally:
         for obj, gallery in relative.items():
             obj[ABOUT]["gallery"] = gallery

@@ -17,7 +17,7 @@ import bpy
 
 from .. import jobs
 from .. import recipe as recipes
-from ..errors import SynGenError
+from ..errors import SynGenError, one_line
 from . import background, dataset
 
 EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_STOPPED = 0, 1, 2, 130
@@ -110,7 +110,8 @@ def open_scene(path: str | None) -> None:
     try:
         bpy.ops.wm.open_mainfile(filepath=str(file), load_ui=False, use_scripts=False)
     except RuntimeError as error:
-        raise SynGenError(f"The scene {file} cannot be opened: {error}".strip(), "Is it a .blend of this or an older Blender?") from error
+        raise SynGenError(f"The scene {file} cannot be opened: {one_line(error)}",
+                          "It must be a .blend file of this Blender or an older one.") from error
 
 
 class _Teller:

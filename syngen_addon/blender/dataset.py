@@ -7,6 +7,7 @@ whatever happens, it is as it was when `run` returns or raises.
 import fnmatch
 import hashlib
 import json
+import math
 import platform
 import tempfile
 import time
@@ -117,8 +118,14 @@ def run(
     remove_parts(out)
     summary = Summary()
     mine = list(jobs.frames_of(job.frames, job.shard))
-    missing = [frame for frame in mine if jobs.read_record(out, frame) is None]
-    summary.found_finished = len(mine) - len(missing)
+    missing = []
+    for frame in mine:
+        record = jobs.read_record(out, frame)
+        if record is None:
+            missing.append(frame)
+        else:
+            summary.found_finished += 1
+            summary.no_target += record["no_target"]
     if missing:
         try:
             with Borrowed() as borrowed, tempfile.TemporaryDirectory(prefix="syngen-") as scratch:
@@ -358,9 +365,12 @@ class Frames:
     def render(self, frames: list[int], summary: Summary) -> None:
         """Render these frames. A frame counts only if its render finished and no stop was asked for."""
         total = len(frames) + summary.found_finished
-        barren = 0
+        # So many frames without a single target, counted until the first with one.
+        barren = summary.no_target if summary.no_target == summary.found_finished else -math.inf
         self._tell(Progress(summary.found_finished, total, "Rendering"))
         for frame in frames:
+            if barren >= GIVE_UP_AFTER:
+                raise SynGenError(f"None of the first {barren} frames shows a target.", _NEVER_SEEN)
             begun = time.monotonic()
             record = self.frame(frame)
             if record is None:
@@ -371,9 +381,7 @@ class Frames:
             seconds = time.monotonic() - begun
             self._log({"frame": frame, "seconds": round(seconds, 3), "attempt": record["attempt"], "no_target": record["no_target"]})
             self._tell(Progress(summary.found_finished + summary.rendered, total, "Rendering", frame, seconds))
-            barren = barren + 1 if record["no_target"] else -10**9
-            if barren >= GIVE_UP_AFTER and not summary.found_finished:
-                raise SynGenError(f"None of the first {barren} frames shows a target.", _NEVER_SEEN)
+            barren = barren + 1 if record["no_target"] else -math.inf
 
     def _tell(self, progress: Progress) -> None:
         self.report(progress)

@@ -6,12 +6,13 @@ multilayer EXR in a scratch folder. Nothing of the user's compositor, sequencer,
 
 import struct
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import bpy
 import numpy as np
 
-from ..errors import SynGenError
+from ..errors import SynGenError, one_line
 from ..labels.layers import Layers
 from ..recipe import Recipe, Render
 from .names import WEAR_AOV
@@ -53,12 +54,6 @@ def use_device(scene: bpy.types.Scene, device: str, borrowed: Borrowed) -> None:
     for each in preferences.get_devices_for_type(DEVICES[device]):
         borrowed.set(each, "use", each.type == DEVICES[device])
     borrowed.set(scene.cycles, "device", "GPU")
-
-
-def view_transforms() -> list[str]:
-    """The names of this Blender's view transforms."""
-    settings = bpy.types.ColorManagedViewSettings.bl_rna.properties["view_transform"]
-    return [item.identifier for item in settings.enum_items]
 
 
 def has_denoiser() -> bool:
@@ -117,9 +112,10 @@ def _configure_view(scene: bpy.types.Scene, settings: Render, borrowed: Borrowed
     try:
         borrowed.set(scene.display_settings, "display_device", "sRGB")
         borrowed.set(view, "view_transform", settings.view_transform)
-    except TypeError as error:
+    except TypeError as error:  # it lists them, and nothing else does: they come from the colour configuration
+        known = str(error).partition(" not found in ")[2].strip("()").replace("'", "")
         raise SynGenError(f"render.view_transform = {settings.view_transform!r} is not one of this Blender's.",
-                          f"It has {', '.join(view_transforms())}.") from error
+                          f"It has {known}.") from error
     borrowed.set(view, "look", "None")
     borrowed.set(view, "gamma", 1.0)
     borrowed.set(view, "use_curve_mapping", False)
@@ -217,10 +213,11 @@ def render_frame(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, scratch: Pa
         image.save_render(str(layers), scene=scene)
         return without_text(picture.read_bytes()), read_layers(layers, layer.name)
     except (OSError, RuntimeError) as error:
-        raise SynGenError(f"Blender cannot write its files into {scratch}: {error}.", "Free some space there.") from error
+        raise SynGenError(f"Blender cannot write its files into {scratch}: {one_line(error)}", "Free some space there.") from error
     finally:
-        picture.unlink(missing_ok=True)
-        layers.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing could be written there is nothing to remove
+            picture.unlink(missing_ok=True)
+            layers.unlink(missing_ok=True)
 
 
 def read_layers(path: Path, layer: str) -> Layers:

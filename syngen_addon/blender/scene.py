@@ -11,7 +11,7 @@ import bpy
 from mathutils import Matrix, Vector
 
 from .. import variants
-from ..errors import SynGenError
+from ..errors import SynGenError, one_line
 from ..recipe import Recipe
 from ..sampling.frame import FrameDraw, SceneFacts, TargetFacts
 from .names import LEVEL
@@ -22,6 +22,7 @@ PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
 IMPORTANCE_MAP = 512
 """Side of the environment's importance map: Cycles' own choice costs a second a frame whenever the map changes."""
 RIG = "SynGen"
+_REMOVE = "Remove it from its folder, or put a sound one in its place."
 
 
 def environment_files(recipe: Recipe) -> list[Path]:
@@ -134,12 +135,14 @@ class Rig:
         """The file as a datablock, loaded once: under persistent data an edited datablock would go unseen."""
         if path not in self.images:
             try:
-                image = bpy.data.images.load(str(path), check_existing=False)
+                image = self.borrowed.new(bpy.data.images, bpy.data.images.load(str(path), check_existing=False))
             except RuntimeError as error:
-                raise SynGenError(f"The picture {path} cannot be loaded: {error}.", "Remove it from its folder.") from error
+                raise SynGenError(f"The picture {path} cannot be loaded: {one_line(error)}", _REMOVE) from error
+            if not image.size[0] or not image.size[1]:  # Blender loads it all the same, and renders it pink
+                raise SynGenError(f"The picture {path} cannot be loaded: it is no picture, or broken.", _REMOVE)
             if not linear:
                 image.colorspace_settings.name = "sRGB"
-            self.images[path] = self.borrowed.new(bpy.data.images, image)
+            self.images[path] = image
         return self.images[path]
 
     def show(self, draw: FrameDraw) -> None:

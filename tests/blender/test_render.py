@@ -50,7 +50,7 @@ def own_compositor(scene: bpy.types.Scene) -> None:
 def own_sequencer(scene: bpy.types.Scene) -> None:
     editor = scene.sequence_editor_create()
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
-    ends = {"length": 50} if bpy.app.version >= (5, 1) else {"frame_end": 50}
+    ends = {"length": 50} if bpy.app.version >= (5, 0) else {"frame_end": 50}
     strips.new_effect("Colour", "COLOR", channel=1, frame_start=1, **ends)
 
 
