@@ -101,7 +101,7 @@ def apply_variant(obj: bpy.types.Object, variant: Variant, *, softness: float = 
         if slot.index in variant.slots:
             group = material.group_of(slot.material)
             before = material.shown_images(group.node_tree) if group else []
-            material.put(slot, load_worn(variant, slot.index, kind, softness, pack))
+            material.put(slot, load_worn(variant, slot.index, kind, softness, pack), _scale(obj))
             for image in before:
                 if not image.users:
                     bpy.data.images.remove(image)
@@ -115,6 +115,11 @@ def apply_variant(obj: bpy.types.Object, variant: Variant, *, softness: float = 
         obj.id_properties_ui(LEVEL).update(min=0.0, max=1.0, soft_min=0.0, soft_max=1.0, description="Wear level")
         obj.property_overridable_library_set(f'["{LEVEL}"]', True)
     set_level(obj, obj[LEVEL] if level is None else level)
+
+
+def _scale(obj: bpy.types.Object) -> float:
+    """Metres a unit of the object's own space, on the average of its axes; 1 where it is flat."""
+    return float(abs(np.linalg.det(np.array(obj.matrix_world)[:3, :3])) ** (1 / 3)) or 1.0
 
 
 def load_worn(variant: Variant, slot: int, kind: Kind, softness: float, pack: bool) -> material.Worn:

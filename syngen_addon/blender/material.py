@@ -21,6 +21,12 @@ LIP_M = 0.0006
 """How far paint lifts where the front reaches it."""
 HALO = 0.10
 """How far, in levels, orange stain runs ahead of the front."""
+STAIN_LINEAR = (0.36, 0.105, 0.022, 1.0)
+"""Colour of that stain: fresh rust washed out onto the paint."""
+GRAIN_PER_M = 190.0
+"""Frequency of the fine grain that keeps a close-up crisp where the base texture's texels are coarse."""
+GRAIN_M = 0.0009
+"""Relief of that grain."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +44,16 @@ class Worn:
         return {"color": self.color, "surface": self.surface, "onset": self.onset}
 
 
-def put(slot: Slot, worn: Worn) -> bpy.types.ShaderNode:
-    """Put the group before the slot's Principled inputs, or show another variant in the one that is there."""
+def put(slot: Slot, worn: Worn, object_scale: float) -> bpy.types.ShaderNode:
+    """Put the group before the slot's Principled inputs, or show another variant in the one that is there.
+
+    object_scale: metres a unit of the object's own space, which the fine grain is laid in.
+    """
     tree = slot.material.node_tree
     node = next((n for n in tree.nodes if is_wear_group(n)), None)
     if node is None:
         node = _insert(slot)
+    node.node_tree.nodes["grain size"].outputs[0].default_value = GRAIN_PER_M * object_scale
     show(node.node_tree, worn)
     return node
 
@@ -195,13 +205,20 @@ def _build_group(name: str, slot: Slot, normal_is_linked: bool) -> bpy.types.Nod
     some = build.clamped("MULTIPLY", level, 10.0)
     halo = build.math("MULTIPLY", build.math("MULTIPLY", near, near), build.math("MULTIPLY", some, build.math("LESS_THAN", onset, 1.0)))
 
-    stained = build.mix_color("MULTIPLY", build.math("MULTIPLY", halo, 0.4), inputs.outputs["Color"], (0.80, 0.55, 0.36, 1))
-    aged = build.mix_color("MULTIPLY", build.math("SUBTRACT", 1.0, age), color, (1.12, 1.0, 0.88, 1))
+    grain = _grain(build)
+    bright = build.clamped("MULTIPLY", build.math("SUBTRACT", grain, 0.55), 5.0)
+    stain = build.math("MULTIPLY", build.math("MULTIPLY", halo, 0.45), build.math("ADD", grain, 0.3))
+    stained = build.mix_color("MIX", stain, inputs.outputs["Color"], STAIN_LINEAR)
+    # Rust is orange where it is young and at its grains, brown and dark where it is old.
+    young = build.mix_color("MULTIPLY", build.math("SUBTRACT", 1.0, age), color, (1.45, 1.12, 0.80, 1))
+    dusted = build.mix_color("MULTIPLY", bright, young, (1.85, 1.40, 1.0, 1))
+    aged = build.mix_color("MULTIPLY", build.clamped("MULTIPLY", build.math("SUBTRACT", 0.45, grain), 5.0), dusted, (0.55, 0.50, 0.48, 1))
     group.links.new(build.mix_color("MIX", mask, stained, aged), outputs.inputs["Color"])
     group.links.new(build.mix(mask, inputs.outputs["Roughness"], roughness), outputs.inputs["Roughness"])
     group.links.new(build.mix(mask, inputs.outputs["Metallic"], metallic), outputs.inputs["Metallic"])
 
-    deep = build.math("MULTIPLY", build.math("MULTIPLY", build.math("SUBTRACT", height, 0.5), relief), mask)
+    fine = build.math("MULTIPLY", build.math("SUBTRACT", grain, 0.5), GRAIN_M)
+    deep = build.math("MULTIPLY", build.math("ADD", build.math("MULTIPLY", build.math("SUBTRACT", height, 0.5), relief), fine), mask)
     lip = build.math("MULTIPLY", build.math("MULTIPLY", halo, build.math("SUBTRACT", 1.0, mask)), LIP_M)
     bump = build.node("ShaderNodeBump", "bump")
     bump.inputs["Strength"].default_value = 1.0
@@ -215,6 +232,16 @@ def _build_group(name: str, slot: Slot, normal_is_linked: bool) -> bpy.types.Nod
     group.links.new(mask, aov.inputs["Value"])
     _lay_out(group)
     return group
+
+
+def _grain(build: "_Builder") -> bpy.types.NodeSocket:
+    """Fine noise in the object's own space, about 0.5, so that it stays on the object when that moves."""
+    noise = build.node("ShaderNodeTexNoise", "grain")
+    build.tree.links.new(build.node("ShaderNodeTexCoord", "object space").outputs["Object"], noise.inputs["Vector"])
+    build.tree.links.new(build.value("grain size"), noise.inputs["Scale"])
+    noise.inputs["Detail"].default_value = 4.0
+    noise.inputs["Roughness"].default_value = 0.65
+    return noise.outputs[0]
 
 
 def _coordinates(build: "_Builder", slot: Slot) -> bpy.types.NodeSocket:
