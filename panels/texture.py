@@ -127,7 +127,7 @@ class SYNGEN_PT_wear(InSidebar, bpy.types.Panel):
             return
         row = layout.row(align=True)
         row.scale_y = 1.2
-        row.prop(context.window_manager, "syngen_level", text="Level", slider=True)
+        row.prop(context.scene.syngen, "level", text="Level", slider=True)
         row.operator("syngen.key_level", text="", icon="KEY_HLT" if session.is_keyed(obj) else "KEY_DEHLT")
         row = layout.row(align=True)
         row.operator("syngen.copy_level", text="Copy to Selected")

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.app.handlers import persistent
-from bpy.props import FloatProperty
 
 from ..errors import SynGenError
-from . import level, previews, target
+from . import previews, target
 from .names import ABOUT, CLASS, LEVEL, PREVIEW
 from .previews import Shown
 
@@ -124,19 +123,7 @@ def previewed(scene: bpy.types.Scene) -> int:
     return int(scene[PREVIEW]["frame"]) if PREVIEW in scene else -1
 
 
-# --- the level slider ------------------------------------------------------------------------------------------------
-
-
-def _get_level(self: bpy.types.WindowManager) -> float:
-    obj = bpy.context.object
-    return 0.0 if obj is None else level.get_level(obj)
-
-
-def _set_level(self: bpy.types.WindowManager, value: float) -> None:
-    obj = bpy.context.object
-    if obj is not None and ABOUT in obj:
-        level.set_level(obj, value)
-        redraw()
+# --- views -----------------------------------------------------------------------------------------------------------
 
 
 def redraw(views: bool = True) -> None:
@@ -148,8 +135,6 @@ def redraw(views: bool = True) -> None:
                     if region.type == "UI" or (views and region.type == "WINDOW"):
                         region.tag_redraw()
 
-
-# --- views -----------------------------------------------------------------------------------------------------------
 
 _views: dict[int, str] = {}
 """How each 3D view looked at the scene before the preview."""
@@ -244,10 +229,6 @@ _HANDLERS = (("load_pre", _before_load), ("undo_post", _after_history), ("redo_p
 
 
 def register() -> None:
-    bpy.types.WindowManager.syngen_level = FloatProperty(
-        name="Wear Level", description="Fraction of the active object's wearable surface that is worn", min=0.0, max=1.0,
-        precision=3, subtype="FACTOR", get=_get_level, set=_set_level, options=set(),
-    )
     previews.register()
     for name, handler in _HANDLERS:
         getattr(bpy.app.handlers, name).append(handler)
@@ -262,5 +243,4 @@ def unregister() -> None:
     for name, handler in reversed(_HANDLERS):
         getattr(bpy.app.handlers, name).remove(handler)
     previews.unregister()
-    del bpy.types.WindowManager.syngen_level
     _looks.clear()

@@ -31,6 +31,7 @@ from .. import recipe as recipes
 from ..files import write_bytes
 from ..kinds import KINDS
 from ..recipe import Names, Recipe
+from . import level, target
 
 LARGEST = 2**31 - 1
 
@@ -227,11 +228,27 @@ class SYNGEN_PG_job(bpy.types.PropertyGroup):
                          max=100_000_000, soft_max=10_000, options=set())
 
 
+def _get_level(self: Any) -> float:
+    obj = bpy.context.object
+    return 0.0 if obj is None else level.get_level(obj)
+
+
+def _set_level(self: Any, value: float) -> None:
+    obj = bpy.context.object
+    if obj is not None and target.has_wear(obj):
+        level.set_level(obj, value)
+
+
+# Not the object's own property: its slider would evaluate the modifiers again at every step. And not one of the window
+# manager: those make no undo step.
+LEVEL = FloatProperty(name="Wear Level", description="Fraction of the active object's wearable surface that is worn", min=0.0,
+                      max=1.0, precision=3, subtype="FACTOR", get=_get_level, set=_set_level, options=set())
+
 SYNGEN_PG_settings = type(
     "SYNGEN_PG_settings", (bpy.types.PropertyGroup,),
     {"__annotations__": {**{name: PointerProperty(type=group) for name, group in SECTIONS.items()},
-                         "job": PointerProperty(type=SYNGEN_PG_job)},
-     "__doc__": "SynGen's settings of a scene."},
+                         "job": PointerProperty(type=SYNGEN_PG_job), "level": LEVEL},
+     "__doc__": "SynGen's settings of a scene. level: the active object's, for the slider."},
 )
 
 CLASSES: tuple[type, ...] = (*SECTIONS.values(), SYNGEN_PG_job, SYNGEN_PG_settings)

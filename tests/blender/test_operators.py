@@ -144,7 +144,7 @@ def test_wear_goes_on_and_off_without_a_trace(addon, scene: bpy.types.Scene) -> 
     assert obj["syngen"]["variant"] == name
     assert addon("blender.session").worn(obj) == name
     assert snapshot(obj) != before
-    bpy.context.window_manager.syngen_level = 0.8
+    bpy.context.scene.syngen.level = 0.8
     assert obj["syngen_level"] == pytest.approx(0.8)
     generate_and_use(addon, 1)
     assert obj["syngen_level"] == pytest.approx(0.8)  # another variant keeps the level
@@ -169,10 +169,10 @@ def test_objects_that_share_a_material_keep_their_own_levels(addon, scene: bpy.t
     for obj, worn in ((one, 0.2), (two, 0.9)):
         select(obj)
         generate_and_use(addon)
-        bpy.context.window_manager.syngen_level = worn
+        bpy.context.scene.syngen.level = worn
     assert (one["syngen_level"], two["syngen_level"]) == (pytest.approx(0.2), pytest.approx(0.9))
     select(one)
-    assert bpy.context.window_manager.syngen_level == pytest.approx(0.2)
+    assert bpy.context.scene.syngen.level == pytest.approx(0.2)
     two.select_set(True)
     assert bpy.ops.syngen.copy_level() == {"FINISHED"}
     assert two["syngen_level"] == pytest.approx(0.2)
@@ -183,7 +183,7 @@ def test_the_key_button_animates_the_level(addon, scene: bpy.types.Scene) -> Non
     generate_and_use(addon)
     for frame, worn in ((1, 0.0), (11, 1.0)):
         scene.frame_set(frame)
-        bpy.context.window_manager.syngen_level = worn
+        bpy.context.scene.syngen.level = worn
         assert bpy.ops.syngen.key_level() == {"FINISHED"}
     scene.frame_set(6)
     assert obj["syngen_level"] == pytest.approx(0.5, abs=0.01)
