@@ -67,7 +67,9 @@ def add_stage(meshes: list[bpy.types.Object], azimuth: float, elevation: float, 
     ground.materials.append(concrete)
     camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
     camera.data.lens = 60
-    way = Vector((math.sin(azimuth) * math.cos(elevation), -math.cos(azimuth) * math.cos(elevation), math.sin(elevation)))
+    way = Vector(
+        (math.sin(azimuth) * math.cos(elevation), -math.cos(azimuth) * math.cos(elevation), math.sin(elevation))
+    )
     camera.location = center + way * radius / math.sin(math.atan(18 / 60)) * 0.98
     camera.rotation_euler = (-way).to_track_quat("-Z", "Y").to_euler()
     scene.collection.objects.link(camera)
@@ -137,11 +139,21 @@ def main() -> None:
     a = p.parse_args()
     out = a.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
-    recipe = Recipe(wear=Wear(kind=a.kind), texture=Texture(variants=2, tile_m=a.tile), render=Render(samples=24),
-                    light=Light(), background=Background())
+    recipe = Recipe(
+        wear=Wear(kind=a.kind),
+        texture=Texture(variants=2, tile_m=a.tile),
+        render=Render(samples=24),
+        light=Light(),
+        background=Background(),
+    )
     meshes = import_model(a.model.resolve(), a.only)
     folder = Path(bpy.utils.system_resource("DATAFILES", path="studiolights/world"))
-    add_stage(meshes, math.radians(a.azimuth), math.radians(a.elevation), (a.environment or folder / "courtyard.exr").resolve())
+    add_stage(
+        meshes,
+        math.radians(a.azimuth),
+        math.radians(a.elevation),
+        (a.environment or folder / "courtyard.exr").resolve(),
+    )
     bpy.ops.wm.save_as_mainfile(filepath=str(out / "scene.blend"))
     age(meshes, recipe, out / "syngen")
     render_levels(meshes, a.levels, a.size, a.samples, out / "levels.png")
@@ -149,7 +161,9 @@ def main() -> None:
     bpy.ops.wm.save_mainfile()
     print(out / "levels.png")
     if a.frames:
-        recipe = dataclasses.replace(recipe, labels=dataclasses.replace(recipe.labels, class_from="wear", min_pixels=50))
+        recipe = dataclasses.replace(
+            recipe, labels=dataclasses.replace(recipe.labels, class_from="wear", min_pixels=50)
+        )
         dataset.run(dataset.Job(recipe, out / "dataset", a.frames, 7))
         print(overview(out / "dataset", out / "labels.png", columns=min(a.frames, 4)))
 

@@ -14,6 +14,6 @@ class SynGenError(Exception):
 
 
 def one_line(error: BaseException) -> str:
-    """What another program's error says, as one sentence: its lines joined, "Error: " taken off, a full stop at its end."""
+    """What another program's error says, as one sentence: lines joined, "Error: " taken off, a full stop."""
     text = " ".join(str(error).split()).removeprefix("Error: ").rstrip(".")
     return f"{text}."

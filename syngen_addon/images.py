@@ -8,6 +8,7 @@ the texel at UV (u, v) lies at column u * W, row (1 - v) * H. Whether colour is 
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -50,7 +51,9 @@ class SurfaceMaps:
 
 def srgb_to_linear(srgb: Array) -> Array:
     """IEC 61966-2-1, element-wise."""
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((np.maximum(srgb, 0.04045) + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((np.maximum(srgb, 0.04045) + 0.055) / 1.055) ** 2.4).astype(
+        np.float32
+    )
 
 
 def linear_to_srgb(linear: Array) -> Array:
@@ -95,7 +98,7 @@ def save_png(path: str | os.PathLike[str], image: Array, bits: int = 8) -> None:
 
     Raises SynGenError where the file cannot be written.
     """
-    pixels = to_bytes(image) if bits == 8 else np.asarray(np.clip(image, 0, 1) * 65535 + 0.5, np.uint16)
+    pixels: Any = to_bytes(image) if bits == 8 else np.asarray(np.clip(image, 0, 1) * 65535 + 0.5, np.uint16)
     if pixels.ndim == 3:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR)
     ok, data = cv2.imencode(".png", pixels)
@@ -113,4 +116,4 @@ def resize(image: Array, width: int, height: int) -> Array:
 def tile(image: Array, width: int, height: int) -> Array:
     """Repeat a tileable image from the top left corner until it fills height x width."""
     rows, columns = np.arange(height) % image.shape[0], np.arange(width) % image.shape[1]
-    return image[np.ix_(rows, columns)]
+    return np.asarray(image[np.ix_(rows, columns)], np.float32)

@@ -33,14 +33,19 @@ def record_path(out: Path, frame: int) -> Path:
 
 
 def parse_shard(text: str) -> tuple[int, int]:
-    """"1/4" -> (1, 4): this is shard 1 of the shards 0 to 3. Raises SynGenError."""
+    """ "1/4" -> (1, 4): this is shard 1 of the shards 0 to 3. Raises SynGenError."""
     parts = text.split("/")
     try:
         number, count = (int(part) for part in parts)
     except ValueError:
-        raise SynGenError(f"--shard {text} is not of the form I/N.", "For four shards use 0/4, 1/4, 2/4 and 3/4.") from None
+        raise SynGenError(
+            f"--shard {text} is not of the form I/N.", "For four shards use 0/4, 1/4, 2/4 and 3/4."
+        ) from None
     if not 0 <= number < count:
-        raise SynGenError(f"--shard {text}: there is no such shard.", f"The shards of {max(count, 1)} are 0/{max(count, 1)} to {max(count, 1) - 1}/{max(count, 1)}.")
+        raise SynGenError(
+            f"--shard {text}: there is no such shard.",
+            f"The shards of {max(count, 1)} are 0/{max(count, 1)} to {max(count, 1) - 1}/{max(count, 1)}.",
+        )
     return number, count
 
 
@@ -67,7 +72,7 @@ def fingerprint_of(inputs: Mapping[str, Any]) -> str:
 
 
 def differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
-    """What differs between two jobs' inputs, as sentences' ends: "recipe.camera.focal_mm: [28, 70] there, [35, 50] now"."""
+    """What differs between two jobs' inputs, such as "recipe.camera.focal_mm: [28, 70] there, [35, 50] now"."""
     if isinstance(there, Mapping) and isinstance(here, Mapping):
         for key in sorted({*there, *here}):
             yield from differences(there.get(key), here.get(key), f"{name}.{key}" if name else str(key))
@@ -132,7 +137,9 @@ def check_writable(out: Path) -> None:
         probe.write_bytes(b"x")
         probe.unlink()
     except OSError as error:
-        raise SynGenError(f"Cannot write into the folder {out}: {error.strerror}.", "Choose a folder you may write to.") from error
+        raise SynGenError(
+            f"Cannot write into the folder {out}: {error.strerror}.", "Choose a folder you may write to."
+        ) from error
 
 
 def read_record(out: Path, frame: int) -> dict[str, Any] | None:
@@ -153,6 +160,7 @@ def finished_frames(out: Path, frames: Iterable[int]) -> set[int]:
 
 def rebuild(out: Path, recipe: recipes.Recipe, seed: int, frames: int, classes: list[str] | None = None) -> None:
     """Write the recipe's formats from the records of the frames 0 to frames - 1; nothing is rendered."""
+
     def records() -> Iterator[dict[str, Any]]:
         for frame in range(frames):
             record = read_record(out, frame)

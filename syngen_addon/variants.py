@@ -103,8 +103,15 @@ def input_hash(request: Request) -> str:
     """What goes into a request's variants but for the seed, as 16 hex digits."""
     recipe = to_dict(request.recipe)
     plain = {section: recipe[section] for section in ("wear", "texture", "transfer", "filters")}
-    for section, name in (("wear", "level"), ("wear", "kind"), ("wear", "softness"), ("wear", "clean_below"),
-                          ("wear", "complete_from"), ("texture", "seed"), ("texture", "variants")):
+    for section, name in (
+        ("wear", "level"),
+        ("wear", "kind"),
+        ("wear", "softness"),
+        ("wear", "clean_below"),
+        ("wear", "complete_from"),
+        ("texture", "seed"),
+        ("texture", "variants"),
+    ):
         del plain[section][name]
     digest = hashlib.sha256(json.dumps([VERSION, plain, dataclasses.asdict(request.kind)], sort_keys=True).encode())
     mesh = request.mesh
@@ -142,6 +149,7 @@ def make_variants(
     found: list[Variant] = []
     surface_and_onset = None
     for number, (seed, folder) in enumerate(zip(seed_list, folders, strict=True)):
+
         def step(part: float, text: str, number: int = number) -> None:
             if should_stop():
                 raise Cancelled
@@ -150,7 +158,9 @@ def make_variants(
         step(0, f"Wear texture {number + 1} of {len(folders)}")
         rng = seeds.generator(seed, f"texture/{request.kind.name}")
         wear = wear_texture(request.kind, settings.size, rng)
-        verdict = judge(wear, request.kind.look.colors_srgb, request.recipe.filters, [v for v in verdicts if v.accepted])
+        verdict = judge(
+            wear, request.kind.look.colors_srgb, request.recipe.filters, [v for v in verdicts if v.accepted]
+        )
         verdicts.append(verdict)
         finished = read_variant(folder)
         if finished is not None:
@@ -173,8 +183,12 @@ def _surface_and_onset(request: Request) -> _Surfaces:
     sizes = {slot.index: _onset_size(slot.base_srgb) for slot in request.slots}
     protect = {slot.index: _fit(slot.protect, sizes[slot.index]) for slot in request.slots if slot.protect is not None}
     onset = onset_maps(
-        request.mesh, onset_of(request.kind, recipe), sizes,
-        seeds.generator(recipe.wear.seed, f"onset/{request.name}"), up=UPS[recipe.wear.up], protect=protect,
+        request.mesh,
+        onset_of(request.kind, recipe),
+        sizes,
+        seeds.generator(recipe.wear.seed, f"onset/{request.name}"),
+        up=UPS[recipe.wear.up],
+        protect=protect,
     )
     surface = {
         slot.index: surface_maps(request.mesh, slot.index, slot.base_srgb.shape[1], slot.base_srgb.shape[0])
@@ -192,11 +206,17 @@ def _onset_size(base: Array) -> tuple[int, int]:
 def _fit(mask: Mask, size: tuple[int, int]) -> Mask:
     rows = np.arange(size[1]) * mask.shape[0] // size[1]
     columns = np.arange(size[0]) * mask.shape[1] // size[0]
-    return mask[np.ix_(rows, columns)]
+    return np.asarray(mask[np.ix_(rows, columns)], np.bool_)
 
 
 def _write_variant(
-    request: Request, folder: Path, seed: int, wear: images.Maps, verdict: Verdict, both: _Surfaces, warnings: Sequence[str]
+    request: Request,
+    folder: Path,
+    seed: int,
+    wear: images.Maps,
+    verdict: Verdict,
+    both: _Surfaces,
+    warnings: Sequence[str],
 ) -> Variant:
     surface, onset = both
     recipe = request.recipe
@@ -206,27 +226,47 @@ def _write_variant(
         first = None
         for slot in request.slots:
             aged = transfer(
-                slot.base_srgb, wear, recipe.transfer, tile_m=recipe.texture.tile_m, coverage=request.kind.coverage,
-                surface=surface[slot.index], protect=slot.protect,
+                slot.base_srgb,
+                wear,
+                recipe.transfer,
+                tile_m=recipe.texture.tile_m,
+                coverage=request.kind.coverage,
+                surface=surface[slot.index],
+                protect=slot.protect,
             )
             if verdict.accepted:
                 verdict = _judge_aged(aged, request, slot, surface[slot.index], verdict)
             images.save_png(work / f"color-{slot.index}.png", aged.color_srgb)
-            images.save_png(work / f"surface-{slot.index}.png", np.dstack([aged.roughness, aged.metallic, aged.height]), 16)
+            images.save_png(
+                work / f"surface-{slot.index}.png", np.dstack([aged.roughness, aged.metallic, aged.height]), 16
+            )
             images.save_png(work / f"onset-{slot.index}.png", onset[slot.index] / ONSET_RANGE, 16)
             first = aged if first is None else first
         assert first is not None, "a request has at least one slot"
-        images.save_png(work / "thumbnail.png", thumbnail(first.color_srgb, request.slots[0], onset[request.slots[0].index]))
-        variant = Variant(folder, request.kind.name, seed, tuple(s.index for s in request.slots), verdict.accepted,
-                          verdict.reason, verdict.sentence, dict(verdict.scores), tuple(warnings))
+        images.save_png(
+            work / "thumbnail.png", thumbnail(first.color_srgb, request.slots[0], onset[request.slots[0].index])
+        )
+        variant = Variant(
+            folder,
+            request.kind.name,
+            seed,
+            tuple(s.index for s in request.slots),
+            verdict.accepted,
+            verdict.reason,
+            verdict.sentence,
+            dict(verdict.scores),
+            tuple(warnings),
+        )
         about = dataclasses.asdict(variant)
         del about["folder"]
         write_bytes(work / "variant.json", (json.dumps(about, indent=1, sort_keys=True) + "\n").encode())
         _publish(work, folder)
         return variant
     except OSError as error:
-        raise SynGenError(f"Cannot write the variant {folder}: {error.strerror}.",
-                          "Free some space or choose a folder you may write to.") from error
+        raise SynGenError(
+            f"Cannot write the variant {folder}: {error.strerror}.",
+            "Free some space or choose a folder you may write to.",
+        ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -241,7 +281,9 @@ def _publish(work: Path, folder: Path) -> None:
             os.rename(work, folder)
 
 
-def _judge_aged(aged: images.Maps, request: Request, slot: SlotInput, surface: images.SurfaceMaps, before: Verdict) -> Verdict:
+def _judge_aged(
+    aged: images.Maps, request: Request, slot: SlotInput, surface: images.SurfaceMaps, before: Verdict
+) -> Verdict:
     """The transfer can spoil what was good: its result is judged too, where there is wear to see."""
     where = surface.covered if slot.protect is None else surface.covered & ~slot.protect
     if not where.any():
@@ -256,16 +298,24 @@ def thumbnail(color_srgb: Array, slot: SlotInput, onset: Array, size: int = 256)
     mask = _fit(onset < 0.5, (color_srgb.shape[1], color_srgb.shape[0]))[..., None]
     picture = np.where(mask, color_srgb, slot.base_srgb)
     top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
-    return images.resize(np.ascontiguousarray(picture[top:top + side, left:left + side]), size, size)
+    return images.resize(np.ascontiguousarray(picture[top : top + side, left : left + side]), size, size)
 
 
 def read_variant(folder: Path) -> Variant | None:
     """A finished variant, or None where there is none (or it is broken)."""
     try:
         about = json.loads((folder / "variant.json").read_text(encoding="utf-8"))
-        return Variant(folder, str(about["kind"]), int(about["seed"]), tuple(int(i) for i in about["slots"]),
-                       bool(about["accepted"]), str(about["reason"]), str(about["sentence"]), dict(about["scores"]),
-                       tuple(about["warnings"]))
+        return Variant(
+            folder,
+            str(about["kind"]),
+            int(about["seed"]),
+            tuple(int(i) for i in about["slots"]),
+            bool(about["accepted"]),
+            str(about["reason"]),
+            str(about["sentence"]),
+            dict(about["scores"]),
+            tuple(about["warnings"]),
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

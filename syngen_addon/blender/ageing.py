@@ -78,8 +78,9 @@ def _protect(obj: bpy.types.Object, mesh: Any, slot: Slot, base: images.Array, r
     return mask
 
 
-def apply_variant(obj: bpy.types.Object, variant: Variant, *, softness: float = 0.04, level: float | None = None,
-                  pack: bool = True) -> None:
+def apply_variant(
+    obj: bpy.types.Object, variant: Variant, *, softness: float = 0.04, level: float | None = None, pack: bool = True
+) -> None:
     """Put a variant onto the object, through its UV map. Its level stays; one that never had any gets `level` or 0.5.
 
     pack: keep the pictures inside the .blend, so that it can move without the gallery.
@@ -89,9 +90,16 @@ def apply_variant(obj: bpy.types.Object, variant: Variant, *, softness: float = 
     found = find(obj)
     wanted = {slot.index for slot in found.slots}
     if not set(variant.slots) <= wanted:
-        raise SynGenError(f"The variant {variant.name} was made for other material slots than {obj.name!r} has now.",
-                          "Press Generate again.")
-    missing = [p for i in variant.slots for p in map(lambda w: variant.file(w, i), ("color", "surface", "onset")) if not p.is_file()]
+        raise SynGenError(
+            f"The variant {variant.name} was made for other material slots than {obj.name!r} has now.",
+            "Press Generate again.",
+        )
+    missing = [
+        p
+        for i in variant.slots
+        for p in map(lambda w: variant.file(w, i), ("color", "surface", "onset"))
+        if not p.is_file()
+    ]
     if missing:
         raise SynGenError(f"The variant's file {missing[0]} is missing.", "Press Generate again.")
     kind = kind_named(variant.kind)
@@ -153,7 +161,8 @@ def remove(obj: bpy.types.Object) -> None:
             continue
         still_worn = any(
             other != obj and ABOUT in other and any(s.material == slot.material for s in other.material_slots)
-            for other in bpy.data.objects if other.type == "MESH"
+            for other in bpy.data.objects
+            if other.type == "MESH"
         )
         if slot.material is not None and not still_worn:
             material.take_out(slot.material)

@@ -38,7 +38,9 @@ def save_copy(folder: Path) -> Path:
         (folder / PIXELS).mkdir(parents=True, exist_ok=True)
         _write_pixels(folder / PIXELS)
     except OSError as error:
-        raise SynGenError(f"Cannot write into the folder {folder}: {error.strerror}.", "Choose a folder you may write to.") from error
+        raise SynGenError(
+            f"Cannot write into the folder {folder}: {error.strerror}.", "Choose a folder you may write to."
+        ) from error
     relative = {}
     for obj in bpy.data.objects:
         if ABOUT in obj and str(obj[ABOUT].get("gallery", "")).startswith("//"):
@@ -47,7 +49,9 @@ def save_copy(folder: Path) -> Path:
     try:
         bpy.ops.wm.save_as_mainfile(filepath=str(target), copy=True, check_existing=False)
     except RuntimeError as error:
-        raise SynGenError(f"Blender cannot save a copy of the scene into {folder}: {one_line(error)}", "Free some space.") from error
+        raise SynGenError(
+            f"Blender cannot save a copy of the scene into {folder}: {one_line(error)}", "Free some space."
+        ) from error
     finally:
         for obj, gallery in relative.items():
             obj[ABOUT]["gallery"] = gallery
@@ -55,7 +59,7 @@ def save_copy(folder: Path) -> Path:
 
 
 def _write_pixels(folder: Path) -> None:
-    names = {}
+    names: dict[str, str] = {}
     for image in bpy.data.images:
         if image.is_dirty and image.source in {"FILE", "GENERATED"} and image.has_data:
             pixels = np.empty(len(image.pixels), np.float32)
@@ -157,7 +161,7 @@ class Process:
         with log:
             for line in stream:
                 if line.startswith("SYNGEN "):
-                    self._lines.put(line[len("SYNGEN "):])
+                    self._lines.put(line[len("SYNGEN ") :])
                 else:
                     log.write(line)
                     log.flush()
@@ -168,8 +172,15 @@ class Process:
         self._reader.start()
 
 
-def start(out: Path, recipe: Recipe, frames: int, seed: int, *, resume: bool = False,
-          popen: Callable[..., "subprocess.Popen[str]"] = subprocess.Popen) -> Process:
+def start(
+    out: Path,
+    recipe: Recipe,
+    frames: int,
+    seed: int,
+    *,
+    resume: bool = False,
+    popen: Callable[..., "subprocess.Popen[str]"] = subprocess.Popen,
+) -> Process:
     """Start a job of the open scene in a background Blender, into out. resume: go on with the copy that lies there.
 
     Scripts in the file run in the child only where this session may run them. Raises SynGenError.
@@ -185,10 +196,18 @@ def start(out: Path, recipe: Recipe, frames: int, seed: int, *, resume: bool = F
     if bpy.app.binary_path:
         command.insert(1, "-y" if bpy.context.preferences.filepaths.use_scripts_auto_execute else "-Y")
     environment: dict[str, Any] = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    log = open(out / "job.log", "a", encoding="utf-8")
+    log = open(out / "job.log", "a", encoding="utf-8")  # noqa: SIM115  (the thread that reads the child closes it)
     try:
-        child = popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
-                      encoding="utf-8", errors="replace", env=environment)
+        child = popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env=environment,
+        )
     except OSError as error:
         log.close()
         raise SynGenError(f"The background Blender cannot be started: {error}.") from error

@@ -23,12 +23,12 @@ def package_name() -> str:
         file = getattr(module, "__file__", None)
         if file and Path(file).resolve() == ROOT / "__init__.py":
             return name
-    name = _extension_name()
-    if name is not None:
+    extension = _extension_name()
+    if extension is not None:
         import addon_utils
 
-        if addon_utils.enable(name) is not None:
-            return name
+        if addon_utils.enable(extension) is not None:
+            return extension
     return _as_plain_package()
 
 
@@ -70,14 +70,17 @@ def keep_blender_quiet() -> None:
 
 
 def main() -> int:
-    argv = sys.argv[sys.argv.index("--") + 1:] if "--" in sys.argv else sys.argv[1:]
+    argv = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
     if "--verbose" not in argv:
         keep_blender_quiet()
     try:
         import bpy  # noqa: F401
     except ImportError as error:
-        print(f"syngen: error: this Python has no Blender: {error} Run it with `blender -b --python`, or in SynGen's .venv.",
-              file=sys.stderr)
+        print(
+            f"syngen: error: this Python has no Blender: {error} "
+            "Run it with `blender -b --python`, or in SynGen's .venv.",
+            file=sys.stderr,
+        )
         return 1
     try:
         cli = importlib.import_module(f"{package_name()}.syngen_addon.blender.cli")
@@ -86,7 +89,10 @@ def main() -> int:
         if isinstance(error, SystemExit):
             return error.code if isinstance(error.code, int) else 1
         traceback.print_exc()
-        print(f"syngen: error: {type(error).__name__}: {error} This is a mistake in SynGen; please report it.", file=sys.stderr)
+        print(
+            f"syngen: error: {type(error).__name__}: {error} This is a mistake in SynGen; please report it.",
+            file=sys.stderr,
+        )
         return 1
 
 

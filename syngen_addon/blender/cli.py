@@ -1,4 +1,4 @@
-"""The command line: arguments, progress, signals, exit codes. One for `batch.py` and for `--command syngen`. Imports bpy.
+"""The command line: arguments, progress, signals, exit codes; for `batch.py` and `--command syngen`. Imports bpy.
 
 Exit codes: 0 done, 1 something the user can mend (one line on stderr), 2 wrong arguments, 130 stopped.
 """
@@ -25,14 +25,20 @@ EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_STOPPED = 0, 1, 2, 130
 
 def parser(program: str) -> argparse.ArgumentParser:
     """The arguments. They stand after `--`."""
-    p = argparse.ArgumentParser(prog=program, description="Render a labelled dataset from the scene, or go on with one.")
+    p = argparse.ArgumentParser(
+        prog=program, description="Render a labelled dataset from the scene, or go on with one."
+    )
     p.add_argument("--recipe", metavar="FILE", help="the recipe (TOML); without it every key takes its default")
-    p.add_argument("--out", metavar="FOLDER", required=True, help="the job's folder; a job that is there already goes on")
+    p.add_argument(
+        "--out", metavar="FOLDER", required=True, help="the job's folder; a job that is there already goes on"
+    )
     p.add_argument("--frames", metavar="N", type=int, help="how many frames the job has (all shards together)")
     p.add_argument("--seed", metavar="S", type=int, default=0, help="seed of the job (default 0)")
     p.add_argument("--shard", metavar="I/N", default="0/1", help="render only shard I of N, counted from 0")
     p.add_argument("--scene", metavar="FILE", help="open this .blend first (needed under the bpy module)")
-    p.add_argument("--formats-only", action="store_true", help="render nothing: write the formats again from the records")
+    p.add_argument(
+        "--formats-only", action="store_true", help="render nothing: write the formats again from the records"
+    )
     p.add_argument("--overview", metavar="FILE", help="afterwards draw a contact sheet with labels to this PNG")
     p.add_argument("--verbose", action="store_true", help="let Blender's own messages through")
     p.add_argument("--progress", choices=("text", "json"), default="text", help=argparse.SUPPRESS)
@@ -102,7 +108,9 @@ def open_scene(path: str | None) -> None:
     """Open a .blend, scripts in it off; without a path, insist that one is open. Raises SynGenError."""
     if path is None:
         if not bpy.data.filepath:
-            raise SynGenError("No scene file is open.", "Name a .blend before --python (check that it exists), or use --scene FILE.")
+            raise SynGenError(
+                "No scene file is open.", "Name a .blend before --python (check that it exists), or use --scene FILE."
+            )
         return
     file = Path(path).expanduser().resolve()
     if not file.is_file():
@@ -110,8 +118,10 @@ def open_scene(path: str | None) -> None:
     try:
         bpy.ops.wm.open_mainfile(filepath=str(file), load_ui=False, use_scripts=False)
     except RuntimeError as error:
-        raise SynGenError(f"The scene {file} cannot be opened: {one_line(error)}",
-                          "It must be a .blend file of this Blender or an older one.") from error
+        raise SynGenError(
+            f"The scene {file} cannot be opened: {one_line(error)}",
+            "It must be a .blend file of this Blender or an older one.",
+        ) from error
 
 
 class _Teller:
@@ -132,16 +142,25 @@ class _Teller:
         if self.as_json:
             self._json("progress", **dataclasses.asdict(progress))
         elif progress.frame < 0:
-            print(f"syngen: {progress.what}" + (f" ({progress.done} of {progress.total} are there)" if progress.done else ""), flush=True)
+            print(
+                f"syngen: {progress.what}"
+                + (f" ({progress.done} of {progress.total} are there)" if progress.done else ""),
+                flush=True,
+            )
         else:
             self.rendered += 1
             pace = (time.monotonic() - self.begun) / self.rendered
             left = pace * (progress.total - progress.done)
-            print(f"syngen: frame {progress.frame} done, {progress.done} of {progress.total}, {progress.seconds:.1f} s, "
-                  f"about {_clock(left)} left", flush=True)
+            print(
+                f"syngen: frame {progress.frame} done, {progress.done} of {progress.total}, {progress.seconds:.1f} s, "
+                f"about {_clock(left)} left",
+                flush=True,
+            )
 
     def warning(self, text: str) -> None:
-        self._json("warning", text=text) if self.as_json else print(f"syngen: warning: {text}", file=sys.stderr, flush=True)
+        self._json("warning", text=text) if self.as_json else print(
+            f"syngen: warning: {text}", file=sys.stderr, flush=True
+        )
 
     def error(self, error: SynGenError) -> None:
         if self.as_json:

@@ -129,7 +129,9 @@ def run(
     if missing:
         try:
             with Borrowed() as borrowed, tempfile.TemporaryDirectory(prefix="syngen-") as scratch:
-                frames = Frames(job, jobs.fingerprint_of(inputs), scene, layer, borrowed, Path(scratch), report, should_stop)
+                frames = Frames(
+                    job, jobs.fingerprint_of(inputs), scene, layer, borrowed, Path(scratch), report, should_stop
+                )
                 frames.prepare(objects, environments, backgrounds, device)
                 summary.warnings = frames.warnings
                 # Only now: a job that cannot be prepared leaves the folder free for its mended recipe.
@@ -181,45 +183,67 @@ def _kind_of(obj: bpy.types.Object, recipe: Recipe) -> str:
 
 
 def find_targets(recipe: Recipe, scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:
-    """The objects of the job, by name. Raises SynGenError: none, one that renders do not show, one that is instanced."""
+    """The objects of the job, by name. Raises SynGenError: none, all hidden in renders, one that is instanced."""
     patterns = recipe.targets.objects
     meshes = sorted((o for o in scene.objects if o.type == "MESH"), key=lambda o: o.name)
     if patterns:
         for pattern in patterns:
             if not any(fnmatch.fnmatchcase(o.name, pattern) for o in meshes):
-                raise SynGenError(f"targets.objects: no mesh object of the scene is called {pattern!r}.",
-                                  f"There are: {', '.join(o.name for o in meshes[:12]) or 'none'}.")
+                raise SynGenError(
+                    f"targets.objects: no mesh object of the scene is called {pattern!r}.",
+                    f"There are: {', '.join(o.name for o in meshes[:12]) or 'none'}.",
+                )
         targets = [o for o in meshes if any(fnmatch.fnmatchcase(o.name, p) for p in patterns)]
     else:
         targets = aged_objects(scene)
     if not targets:
-        raise SynGenError("The scene has no target: no object has wear.",
-                          "Give an object wear first (Generate, choose one), or name objects in targets.objects.")
+        raise SynGenError(
+            "The scene has no target: no object has wear.",
+            "Give an object wear first (Generate, choose one), or name objects in targets.objects.",
+        )
     hidden = [o.name for o in targets if not is_rendered(o, layer)]
     if len(hidden) == len(targets):
-        raise SynGenError(f"No target can be seen: {', '.join(hidden)} is hidden in renders.", "Show it (the camera icon in the outliner).")
+        raise SynGenError(
+            f"No target can be seen: {', '.join(hidden)} is hidden in renders.",
+            "Show it (the camera icon in the outliner).",
+        )
     targets = [o for o in targets if o.name not in hidden]
     depsgraph = bpy.context.evaluated_depsgraph_get()
     names = {o.name for o in targets}
     for instance in depsgraph.object_instances:
-        if instance.is_instance and instance.object.original.name in names and instance.parent.original.name not in names:
+        if (
+            instance.is_instance
+            and instance.object.original.name in names
+            and instance.parent.original.name not in names
+        ):
             raise SynGenError(
-                f"The target {instance.object.original.name!r} is also shown as an instance by {instance.parent.original.name!r}; "
-                "the copies cannot be told apart.", "Make the instances real (Object > Apply > Make Instances Real), or name other targets.")
+                f"The target {instance.object.original.name!r} is also shown as an instance by "
+                f"{instance.parent.original.name!r}; "
+                "the copies cannot be told apart.",
+                "Make the instances real (Object > Apply > Make Instances Real), or name other targets.",
+            )
     if len(targets) > 32000:
-        raise SynGenError(f"There are {len(targets)} targets; a frame can tell 32,000 apart.", "Name fewer in targets.objects.")
+        raise SynGenError(
+            f"There are {len(targets)} targets; a frame can tell 32,000 apart.", "Name fewer in targets.objects."
+        )
     return targets
 
 
 def check_camera(scene: bpy.types.Scene) -> None:
     """The scene's own camera can be used. Raises SynGenError."""
     if scene.camera is None:
-        raise SynGenError("camera.randomize is off and the scene has no camera.", "Add a camera, or let SynGen draw it.")
+        raise SynGenError(
+            "camera.randomize is off and the scene has no camera.", "Add a camera, or let SynGen draw it."
+        )
     if scene.camera.data.type == "PANO":
-        raise SynGenError(f"The camera {scene.camera.name!r} is panoramic, which labels do not support.", "Use a perspective camera.")
+        raise SynGenError(
+            f"The camera {scene.camera.name!r} is panoramic, which labels do not support.", "Use a perspective camera."
+        )
 
 
-def job_inputs(job: Job, objects: list[bpy.types.Object], environments: list[Path], backgrounds: list[Path], device: str) -> dict[str, Any]:
+def job_inputs(
+    job: Job, objects: list[bpy.types.Object], environments: list[Path], backgrounds: list[Path], device: str
+) -> dict[str, Any]:
     """Everything that decides what the frames look like, JSON-ready: two jobs with the same are the same job."""
     files: dict[str, str] = {}
     for path in [*environments, *backgrounds]:
@@ -241,7 +265,11 @@ def job_inputs(job: Job, objects: list[bpy.types.Object], environments: list[Pat
     return {
         "recipe": to_dict(job.recipe),
         "seed": job.seed,
-        "scene": {"sha256": jobs.file_hash(bpy.data.filepath), "name": bpy.context.scene.name, "layer": bpy.context.view_layer.name},
+        "scene": {
+            "sha256": jobs.file_hash(bpy.data.filepath),
+            "name": bpy.context.scene.name,
+            "layer": bpy.context.view_layer.name,
+        },
         "files": files,
         "blender": f"{bpy.app.version_string} {bpy.app.build_hash.decode()}",
         "syngen": syngen_version(),
@@ -259,8 +287,17 @@ def syngen_version() -> str:
 class Frames:
     """The frames of one run, in a scene that is borrowed."""
 
-    def __init__(self, job: Job, fingerprint: str, scene: bpy.types.Scene, layer: bpy.types.ViewLayer, borrowed: Borrowed,
-                 scratch: Path, report: Callable[[Progress], None], should_stop: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        fingerprint: str,
+        scene: bpy.types.Scene,
+        layer: bpy.types.ViewLayer,
+        borrowed: Borrowed,
+        scratch: Path,
+        report: Callable[[Progress], None],
+        should_stop: Callable[[], bool],
+    ) -> None:
         self.job, self.fingerprint, self.scene, self.layer = job, fingerprint, scene, layer
         self.borrowed, self.scratch, self.report, self.should_stop = borrowed, scratch, report, should_stop
         self.warnings: list[str] = []
@@ -272,7 +309,9 @@ class Frames:
 
     # --- before the first frame
 
-    def prepare(self, objects: list[bpy.types.Object], environments: list[Path], backgrounds: list[Path], device: str) -> None:
+    def prepare(
+        self, objects: list[bpy.types.Object], environments: list[Path], backgrounds: list[Path], device: str
+    ) -> None:
         """Borrow the scene: wear, passes, rig, indices."""
         recipe, borrowed = self.job.recipe, self.borrowed
         self.device = device
@@ -313,8 +352,10 @@ class Frames:
         self.warnings += [f"{obj.name}: {warning}" for warning in (made[0].warnings if made else ())]
         chosen = next((v for v in made if v.accepted), None)
         if chosen is None:
-            raise SynGenError(f"Every variant of {obj.name!r} was refused: {made[0].sentence}",
-                              "Change [texture] or [filters] in the recipe.")
+            raise SynGenError(
+                f"Every variant of {obj.name!r} was refused: {made[0].sentence}",
+                "Change [texture] or [filters] in the recipe.",
+            )
         middle = sum(recipe.wear.level) / 2
         self.borrowed.afterwards(lambda: ageing.remove(obj) if ABOUT in obj else None)
         ageing.apply_variant(obj, chosen, softness=recipe.wear.softness, level=middle, pack=False)
@@ -345,12 +386,16 @@ class Frames:
                 material.group_of(copy).node_tree = material.group_of(copy).node_tree.copy()
                 slot.link = "OBJECT"
                 slot.material = copy
-                self.borrowed.afterwards(lambda index=index, before=before, link=link, copy=copy: _give_back(obj, index, before, link, copy))
+                self.borrowed.afterwards(
+                    lambda index=index, before=before, link=link, copy=copy: _give_back(obj, index, before, link, copy)
+                )
                 node = material.group_of(copy)
             group = node.node_tree
             before_images = {name: group.nodes[name].image for name in ("color", "surface", "onset")}
 
-            def give_back(group: bpy.types.NodeTree = group, images: dict[str, bpy.types.Image] = before_images) -> None:
+            def give_back(
+                group: bpy.types.NodeTree = group, images: dict[str, bpy.types.Image] = before_images
+            ) -> None:
                 for name, image in images.items():
                     group.nodes[name].image = image
 
@@ -358,7 +403,11 @@ class Frames:
             target.groups[index] = group
 
     def _is_shared(self, obj: bpy.types.Object, shared: bpy.types.Material) -> bool:
-        return any(o != obj and any(s.material == shared for s in o.material_slots) for o in self.scene.objects if o.type == "MESH")
+        return any(
+            o != obj and any(s.material == shared for s in o.material_slots)
+            for o in self.scene.objects
+            if o.type == "MESH"
+        )
 
     # --- frames
 
@@ -379,7 +428,14 @@ class Frames:
             write_bytes(jobs.record_path(self.job.out, frame), encode(record))
             summary.rendered += 1
             seconds = time.monotonic() - begun
-            self._log({"frame": frame, "seconds": round(seconds, 3), "attempt": record["attempt"], "no_target": record["no_target"]})
+            self._log(
+                {
+                    "frame": frame,
+                    "seconds": round(seconds, 3),
+                    "attempt": record["attempt"],
+                    "no_target": record["no_target"],
+                }
+            )
             self._tell(Progress(summary.found_finished + summary.rendered, total, "Rendering", frame, seconds))
             barren = barren + 1 if record["no_target"] else -math.inf
 
@@ -392,7 +448,10 @@ class Frames:
             with open(self.job.out / f"log-{shard}.jsonl", "a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
-            raise SynGenError(f"Cannot write the log in {self.job.out}: {error.strerror}.", "Free some space; the job resumes where it stopped.") from error
+            raise SynGenError(
+                f"Cannot write the log in {self.job.out}: {error.strerror}.",
+                "Free some space; the job resumes where it stopped.",
+            ) from error
 
     def frame(self, frame: int) -> dict[str, Any] | None:
         """The record of a frame, its picture written; None where a stop was asked for.
@@ -430,7 +489,9 @@ class Frames:
             return self._keep(frame, *fallback)
         return no_target_record({**self._header(frame, attempts - 1, draw), "reason": reason})
 
-    def _keep(self, frame: int, attempt: int, draw: FrameDraw, done: tuple[bytes, Layers] | None) -> dict[str, Any] | None:
+    def _keep(
+        self, frame: int, attempt: int, draw: FrameDraw, done: tuple[bytes, Layers] | None
+    ) -> dict[str, Any] | None:
         done = done or self._render(self.job.recipe.render.samples)
         if done is None:
             return None
@@ -488,18 +549,34 @@ class Frames:
         instances = []
         for target in self.targets:
             level = get_level(target.obj)
-            instances.append(Instance(
-                target.index, target.obj.name, target.object_class, target.kind,
-                wear_class(level, ageing.kind_named(target.kind), recipe.wear), level, target.wears))
+            instances.append(
+                Instance(
+                    target.index,
+                    target.obj.name,
+                    target.object_class,
+                    target.kind,
+                    wear_class(level, ageing.kind_named(target.kind), recipe.wear),
+                    level,
+                    target.wears,
+                )
+            )
         return make_record(layers, instances, recipe.labels, self._header(frame, attempt, draw))
 
     def _header(self, frame: int, attempt: int, draw: FrameDraw) -> dict[str, Any]:
         recipe = self.job.recipe
         header: dict[str, Any] = {
-            "frame": frame, "attempt": attempt, "seed": self.job.seed, "fingerprint": self.fingerprint,
-            "draw": draw.as_dict(), "camera": camera_numbers(self.scene),
-            "view": {"transform": recipe.render.view_transform, "exposure_ev": round(recipe.render.exposure_ev + draw.exposure_ev, 6)},
-            "environment": "", "background": "",
+            "frame": frame,
+            "attempt": attempt,
+            "seed": self.job.seed,
+            "fingerprint": self.fingerprint,
+            "draw": draw.as_dict(),
+            "camera": camera_numbers(self.scene),
+            "view": {
+                "transform": recipe.render.view_transform,
+                "exposure_ev": round(recipe.render.exposure_ev + draw.exposure_ev, 6),
+            },
+            "environment": "",
+            "background": "",
         }
         if draw.environment is not None:
             header["environment"] = self.rig.environments[draw.environment.index].name
@@ -515,8 +592,11 @@ def camera_numbers(scene: bpy.types.Scene) -> dict[str, Any]:
     longest = max(width, height) if data.sensor_fit == "AUTO" else width if data.sensor_fit == "HORIZONTAL" else height
     sensor = data.sensor_height if data.sensor_fit == "VERTICAL" else data.sensor_width
     numbers: dict[str, Any] = {
-        "type": data.type, "width": width, "height": height,
-        "cx": width / 2 - data.shift_x * longest, "cy": height / 2 + data.shift_y * longest,
+        "type": data.type,
+        "width": width,
+        "height": height,
+        "cx": width / 2 - data.shift_x * longest,
+        "cy": height / 2 + data.shift_y * longest,
         "matrix_world": [[float(f"{v:.9g}") for v in row] for row in camera.matrix_world],
     }
     if data.type == "PERSP":
@@ -531,8 +611,12 @@ def _level_curves(obj: bpy.types.Object) -> list[bpy.types.FCurve]:
     animation = obj.animation_data
     if animation is None:
         return []
-    bags = [bag for layer in (animation.action.layers if animation.action else ()) for strip in layer.strips
-            for bag in strip.channelbags]
+    bags = [
+        bag
+        for layer in (animation.action.layers if animation.action else ())
+        for strip in layer.strips
+        for bag in strip.channelbags
+    ]
     curves = [*animation.drivers, *(curve for bag in bags for curve in bag.fcurves)]
     return [curve for curve in curves if curve.data_path == f'["{LEVEL}"]']
 
@@ -544,7 +628,9 @@ def _remove_own_layer(obj: bpy.types.Object) -> None:
         obj.data.uv_layers.remove(obj.data.uv_layers[UV_LAYER])
 
 
-def _give_back(obj: bpy.types.Object, index: int, before: bpy.types.Material, link: str, copy: bpy.types.Material) -> None:
+def _give_back(
+    obj: bpy.types.Object, index: int, before: bpy.types.Material, link: str, copy: bpy.types.Material
+) -> None:
     slot = obj.material_slots[index]
     slot.material = before if link == "OBJECT" else None
     slot.link = link

@@ -12,8 +12,12 @@ import numpy as np
 from .names import ABOUT, GROUP, LEVEL, SLOT_MATERIAL, WEAR_AOV
 from .target import Slot, is_wear_group
 
-SOCKETS = (("Base Color", "Color", "NodeSocketColor"), ("Roughness", "Roughness", "NodeSocketFloat"),
-           ("Metallic", "Metallic", "NodeSocketFloat"), ("Normal", "Normal", "NodeSocketVector"))
+SOCKETS = (
+    ("Base Color", "Color", "NodeSocketColor"),
+    ("Roughness", "Roughness", "NodeSocketFloat"),
+    ("Metallic", "Metallic", "NodeSocketFloat"),
+    ("Normal", "Normal", "NodeSocketVector"),
+)
 """(input of the Principled BSDF, socket of the group, its type)."""
 RELIEF_M = 0.006
 """Depth of a height map of relief 1."""
@@ -112,7 +116,8 @@ def own_material(obj: bpy.types.Object, index: int) -> bpy.types.Material:
     material = slot.material
     worn_elsewhere = group_of(material) is not None and any(
         other.data != obj.data and ABOUT in other and any(s.material == material for s in other.material_slots)
-        for other in bpy.data.objects if other.type == "MESH"
+        for other in bpy.data.objects
+        if other.type == "MESH"
     )
     if not worn_elsewhere and material.library is None:
         return material
@@ -203,7 +208,11 @@ def _build_group(name: str, slot: Slot, normal_is_linked: bool) -> bpy.types.Nod
     # Stain and lifted paint run a little ahead of the front, and not at all onto protected texels (onset 2).
     near = build.clamped("ADD", build.math("DIVIDE", ahead, HALO), 1.0)
     some = build.clamped("MULTIPLY", level, 10.0)
-    halo = build.math("MULTIPLY", build.math("MULTIPLY", near, near), build.math("MULTIPLY", some, build.math("LESS_THAN", onset, 1.0)))
+    halo = build.math(
+        "MULTIPLY",
+        build.math("MULTIPLY", near, near),
+        build.math("MULTIPLY", some, build.math("LESS_THAN", onset, 1.0)),
+    )
 
     grain = _grain(build)
     bright = build.clamped("MULTIPLY", build.math("SUBTRACT", grain, 0.55), 5.0)
@@ -212,13 +221,17 @@ def _build_group(name: str, slot: Slot, normal_is_linked: bool) -> bpy.types.Nod
     # Rust is orange where it is young and at its grains, brown and dark where it is old.
     young = build.mix_color("MULTIPLY", build.math("SUBTRACT", 1.0, age), color, (1.45, 1.12, 0.80, 1))
     dusted = build.mix_color("MULTIPLY", bright, young, (1.85, 1.40, 1.0, 1))
-    aged = build.mix_color("MULTIPLY", build.clamped("MULTIPLY", build.math("SUBTRACT", 0.45, grain), 5.0), dusted, (0.55, 0.50, 0.48, 1))
+    aged = build.mix_color(
+        "MULTIPLY", build.clamped("MULTIPLY", build.math("SUBTRACT", 0.45, grain), 5.0), dusted, (0.55, 0.50, 0.48, 1)
+    )
     group.links.new(build.mix_color("MIX", mask, stained, aged), outputs.inputs["Color"])
     group.links.new(build.mix(mask, inputs.outputs["Roughness"], roughness), outputs.inputs["Roughness"])
     group.links.new(build.mix(mask, inputs.outputs["Metallic"], metallic), outputs.inputs["Metallic"])
 
     fine = build.math("MULTIPLY", build.math("SUBTRACT", grain, 0.5), GRAIN_M)
-    deep = build.math("MULTIPLY", build.math("ADD", build.math("MULTIPLY", build.math("SUBTRACT", height, 0.5), relief), fine), mask)
+    deep = build.math(
+        "MULTIPLY", build.math("ADD", build.math("MULTIPLY", build.math("SUBTRACT", height, 0.5), relief), fine), mask
+    )
     lip = build.math("MULTIPLY", build.math("MULTIPLY", halo, build.math("SUBTRACT", 1.0, mask)), LIP_M)
     bump = build.node("ShaderNodeBump", "bump")
     bump.inputs["Strength"].default_value = 1.0
@@ -298,13 +311,17 @@ class _Builder:
 
     def mix(self, factor: object, first: object, second: object) -> bpy.types.NodeSocket:
         node = self.node("ShaderNodeMix", data_type="FLOAT")
-        for target, source in zip((node.inputs[0], node.inputs[2], node.inputs[3]), (factor, first, second), strict=True):
+        for target, source in zip(
+            (node.inputs[0], node.inputs[2], node.inputs[3]), (factor, first, second), strict=True
+        ):
             self._feed(target, source)
         return node.outputs[0]
 
     def mix_color(self, blend: str, factor: object, first: object, second: object) -> bpy.types.NodeSocket:
         node = self.node("ShaderNodeMix", data_type="RGBA", blend_type=blend)
-        for target, source in zip((node.inputs[0], node.inputs[6], node.inputs[7]), (factor, first, second), strict=True):
+        for target, source in zip(
+            (node.inputs[0], node.inputs[6], node.inputs[7]), (factor, first, second), strict=True
+        ):
             self._feed(target, source)
         return node.outputs[2]
 

@@ -15,15 +15,19 @@ def read_srgb(image: bpy.types.Image) -> Array:
     Raises SynGenError where the file is missing, the image is empty, or it is of a sort that has no one picture.
     """
     if image.source == "TILED":
-        raise SynGenError(f"The base texture {image.name!r} is a UDIM set, which is not supported yet.",
-                          "Use one image for the object.")
+        raise SynGenError(
+            f"The base texture {image.name!r} is a UDIM set, which is not supported yet.",
+            "Use one image for the object.",
+        )
     if image.source in {"MOVIE", "SEQUENCE"}:
         raise SynGenError(f"The base texture {image.name!r} is a movie or sequence.", "Use a still image.")
     width, height = image.size
-    if not width or not height or not image.has_data and not _load(image):
+    if not width or not height or (not image.has_data and not _load(image)):
         path = bpy.path.abspath(image.filepath, library=image.library)
-        raise SynGenError(f"The image file of the base texture {image.name!r} is missing: {path or 'no path'}.",
-                          "Restore the file or choose another image (File > External Data > Find Missing Files).")
+        raise SynGenError(
+            f"The image file of the base texture {image.name!r} is missing: {path or 'no path'}.",
+            "Restore the file or choose another image (File > External Data > Find Missing Files).",
+        )
     width, height = image.size
     pixels = np.empty(width * height * image.channels, np.float32)
     image.pixels.foreach_get(pixels)

@@ -32,8 +32,10 @@ def resolve_device(wanted: str) -> str:
     if wanted == "auto":
         return there[0] if there else "cpu"
     if wanted not in there:
-        raise SynGenError(f"render.device = {wanted!r}: this machine has no such device.",
-                          f"Use {', '.join([*there, 'cpu'])} or auto.")
+        raise SynGenError(
+            f"render.device = {wanted!r}: this machine has no such device.",
+            f"Use {', '.join([*there, 'cpu'])} or auto.",
+        )
     return wanted
 
 
@@ -63,7 +65,9 @@ def has_denoiser() -> bool:
     return bool(getattr(_cycles, "with_openimagedenoise", False))
 
 
-def configure(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, recipe: Recipe, device: str, borrowed: Borrowed) -> list[str]:
+def configure(
+    scene: bpy.types.Scene, layer: bpy.types.ViewLayer, recipe: Recipe, device: str, borrowed: Borrowed
+) -> list[str]:
     """Set the scene up for rendering frames with labels; what was there comes back when borrowed ends.
 
     Returns warnings. Raises SynGenError: an unknown view transform, no device.
@@ -74,14 +78,28 @@ def configure(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, recipe: Recipe
     has_compositor = _keep_compositor_links(scene, borrowed)
     put(render, "engine", "CYCLES")
     use_device(scene, device, borrowed)
-    for name, value in {
-        "resolution_x": settings.width, "resolution_y": settings.height, "resolution_percentage": 100,
-        "pixel_aspect_x": 1.0, "pixel_aspect_y": 1.0, "use_border": False, "use_crop_to_border": False,
-        "use_sequencer": False, "use_stamp": False, "use_motion_blur": False, "film_transparent": False,
-        "use_persistent_data": True, "use_single_layer": True, "use_multiview": False, "dither_intensity": 0.0,
-        "use_freestyle": False, "use_simplify": False, "filter_size": 1.5, "use_file_extension": True,
-    }.items():
-        put(render, name, value)
+    numbers: dict[str, object] = {
+        "resolution_x": settings.width,
+        "resolution_y": settings.height,
+        "resolution_percentage": 100,
+        "pixel_aspect_x": 1.0,
+        "pixel_aspect_y": 1.0,
+        "use_border": False,
+        "use_crop_to_border": False,
+        "use_sequencer": False,
+        "use_stamp": False,
+        "use_motion_blur": False,
+        "film_transparent": False,
+        "use_persistent_data": True,
+        "use_single_layer": True,
+        "use_multiview": False,
+        "dither_intensity": 0.0,
+        "use_freestyle": False,
+        "use_simplify": False,
+        "filter_size": 1.5,
+        "use_file_extension": True,
+    }
+    _put_all(borrowed, render, numbers)
     keep = settings.keep_compositor
     if keep:
         warnings.append("The scene's compositor runs on the pictures; labels may then not fit them.")
@@ -89,22 +107,41 @@ def configure(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, recipe: Recipe
     denoise = settings.denoise and has_denoiser()
     if settings.denoise and not denoise:
         warnings.append("This Blender has no OpenImageDenoise: the pictures are not denoised.")
-    for name, value in {
-        "samples": settings.samples, "use_adaptive_sampling": False, "time_limit": 0.0, "seed": 0,
-        "use_animated_seed": False, "use_denoising": denoise, "sample_offset": 0, "film_exposure": 1.0,
-        "pixel_filter_type": "BLACKMAN_HARRIS", "filter_width": 1.5, "use_preview_denoising": False,
-    }.items():
-        borrowed.set_if_there(cycles, name, value)
+    sampling: dict[str, object] = {
+        "samples": settings.samples,
+        "use_adaptive_sampling": False,
+        "time_limit": 0.0,
+        "seed": 0,
+        "use_animated_seed": False,
+        "use_denoising": denoise,
+        "sample_offset": 0,
+        "film_exposure": 1.0,
+        "pixel_filter_type": "BLACKMAN_HARRIS",
+        "filter_width": 1.5,
+        "use_preview_denoising": False,
+    }
+    _put_all(borrowed, cycles, sampling)
     if denoise:
-        for name, value in {"denoiser": "OPENIMAGEDENOISE", "denoising_input_passes": "RGB_ALBEDO_NORMAL",
-                            "denoising_prefilter": "FAST", "denoising_quality": "BALANCED", "denoising_use_gpu": False}.items():
-            borrowed.set_if_there(cycles, name, value)
+        denoising: dict[str, object] = {
+            "denoiser": "OPENIMAGEDENOISE",
+            "denoising_input_passes": "RGB_ALBEDO_NORMAL",
+            "denoising_prefilter": "FAST",
+            "denoising_quality": "BALANCED",
+            "denoising_use_gpu": False,
+        }
+        _put_all(borrowed, cycles, denoising)
     _configure_view(scene, settings, borrowed)
     for other in scene.view_layers:  # `use_single_layer` counts in a window only
         borrowed.set(other, "use", other == layer)
     _configure_passes(layer, borrowed, has_compositor)
     _configure_files(render, borrowed)
     return warnings
+
+
+def _put_all(borrowed: Borrowed, owner: object, values: dict[str, object]) -> None:
+    """Set several properties, leaving out those that this Blender does not have."""
+    for name, value in values.items():
+        borrowed.set_if_there(owner, name, value)
 
 
 def _configure_view(scene: bpy.types.Scene, settings: Render, borrowed: Borrowed) -> None:
@@ -114,8 +151,9 @@ def _configure_view(scene: bpy.types.Scene, settings: Render, borrowed: Borrowed
         borrowed.set(view, "view_transform", settings.view_transform)
     except TypeError as error:  # it lists them, and nothing else does: they come from the colour configuration
         known = str(error).partition(" not found in ")[2].strip("()").replace("'", "")
-        raise SynGenError(f"render.view_transform = {settings.view_transform!r} is not one of this Blender's.",
-                          f"It has {known}.") from error
+        raise SynGenError(
+            f"render.view_transform = {settings.view_transform!r} is not one of this Blender's.", f"It has {known}."
+        ) from error
     borrowed.set(view, "look", "None")
     borrowed.set(view, "gamma", 1.0)
     borrowed.set(view, "use_curve_mapping", False)
@@ -130,7 +168,9 @@ def _keep_compositor_links(scene: bpy.types.Scene, borrowed: Borrowed) -> bool:
     """
     tree = scene.compositing_node_group if hasattr(scene, "compositing_node_group") else scene.node_tree
     readers = [node for node in tree.nodes if node.type == "R_LAYERS"] if tree else []
-    links = [(node, socket.name, link.to_socket) for node in readers for socket in node.outputs for link in socket.links]
+    links = [
+        (node, socket.name, link.to_socket) for node in readers for socket in node.outputs for link in socket.links
+    ]
 
     def give_back() -> None:
         for layer in scene.view_layers:
@@ -169,8 +209,20 @@ def _configure_files(render: bpy.types.RenderSettings, borrowed: Borrowed) -> No
     """Note every file setting once, so that the switching per frame needs no notes of its own."""
     image = render.image_settings
     # The order matters on the way back: the format decides which depths and modes are allowed.
-    before = {n: getattr(image, n) for n in ("media_type", "file_format", "color_mode", "color_depth", "compression",
-                                             "exr_codec", "color_management", "use_preview") if hasattr(image, n)}
+    before = {
+        n: getattr(image, n)
+        for n in (
+            "media_type",
+            "file_format",
+            "color_mode",
+            "color_depth",
+            "compression",
+            "exr_codec",
+            "color_management",
+            "use_preview",
+        )
+        if hasattr(image, n)
+    }
 
     def give_back() -> None:
         for name, value in before.items():
@@ -213,7 +265,9 @@ def render_frame(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, scratch: Pa
         image.save_render(str(layers), scene=scene)
         return without_text(picture.read_bytes()), read_layers(layers, layer.name)
     except (OSError, RuntimeError) as error:
-        raise SynGenError(f"Blender cannot write its files into {scratch}: {one_line(error)}", "Free some space there.") from error
+        raise SynGenError(
+            f"Blender cannot write its files into {scratch}: {one_line(error)}", "Free some space there."
+        ) from error
     finally:
         with suppress(OSError):  # where nothing could be written there is nothing to remove
             picture.unlink(missing_ok=True)
@@ -229,7 +283,9 @@ def read_layers(path: Path, layer: str) -> Layers:
         for part in file.parts:
             for name, channel in part.channels.items():
                 channels[name] = channel.pixels
-    index = next(channels[f"{layer}.{name}.X"] for name in ("IndexOB", "Object Index") if f"{layer}.{name}.X" in channels)
+    index = next(
+        channels[f"{layer}.{name}.X"] for name in ("IndexOB", "Object Index") if f"{layer}.{name}.X" in channels
+    )
     wear = next(channels[f"{layer}.{WEAR_AOV}.{c}"] for c in "XV" if f"{layer}.{WEAR_AOV}.{c}" in channels)
     return Layers(np.rint(index).astype(np.int32), np.ascontiguousarray(wear, np.float32))
 
@@ -238,8 +294,8 @@ def without_text(png: bytes) -> bytes:
     """The PNG with nothing but its picture: text and time chunks differ from run to run. Raises SynGenError: no PNG."""
     kept, place = [png[:8]], 8
     while place + 12 <= len(png):
-        (length,) = struct.unpack(">I", png[place:place + 4])
-        chunk = png[place:place + 12 + length]
+        (length,) = struct.unpack(">I", png[place : place + 4])
+        chunk = png[place : place + 12 + length]
         if len(chunk) != 12 + length or zlib.crc32(chunk[4:-4]) != struct.unpack(">I", chunk[-4:])[0]:
             break
         if chunk[4:8] in KEPT_CHUNKS:

@@ -31,7 +31,9 @@ def environment_files(recipe: Recipe) -> list[Path]:
         return pictures_in(recipe.light.environments, ENVIRONMENT_SUFFIXES, "light.environments")
     folder = bpy.utils.system_resource("DATAFILES", path="studiolights/world")
     if not folder:
-        raise SynGenError("This Blender has no studio lights of its own.", "Set light.environments to a folder of .hdr or .exr files.")
+        raise SynGenError(
+            "This Blender has no studio lights of its own.", "Set light.environments to a folder of .hdr or .exr files."
+        )
     return pictures_in(folder, ENVIRONMENT_SUFFIXES, "light.environments")
 
 
@@ -49,12 +51,15 @@ def pictures_in(folder: str, suffixes: set[str], key: str) -> list[Path]:
         raise SynGenError(f"{key} = {folder!r} is no folder.", "Name an existing folder.")
     found = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes)
     if not found:
-        raise SynGenError(f"{key} = {folder!r} holds no picture ({', '.join(sorted(suffixes))}).", "Name another folder.")
+        raise SynGenError(
+            f"{key} = {folder!r} holds no picture ({', '.join(sorted(suffixes))}).", "Name another folder."
+        )
     return found
 
 
 def is_rendered(obj: bpy.types.Object, layer: bpy.types.ViewLayer) -> bool:
     """Whether renders of this view layer show the object."""
+
     def shown(collection: bpy.types.LayerCollection) -> bool:
         if collection.exclude or collection.collection.hide_render:
             return False
@@ -73,17 +78,29 @@ def target_facts(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, count: i
     radius = max((c - center).length for c in corners)
     if radius < 1e-6:
         raise SynGenError(f"The target {obj.name!r} has no size.", "Check its scale and its modifiers.")
-    return TargetFacts(name=obj.name, center=tuple(center), radius=radius, level=float(obj.get(LEVEL, 0.0)),
-                       variants=count, corners=tuple(tuple(c) for c in corners))
+    return TargetFacts(
+        name=obj.name,
+        center=tuple(center),
+        radius=radius,
+        level=float(obj.get(LEVEL, 0.0)),
+        variants=count,
+        corners=tuple(tuple(c) for c in corners),
+    )
 
 
 def scene_facts(
-    recipe: Recipe, targets: list[bpy.types.Object], variant_counts: dict[str, int], depsgraph: bpy.types.Depsgraph,
-    environments: int, backgrounds: int,
+    recipe: Recipe,
+    targets: list[bpy.types.Object],
+    variant_counts: dict[str, int],
+    depsgraph: bpy.types.Depsgraph,
+    environments: int,
+    backgrounds: int,
 ) -> SceneFacts:
     """What sampling needs to know of the scene, as plain numbers."""
     facts = tuple(target_facts(obj, depsgraph, variant_counts.get(obj.name, 0)) for obj in targets)
-    return SceneFacts(targets=facts, environments=environments, backgrounds=backgrounds, up=variants.UPS[recipe.wear.up])
+    return SceneFacts(
+        targets=facts, environments=environments, backgrounds=backgrounds, up=variants.UPS[recipe.wear.up]
+    )
 
 
 @dataclass
@@ -102,13 +119,22 @@ class Rig:
     images: dict[Path, bpy.types.Image] = field(default_factory=dict)
 
     @classmethod
-    def build(cls, scene: bpy.types.Scene, recipe: Recipe, environments: list[Path], backgrounds: list[Path], borrowed: Borrowed) -> "Rig":
+    def build(
+        cls,
+        scene: bpy.types.Scene,
+        recipe: Recipe,
+        environments: list[Path],
+        backgrounds: list[Path],
+        borrowed: Borrowed,
+    ) -> "Rig":
         """Put the rig into the scene, through borrowed, for the parts that the recipe draws."""
         collection = borrowed.new(bpy.data.collections, bpy.data.collections.new(RIG))
         scene.collection.children.link(collection)
         rig = cls(scene, environments, backgrounds, borrowed, collection)
         if recipe.camera.randomize:
-            rig.camera = rig._object(f"{RIG} camera", borrowed.new(bpy.data.cameras, bpy.data.cameras.new(f"{RIG} camera")))
+            rig.camera = rig._object(
+                f"{RIG} camera", borrowed.new(bpy.data.cameras, bpy.data.cameras.new(f"{RIG} camera"))
+            )
             borrowed.set(scene, "camera", rig.camera)
         if recipe.light.randomize:
             rig.sun = rig._light(f"{RIG} sun", "SUN")
@@ -150,7 +176,11 @@ class Rig:
         if draw.camera is not None and self.camera is not None:
             data = self.camera.data
             data.sensor_fit, data.sensor_width = "AUTO", draw.camera.sensor_mm
-            data.lens, data.clip_start, data.clip_end = draw.camera.focal_mm, draw.camera.clip_start_m, draw.camera.clip_end_m
+            data.lens, data.clip_start, data.clip_end = (
+                draw.camera.focal_mm,
+                draw.camera.clip_start_m,
+                draw.camera.clip_end_m,
+            )
             self.camera.matrix_world = Matrix(draw.camera.matrix_world)
         if draw.sun is not None and self.sun is not None:
             self.sun.data.energy, self.sun.data.angle = draw.sun.strength, draw.sun.angle_rad
@@ -162,7 +192,9 @@ class Rig:
                 area = draw.areas[number]
                 lamp.data.energy, lamp.data.size, lamp.data.color = area.power_w, area.size_m, area.color_linear
                 way = Vector(area.target) - Vector(area.location)
-                lamp.matrix_world = Matrix.Translation(area.location) @ way.to_track_quat("-Z", "Y").to_matrix().to_4x4()
+                lamp.matrix_world = (
+                    Matrix.Translation(area.location) @ way.to_track_quat("-Z", "Y").to_matrix().to_4x4()
+                )
         if self.world is not None:
             self._show_world(draw)
 
@@ -175,7 +207,7 @@ class Rig:
         background = draw.background
         if background is not None and background.kind == "color":
             nodes[f"{RIG} backdrop"].inputs["Color"].default_value = (*background.color_linear, 1.0)
-        elif background is not None and background.kind == "images":
+        elif background is not None and background.image is not None:
             nodes[f"{RIG} picture"].image = self.image(self.backgrounds[background.image], False)
         self.world.update_tag()
 
@@ -203,7 +235,11 @@ def _build_world(before: bpy.types.World | None, recipe: Recipe) -> bpy.types.Wo
     seen = node("ShaderNodeMath", "seen", -100, 900)
     seen.operation = "MULTIPLY"
     links.new(node("ShaderNodeLightPath", "path", -300, 900).outputs["Is Camera Ray"], seen.inputs[1])
-    output = tree.get_output_node("ALL") or tree.get_output_node("CYCLES") or node("ShaderNodeOutputWorld", "output", 300, 700)
+    output = (
+        tree.get_output_node("ALL")
+        or tree.get_output_node("CYCLES")
+        or node("ShaderNodeOutputWorld", "output", 300, 700)
+    )
     own = output.inputs["Surface"].links[0].from_socket if output.inputs["Surface"].links else None
     light = own
     if recipe.light.randomize:

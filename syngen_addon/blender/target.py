@@ -1,4 +1,4 @@
-"""What SynGen finds on an object: slots, Principled shaders, base textures, UV maps. Reads, never changes. Imports bpy, numpy."""
+"""What SynGen finds on an object: slots, shaders, base textures, UV maps. Reads, never changes. Imports bpy, numpy."""
 
 import re
 from collections import deque
@@ -45,7 +45,9 @@ def check_object(obj: bpy.types.Object | None) -> bpy.types.Object:
     if not obj.data.polygons:
         raise SynGenError(f"The mesh of {obj.name!r} has no faces.", "Select an object with a surface.")
     if obj.library is not None:
-        raise SynGenError(f"{obj.name!r} is linked from another file.", "Make a library override or make it local first.")
+        raise SynGenError(
+            f"{obj.name!r} is linked from another file.", "Make a library override or make it local first."
+        )
     return obj
 
 
@@ -77,19 +79,27 @@ def _slot(obj: bpy.types.Object, index: int, material: bpy.types.Material | None
         raise SynGenError(f"Slot {index + 1} of {obj.name!r} is empty.", "Give it a material.")
     principled = _principled(material)
     if principled is None:
-        raise SynGenError(f"The material {material.name!r} has no Principled BSDF.", "SynGen ages Principled materials.")
+        raise SynGenError(
+            f"The material {material.name!r} has no Principled BSDF.", "SynGen ages Principled materials."
+        )
     texture = _base_texture(principled)
     if texture is None:
-        raise SynGenError(f"The material {material.name!r} has no base texture.",
-                          "Plug an Image Texture into Base Color (or bake one).")
+        raise SynGenError(
+            f"The material {material.name!r} has no base texture.",
+            "Plug an Image Texture into Base Color (or bake one).",
+        )
     image = texture.image
     if image.source == "FILE" and not image.has_data and not image.packed_file and not image.size[0]:
         path = bpy.path.abspath(image.filepath, library=image.library)
-        raise SynGenError(f"The image file of the base texture {image.name!r} is missing: {path}.",
-                          "Restore the file or choose another image (File > External Data > Find Missing Files).")
+        raise SynGenError(
+            f"The image file of the base texture {image.name!r} is missing: {path}.",
+            "Restore the file or choose another image (File > External Data > Find Missing Files).",
+        )
     if texture.projection != "FLAT":
-        raise SynGenError(f"The base texture {image.name!r} is projected ({texture.projection.lower()}), not laid out by UVs.",
-                          "Unwrap the object and use flat projection.")
+        raise SynGenError(
+            f"The base texture {image.name!r} is projected ({texture.projection.lower()}), not laid out by UVs.",
+            "Unwrap the object and use flat projection.",
+        )
     layer, mapping = _uv_source(obj, texture)
     return Slot(index, material, principled, texture, layer, mapping)
 
@@ -143,17 +153,23 @@ def _uv_source(obj: bpy.types.Object, texture: bpy.types.ShaderNode) -> tuple[st
         elif node.type == "UVMAP":
             name = node.uv_map or active
             if layers and name not in layers:
-                raise SynGenError(f"The base texture {texture.image.name!r} reads the UV map {name!r}, which {obj.name!r} lacks.",
-                                  "Choose an existing UV map in the UV Map node.")
+                raise SynGenError(
+                    f"The base texture {texture.image.name!r} reads the UV map {name!r}, which {obj.name!r} lacks.",
+                    "Choose an existing UV map in the UV Map node.",
+                )
             return name, mapping
         elif node.type == "TEX_COORD" and link.from_socket.name == "UV":
             return active, mapping
-        elif node.type == "MAPPING" and not any(node.inputs[n].links for n in ("Location", "Rotation", "Scale") if n in node.inputs):
+        elif node.type == "MAPPING" and not any(
+            node.inputs[n].links for n in ("Location", "Rotation", "Scale") if n in node.inputs
+        ):
             mapping = mapping @ _mapping_matrix(node)
             socket = node.inputs["Vector"]
         else:
-            raise SynGenError(f"The base texture {texture.image.name!r} is not laid out by a UV map ({node.name}).",
-                              "Feed the Image Texture from a UV map.")
+            raise SynGenError(
+                f"The base texture {texture.image.name!r} is not laid out by a UV map ({node.name}).",
+                "Feed the Image Texture from a UV map.",
+            )
     return active, mapping
 
 

@@ -9,7 +9,7 @@ from .surface import interpolate, of_slot
 
 
 def vertex_map(mesh: MeshArrays, slot: int, width: int, height: int, values: Array) -> Array:
-    """H x W float32 of V values at the vertices, for one slot's UV layout; outside the islands the nearest texel's value."""
+    """H x W float32 of V values at the vertices, in one slot's UV layout; outside the islands the nearest texel's."""
     own = of_slot(mesh, slot)
     raster = rasterize(own.uvs, np.ones(len(own.triangles), np.float32), width, height)
     covered = raster.triangle >= 0
