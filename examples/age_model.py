@@ -70,12 +70,12 @@ def add_stage(meshes: list[bpy.types.Object], azimuth: float, elevation: float, 
     way = Vector(
         (math.sin(azimuth) * math.cos(elevation), -math.cos(azimuth) * math.cos(elevation), math.sin(elevation))
     )
-    camera.location = center + way * radius / math.sin(math.atan(18 / 60)) * 0.98
+    camera.location = center + way * radius / math.sin(math.atan(18 / 60)) * 0.86
     camera.rotation_euler = (-way).to_track_quat("-Z", "Y").to_euler()
     scene.collection.objects.link(camera)
     scene.camera = camera
     sun = bpy.data.objects.new("Sun", bpy.data.lights.new("Sun", "SUN"))
-    sun.data.energy, sun.data.angle = 2.5, math.radians(3)
+    sun.data.energy, sun.data.angle = 4.5, math.radians(3)
     sun.rotation_euler = (math.radians(48), 0, azimuth + math.radians(40))
     scene.collection.objects.link(sun)
     world = bpy.data.worlds.new("Sky")
@@ -85,7 +85,7 @@ def add_stage(meshes: list[bpy.types.Object], azimuth: float, elevation: float, 
     sky = nodes.new("ShaderNodeTexEnvironment")
     sky.image = bpy.data.images.load(str(environment))
     background = next(n for n in nodes if n.type == "BACKGROUND")
-    background.inputs["Strength"].default_value = 0.7
+    background.inputs["Strength"].default_value = 1.0
     world.node_tree.links.new(sky.outputs["Color"], background.inputs["Color"])
     scene.world = world
 
