@@ -1,0 +1,224 @@
+"""The recipe: what is written is read back, and every bad value is refused by name."""
+
+import dataclasses
+import math
+import tomllib
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+import tomli_w
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from syngen_addon import recipe as recipes
+from syngen_addon.errors import SynGenError
+from syngen_addon.recipe import Recipe, dumps, from_dict, load, loads, to_dict
+
+ROOT = Path(__file__).resolve().parents[2]
+KEYS = [(section, field) for section, kind in recipes.sections().items() for field in dataclasses.fields(kind)]
+IDS = [f"{section}.{field.name}" for section, field in KEYS]
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20)
+
+
+def hint_of(section: str, name: str) -> Any:
+    return get_type_hints(recipes.sections()[section])[name]
+
+
+def numbers(field: "dataclasses.Field[Any]", whole: bool) -> st.SearchStrategy[Any]:
+    low, high = (None if math.isinf(field.metadata[k]) else field.metadata[k] for k in ("low", "high"))
+    if whole:
+        return st.integers(low, high)
+    return st.floats(low, high, allow_nan=False, allow_infinity=False)
+
+
+def values(section: str, field: "dataclasses.Field[Any]") -> st.SearchStrategy[Any]:
+    """Every value that a key takes."""
+    hint, meta = hint_of(section, field.name), field.metadata
+    if (section, field.name) == ("wear", "onset"):
+        names = [f.name for f in dataclasses.fields(recipes.Onset)]
+        return st.dictionaries(st.sampled_from(names), st.floats(0.01, 1), max_size=3)
+    if (section, field.name) == ("export", "split"):
+        return st.integers(0, 100).flatmap(lambda a: st.integers(0, 100 - a).map(lambda b: (a / 100, b / 100, 1 - a / 100 - b / 100))
+                                           ).filter(lambda s: min(s) >= 0)
+    if hint is bool:
+        return st.booleans()
+    if hint in (int, float):
+        return numbers(field, hint is int)
+    if hint is str:
+        if field.name == "kind" and section == "background":
+            return st.sampled_from(["environment", "color"])  # "images" needs a folder too
+        return st.sampled_from(meta["choices"]) if meta["choices"] else TEXT
+    if hint == dict[str, str]:
+        return st.dictionaries(TEXT, TEXT, max_size=3)
+    if hint == recipes.Names:
+        return st.lists(st.sampled_from(meta["choices"]) if meta["choices"] else TEXT, max_size=4).map(tuple)
+    each = numbers(field, hint == tuple[int, int])
+    if meta["length"]:
+        return st.tuples(*[each] * meta["length"])
+    return st.tuples(each, each).map(lambda p: (min(p), max(p)))
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
+    """A recipe file of some keys, in any order."""
+    chosen = draw(st.lists(st.sampled_from(range(len(KEYS))), unique=True, max_size=12))
+    document: dict[str, dict[str, Any]] = {}
+    for number in chosen:
+        section, field = KEYS[number]
+        document.setdefault(section, {})[field.name] = draw(values(section, field))
+    return document
+
+
+@settings(deadline=None, max_examples=200)
+@given(documents())
+def test_what_is_written_is_read_back(document: dict[str, dict[str, Any]]) -> None:
+    recipe = from_dict(document)
+    assert loads(dumps(recipe)) == recipe
+    assert from_dict(to_dict(recipe)) == recipe
+    assert dumps(loads(dumps(recipe))) == dumps(recipe)
+    for section, given_values in document.items():
+        for name, value in given_values.items():
+            assert getattr(getattr(recipe, section), name) == value
+
+
+def test_every_key_is_written_out() -> None:
+    written = tomllib.loads(dumps(Recipe()))
+    assert {f"{s}.{k}" for s, table in written.items() for k in table} == set(IDS)
+    assert loads("") == Recipe() == loads(dumps(Recipe()))
+
+
+def test_a_recipe_cannot_be_changed_by_accident() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Recipe().render.width = 3  # type: ignore[misc]
+    table = {"a": "b"}
+    recipe = from_dict({"targets": {"classes": table}})
+    table["a"] = "c"
+    assert recipe.targets.classes == {"a": "b"}
+    assert Recipe().targets.classes is not Recipe().targets.classes
+
+
+@pytest.mark.parametrize(("section", "field"), KEYS, ids=IDS)
+def test_every_key_says_what_it_is(section: str, field: "dataclasses.Field[Any]") -> None:
+    meta = field.metadata
+    assert meta["doc"][0].isupper() and meta["doc"].endswith(".")
+    assert recipes.describe(hint_of(section, field.name), field)
+    numeric = hint_of(section, field.name) in (int, float, recipes.Range, tuple[int, int], tuple[float, float, float])
+    assert not numeric or (math.isfinite(meta["low"]) and math.isfinite(meta["high"])), "a number without bounds"
+    recipes.check("x", hint_of(section, field.name), field, to_dict(Recipe())[section][field.name])
+
+
+def bad_values(section: str, field: "dataclasses.Field[Any]") -> list[Any]:
+    hint, meta = hint_of(section, field.name), field.metadata
+    if hint is bool:
+        return [0, 1, "true", None, []]
+    if hint in (int, float):
+        out = [meta["low"] - 1, meta["high"] + 1]
+        return [*out, math.nan, math.inf, True, "1", None, [1], *([1.5] if hint is int else [])]
+    if hint is str:
+        return [1, True, None, ["a"], "nul\0", *(["", "nonsense"] if meta["choices"] else [])]
+    if hint == dict[str, str]:
+        return [1, "a", ["a"], {"a": 1}, None]
+    if hint == dict[str, float]:
+        return [1, "a", {"edge": "a"}, {"edge": True}, {"edge": math.nan}, {"edge": 1.5}, None]
+    if hint == recipes.Names:
+        return ["a", 1, [1], {"a": "b"}, None, *([["nonsense"]] if meta["choices"] else [])]
+    good = list(to_dict(Recipe())[section][field.name])
+    wrong = [[meta["low"] - 1, *good[1:]], [*good[:-1], meta["high"] + 1], ["a", *good[1:]], [True, *good[1:]], good[:-1],
+             [*good, good[0]], good[0], "a", None, [math.nan, *good[1:]], {}]
+    if meta["length"] is None:
+        wrong.append([meta["high"], meta["low"]])
+    if hint == tuple[int, int]:
+        wrong.append([0.5, 1])
+    return wrong
+
+
+@pytest.mark.parametrize(("section", "field"), KEYS, ids=IDS)
+def test_every_bad_value_is_refused_by_name(section: str, field: "dataclasses.Field[Any]") -> None:
+    for value in bad_values(section, field):
+        with pytest.raises(SynGenError) as caught:
+            from_dict({section: {field.name: value}}, "job.toml")
+        error = caught.value
+        assert error.message.startswith("job.toml: ") and f"{section}.{field.name}" in error.message, value
+        assert error.hint
+
+
+def test_whole_numbers_are_taken_for_numbers() -> None:
+    recipe = loads("[render]\nexposure_ev = 1\n[camera]\nfocal_mm = [30, 40.5]\n")
+    assert recipe.render.exposure_ev == 1.0 and isinstance(recipe.render.exposure_ev, float)
+    assert recipe.camera.focal_mm == (30.0, 40.5)
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("[camera]\nfocal = 3", "unknown key camera.focal. Did you mean focal_mm?"),
+    ("[camera]\nzzz = 3", "unknown key camera.zzz. Known are: randomize, distance"),
+    ("[camra]\n", "unknown section [camra]. Did you mean camera?"),
+    ("render = 3", "render must be a section ([render]), not 3."),
+    ("[wear.onset]\nedges = 1", "unknown key wear.onset.edges. Did you mean edge?"),
+    ("[wear.onset]\nedge = 2", "wear.onset.edge = 2"),
+    ("[wear.onset]\nscale_m = 0", "wear.onset.scale_m = 0"),
+    ("[export]\nsplit = [0.8, 0.1, 0.2]", "export.split = [0.8, 0.1, 0.2] does not sum to 1."),
+    ("[background]\nkind = 'images'", "needs background.folder"),
+    ("[camera", "recipe is not valid TOML"),
+    ("[a]\n[a]\n", "recipe is not valid TOML"),
+])
+def test_mistakes_are_named(text: str, words: str) -> None:
+    with pytest.raises(SynGenError) as caught:
+        loads(text)
+    assert words in str(caught.value)
+
+
+def test_pictures_behind_need_no_folder_where_they_are_not_drawn() -> None:
+    assert loads("[background]\nkind = 'images'\nrandomize = false").background.folder == ""
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=10))
+def test_any_document_is_read_or_refused(value: Any) -> None:
+    """Whatever a file holds: a recipe, or an error a person can read; never anything else."""
+    for document in (value if isinstance(value, dict) else {"camera": value}, {"render": {"width": value}}, {"wear": {"onset": value}}):
+        try:
+            assert isinstance(from_dict(document), Recipe)
+        except SynGenError as error:
+            assert error.message
+
+
+def test_files(tmp_path: Path) -> None:
+    path = tmp_path / "job.toml"
+    with pytest.raises(SynGenError, match=r"job\.toml does not exist"):
+        load(path)
+    with pytest.raises(SynGenError, match="cannot be read"):
+        load(tmp_path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(SynGenError, match="cannot be read"):
+        load(path)
+    path.write_text(tomli_w.dumps({"render": {"width": 77}}))
+    assert load(path).render.width == 77
+
+
+def test_onset_overrides_reach_the_kind() -> None:
+    from syngen_addon.kinds import KINDS
+
+    kind = KINDS["heavy_rust"]
+    changed = recipes.onset_of(kind, loads("[wear.onset]\nedge = 0.123"))
+    assert changed == dataclasses.replace(kind.onset, edge=0.123)
+    assert recipes.onset_of(kind, Recipe()) == kind.onset
+
+
+def test_the_reference_names_every_key_once() -> None:
+    text = recipes.reference()
+    for section, field in KEYS:
+        part = text.split(f"## [{section}]\n")[1].split("\n## ")[0]
+        assert part.count(f"\n| `{field.name}` |") == 1
+    assert text.endswith("\n") and "\n\n\n" not in text
+
+
+@pytest.mark.skipif(not (ROOT / "docs" / "recipe.md").is_file(), reason="docs/recipe.md is not written yet")
+def test_the_reference_is_up_to_date() -> None:
+    assert (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8") == recipes.reference(), "run `make docs`"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.toml")), ids=lambda p: p.name)
+def test_the_examples_are_recipes(path: Path) -> None:
+    load(path)
