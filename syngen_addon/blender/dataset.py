@@ -380,7 +380,7 @@ class Frames:
             node = material.group_of(slot.material)
             if node is None:
                 continue
-            if slot.material.users > 1 and self._is_shared(obj, slot.material):
+            if self._is_shared(obj, slot.material):
                 before, link = slot.material, slot.link
                 copy = before.copy()
                 material.group_of(copy).node_tree = material.group_of(copy).node_tree.copy()

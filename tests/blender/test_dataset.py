@@ -262,3 +262,164 @@ def test_a_job_that_is_cancelled_leaves_the_scene_as_it_was(addon, busy: Path, a
         if "images" in path.parts:
             number = int(path.stem)
             assert h.record(out, number)["frame"] == number
+
+
+# --- what is labelled, and as what -----------------------------------------------------------------------------------
+
+
+def patches(size: int = 256) -> np.ndarray:
+    """An onset with two square patches that wear at once, an eighth of the side from each other; the rest never does."""
+    onset = np.full((size, size), 0.99, np.float32)
+    eighth = size // 8
+    onset[eighth : 3 * eighth, eighth : 3 * eighth] = 0.0
+    onset[eighth : 3 * eighth, 4 * eighth : 6 * eighth] = 0.0
+    onset[6 * eighth : 7 * eighth, 6 * eighth : 7 * eighth] = 0.0
+    return onset
+
+
+@pytest.fixture
+def patched(addon, empty_scene, tmp_path: Path) -> Path:
+    """A sheet that fills the picture: patches of 16 x 16 pixels 8 apart, and one of 8 x 8."""
+    sheet = h.plane("Sheet", (-32, -32), (32, 32), 0, h.material("Paint", h.painted("Base")))
+    addon("blender.ageing").apply_variant(sheet, h.handmade(addon, tmp_path / "gallery" / "heavy_rust-0000-aa", patches()), level=0.5)
+    h.light()
+    h.camera_above()
+    h.save(tmp_path / "scene.blend")
+    return tmp_path
+
+
+PATCHES = ([8, 8, 16, 16], [32, 8, 16, 16], [48, 48, 8, 8])
+
+
+@pytest.mark.versions
+@pytest.mark.parametrize(("labels", "boxes"), [
+    ({"region_merge_pixels": 0, "region_min_pixels": 1}, PATCHES),
+    ({"region_merge_pixels": 0, "region_min_pixels": 100}, PATCHES[:2]),
+    ({"region_merge_pixels": 10, "region_min_pixels": 100}, ([8, 8, 40, 16],)),
+], ids=["each", "the large", "merged"])
+def test_worn_regions_are_the_objects_to_detect(addon, patched: Path, labels: dict[str, Any], boxes: Any) -> None:
+    dataset = addon("blender.dataset")
+    settings = h.recipe(addon, h.STILL, {"labels": {**labels, "objects": "regions"}, "wear": {"softness": 0.001},
+                                         "render": {"samples": 64}, "export": {"split": [1.0, 0.0, 0.0]}})
+    dataset.run(dataset.Job(settings, patched / "out", 1))
+    coco = json.loads((patched / "out/annotations/instances_train.json").read_text())
+    found = [a["bbox"] for a in coco["annotations"]]
+    assert len(found) == len(boxes)
+    for box, expected in zip(sorted(found), sorted(boxes), strict=True):
+        assert np.abs(np.array(box) - expected).max() <= 1, found  # the edge itself is a pixel's matter of taste
+    yolo = (patched / "out/labels/0000/00000000.txt").read_text().splitlines()
+    assert len(yolo) == len(boxes)
+
+
+@pytest.mark.versions
+@pytest.mark.parametrize(("labels", "targets", "categories", "found"), [
+    ({"class_from": "wear"}, {}, ["default", "streaks", "complete"], {"complete": 1, "streaks": 1}),
+    ({"class_from": "kind"}, {}, ["heavy_rust", "rust_streaks"], {"heavy_rust": 2, "rust_streaks": 1}),
+    ({"class_from": "object"}, {}, ["Crate", "Valve"], {"Crate": 2, "Valve": 1}),
+    ({"class_from": "object"}, {"classes": {"Crate.*": "numbered", "Cra??": "plain"}}, ["Valve", "numbered", "plain"],
+     {"numbered": 1, "plain": 1, "Valve": 1}),
+    ({"class_from": "object"}, {"objects": ["Crate*"], "classes": {"*": "all"}}, ["all"], {"all": 2}),
+], ids=["wear", "kind", "object", "patterns", "some"])
+def test_classes_come_from_where_the_recipe_says(addon, empty_scene, tmp_path: Path, labels: dict[str, Any], targets: dict[str, Any],
+                                                 categories: list[str], found: dict[str, int]) -> None:
+    ageing = addon("blender.ageing")
+    for number, (name, kind, level) in enumerate((("Crate", "heavy_rust", 0.9), ("Crate.001", "heavy_rust", 0.01),
+                                                  ("Thing", "rust_streaks", 0.4))):
+        obj = h.plane(name, (-30 + 20 * number, -5), (-20 + 20 * number, 5), 0, h.material(f"M{number}", h.painted(f"I{number}")))
+        ageing.apply_variant(obj, h.handmade(addon, tmp_path / name / f"{kind}-0000-aa", h.ramp(), kind=kind), level=level)
+    bpy.data.objects["Thing"]["syngen_class"] = "Valve"
+    h.camera_above()
+    h.save(tmp_path / "scene.blend")
+    dataset = addon("blender.dataset")
+    settings = h.recipe(addon, h.STILL, {"labels": labels, "targets": targets, "export": {"split": [1.0, 0.0, 0.0]}})
+    dataset.run(dataset.Job(settings, tmp_path / "out", 1))
+    coco = json.loads((tmp_path / "out/annotations/instances_train.json").read_text())
+    names = {c["id"]: c["name"] for c in coco["categories"]}
+    assert [names[i] for i in sorted(names)] == categories
+    counts: dict[str, int] = {}
+    for annotation in coco["annotations"]:
+        counts[names[annotation["category_id"]]] = counts.get(names[annotation["category_id"]], 0) + 1
+    assert counts == found
+    assert [line.split()[0] for line in (tmp_path / "out/labels/0000/00000000.txt").read_text().splitlines()]
+
+
+@pytest.mark.versions
+@pytest.mark.usefixtures("real_variants")
+def test_objects_without_wear_are_aged_for_the_job(addon, empty_scene, tmp_path: Path) -> None:
+    """The real stages: one object has wear, one shares its paint, one has no UVs; afterwards all is as before."""
+    first, second = h.two_boxes()
+    settings = h.recipe(addon, {"targets": {"objects": ["Crate *"]}, "labels": {"class_from": "object"}, "render": {"samples": 8}})
+    h.age(addon, first, tmp_path / "gallery", settings)
+    h.box("Crate C", (0, 2, 0), (1, 3, 1), first.data.materials[0])
+    second.data.uv_layers.remove(second.data.uv_layers[0])
+    h.save(tmp_path / "scene.blend")
+    before = h.snapshot()
+    dataset = addon("blender.dataset")
+    told: list[Any] = []
+    summary = dataset.run(dataset.Job(settings, tmp_path / "out", 3), report=told.append)
+    assert h.changes(before, h.snapshot()) == []
+    assert summary.complete and summary.rendered == 3
+    assert any(p.what.startswith("Crate B (2 of 3): Wear texture 1 of 2") for p in told)
+    assert [p.done for p in told if p.frame >= 0] == [1, 2, 3]
+    seen = {i["name"]: i for k in range(3) for i in h.record(tmp_path / "out", k)["instances"]}
+    assert seen.keys() == {"Crate A", "Crate B", "Crate C"}
+    assert all(i["wear_area"] > 0 for i in seen.values())
+    assert len(list((tmp_path / "out/variants").glob("*/*/variant.json"))) == 4
+    again = dataset.run(dataset.Job(settings, tmp_path / "again", 3))
+    assert again.complete
+    assert h.differing(h.files_of(tmp_path / "out"), h.files_of(tmp_path / "again")) == []
+
+
+def test_a_frame_with_too_small_a_target_is_drawn_again_by_rule(addon, empty_scene, tmp_path: Path) -> None:
+    """The record says how often; the camera alone differs from the first attempt; no other frame is touched by it."""
+    for obj in h.two_boxes():
+        h.age(addon, obj, tmp_path / "gallery", h.recipe(addon))
+    h.save(tmp_path / "scene.blend")
+    dataset = addon("blender.dataset")
+    records = {}
+    for least in (4, 700):
+        settings = h.recipe(addon, {"labels": {"min_pixels": least, "redraws": 12}, "camera": {"distance": [0.8, 5]}})
+        dataset.run(dataset.Job(settings, tmp_path / f"out{least}", 8, 1))
+        records[least] = [h.record(tmp_path / f"out{least}", k) for k in range(8)]
+    assert any(r["attempt"] > 0 for r in records[700])
+    for before, after in zip(records[4], records[700], strict=True):
+        if after["no_target"]:
+            continue
+        if after["attempt"] != before["attempt"]:
+            assert after["draw"]["camera"] != before["draw"]["camera"]
+        for part in ("sun", "areas", "environment", "levels", "variants", "exposure_ev"):
+            assert after["draw"][part] == before["draw"][part]
+        assert max(i["area"] for i in after["instances"]) >= 700
+
+
+def test_two_bodies_of_one_mesh_are_told_apart(addon, empty_scene, tmp_path: Path) -> None:
+    """Linked duplicates share mesh and material; each has its own index, level and variant."""
+    paint = h.material("Paint", h.painted("Base"))
+    first = h.plane("First", (-10, -10), (10, 10), 0, paint)
+    twin = bpy.data.objects.new("Twin", first.data)
+    bpy.context.scene.collection.objects.link(twin)
+    first.location.x, twin.location.x = -12, 12
+    bpy.context.view_layer.update()
+    made = h.age(addon, first, tmp_path / "gallery", h.recipe(addon))
+    addon("blender.ageing").apply_variant(twin, made[0])
+    h.camera_above()
+    h.light()
+    h.save(tmp_path / "scene.blend")
+    dataset = addon("blender.dataset")
+    still = {k: v for k, v in h.STILL.items() if k != "randomize"}
+    settings = h.recipe(addon, still, {"render": {"samples": 16}})
+    before = h.snapshot()
+    dataset.run(dataset.Job(settings, tmp_path / "out", 6, 2))
+    assert h.changes(before, h.snapshot()) == []
+    mixed = 0
+    for frame in range(6):
+        one, two = h.record(tmp_path / "out", frame)["instances"]
+        assert (one["bbox"], two["bbox"]) == ([10, 22, 20, 20], [34, 22, 20, 20])
+        picture = h.decode_png((tmp_path / f"out/images/0000/{frame:08d}.png").read_bytes()).astype(int)
+        for each, left in ((one, 10), (two, 34)):
+            assert each["wear_percent"] == pytest.approx(100 * each["level"], abs=3.5)
+            if each["level"] > 0.3:  # variant 0 is red, variant 1 blue: the worn left edge shows which it is
+                red, _, blue = picture[30:34, left + 1 : left + 4].mean((0, 1))
+                assert (red > blue) == (each["variant"] == 0), (frame, each["name"])
+        mixed += one["variant"] != two["variant"]
+    assert mixed
