@@ -17,13 +17,19 @@ from .names import ABOUT, LEVEL, PREVIEW
 from .scene import Rig, background_files, environment_files, scene_facts
 from .state import Borrowed
 
+OWN = "own"
+"""What marks a datablock that belongs to the preview and goes with it."""
+
 
 class _Noted(Borrowed):
-    """Borrowed for longer than a `with` block: notes plain data that end() can put back."""
+    """Borrowed for longer than a `with` block: what was before is noted on the datablock itself, for end() to put back.
+
+    So a note survives renaming, goes with what is deleted, and adds no user to the datablock.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.notes: list[dict[str, Any]] = []
+        self.notes: dict[Any, list[dict[str, Any]]] = {}
 
     def set(self, owner: Any, name: str, value: Any) -> None:
         before = getattr(owner, name)
@@ -31,21 +37,27 @@ class _Noted(Borrowed):
             return
         setattr(owner, name, value)
         block = owner.id_data
-        note = {"block": block, "path": "" if owner == block else owner.path_from_id(), "name": name}
+        note = {"path": "" if owner == block else owner.path_from_id(), "name": name}
         if before is not None:
             note["before"] = before
-        self.notes.append(note)
+        self.notes.setdefault(block, []).append(note)
 
     def set_key(self, owner: Any, name: str, value: Any) -> None:
-        note = {"block": owner, "key": name}
+        note = {"key": name}
         if name in owner:
             note["before"] = owner[name]
         owner[name] = value
-        self.notes.append(note)
+        self.notes.setdefault(owner, []).append(note)
 
     def new(self, collection: Any, block: Any) -> Any:
-        block[PREVIEW] = True
+        block[PREVIEW] = OWN
         return block
+
+    def write(self, scene: bpy.types.Scene, frame: int) -> None:
+        """Leave the notes in the file; the scene's say which frame is shown."""
+        for block, notes in self.notes.items():
+            block[PREVIEW] = {"notes": notes}
+        scene[PREVIEW] = {"frame": frame, "notes": self.notes.get(scene, [])}
 
 
 def begin(context: bpy.types.Context, recipe: Recipe, frame: int, seed: int) -> None:
@@ -73,7 +85,7 @@ def begin(context: bpy.types.Context, recipe: Recipe, frame: int, seed: int) -> 
                 borrowed.set_key(obj, LEVEL, get_level(obj))
                 set_level(obj, draw.levels[obj.name])
     finally:
-        scene[PREVIEW] = {"frame": frame, "notes": borrowed.notes}
+        borrowed.write(scene, frame)
     layer.update()
 
 
@@ -81,21 +93,24 @@ def end(scene: bpy.types.Scene) -> bool:
     """Put back what the preview changed; whether there was one."""
     if PREVIEW not in scene:
         return False
-    for note in reversed(list(scene[PREVIEW]["notes"])):
-        block = note.get("block")
-        if block is None:  # deleted meanwhile
-            continue
-        if "key" in note:
-            if "before" in note:
-                block[note["key"]] = note["before"]
-            elif note["key"] in block:
-                del block[note["key"]]
+    for block in [scene, *scene.objects]:
+        if PREVIEW in block and block[PREVIEW] != OWN:
+            for note in reversed(list(block[PREVIEW]["notes"])):
+                _put_back(block, note)
+            del block[PREVIEW]
             block.update_tag()
-            continue
-        owner = block.path_resolve(note["path"]) if note["path"] else block
-        setattr(owner, note["name"], note.get("before"))
     for blocks in (bpy.data.objects, bpy.data.cameras, bpy.data.lights, bpy.data.worlds, bpy.data.images, bpy.data.collections):
-        for block in [b for b in blocks if PREVIEW in b]:
+        for block in [b for b in blocks if b.get(PREVIEW) == OWN]:
             blocks.remove(block)
-    del scene[PREVIEW]
     return True
+
+
+def _put_back(block: bpy.types.ID, note: Any) -> None:
+    if "key" in note:
+        if "before" in note:
+            block[note["key"]] = note["before"]
+        elif note["key"] in block:
+            del block[note["key"]]
+        return
+    owner = block.path_resolve(note["path"]) if note["path"] else block
+    setattr(owner, note["name"], note.get("before"))
