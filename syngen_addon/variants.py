@@ -6,7 +6,7 @@ Imports the stages and the foundations, never bpy: it runs in a thread of the wi
                                  color-<slot>.png        aged colour, sRGB, in the base texture's layout
                                  surface-<slot>.png      16 bit: roughness, metallic, height
                                  onset-<slot>.png        16 bit: onset / 2 (so that NEVER = 2 fits)
-                                 thumbnail.png
+                                 thumbnail.png           the object itself, half worn
 A folder appears under its name only when it is complete, and its name says what went in: the same input is never
 computed twice, and two jobs that make the same variant make the same bytes.
 """
@@ -33,10 +33,12 @@ from .textures.procedural import wear_texture
 from .transfer.patch import transfer
 from .wear.mesh import MeshArrays, check_mesh
 from .wear.onset import onset_maps, surface_maps
+from .wear.portrait import Portrait, paint, pose
 
-VERSION = 1
+VERSION = 2
 """Part of a variant's name: raise it when the same input makes other pixels."""
 ONSET_RANGE = 2.0
+THUMBNAIL = 256
 MIN_ONSET_SIZE = 1024
 """A small base texture does not make a coarse front: the onset map is at least this large."""
 UPS = {"+X": (1, 0, 0), "-X": (-1, 0, 0), "+Y": (0, 1, 0), "-Y": (0, -1, 0), "+Z": (0, 0, 1), "-Z": (0, 0, -1)}
@@ -147,7 +149,7 @@ def make_variants(
         return [variant for variant in known if variant is not None]
     verdicts: list[Verdict] = []
     found: list[Variant] = []
-    surface_and_onset = None
+    places: _Places | None = None
     for number, (seed, folder) in enumerate(zip(seed_list, folders, strict=True)):
 
         def step(part: float, text: str, number: int = number) -> None:
@@ -166,35 +168,45 @@ def make_variants(
         if finished is not None:
             found.append(finished)
             continue
-        if surface_and_onset is None:
-            step(0.2, "Onset map")
-            surface_and_onset = _surface_and_onset(request)
-        step(0.4, f"Transfer {number + 1} of {len(folders)}")
-        found.append(_write_variant(request, folder, seed, wear, verdict, surface_and_onset, warnings))
+        step(0.2, f"Onset map {number + 1} of {len(folders)}")
+        if places is None:
+            places = _places(request)
+        onset = _onset(request, seed)
+        step(0.7, f"Transfer {number + 1} of {len(folders)}")
+        found.append(_write_variant(request, folder, seed, wear, verdict, places, onset, warnings))
     progress(1.0, "Done")
     return found
 
 
-_Surfaces = tuple[dict[int, images.SurfaceMaps], dict[int, Array]]
+@dataclass(frozen=True)
+class _Places:
+    """What all variants of an object share: where its texels lie, and how it looks from the front."""
+
+    surface: dict[int, images.SurfaceMaps]
+    portrait: Portrait
 
 
-def _surface_and_onset(request: Request) -> _Surfaces:
-    recipe = request.recipe
-    sizes = {slot.index: _onset_size(slot.base_srgb) for slot in request.slots}
-    protect = {slot.index: _fit(slot.protect, sizes[slot.index]) for slot in request.slots if slot.protect is not None}
-    onset = onset_maps(
-        request.mesh,
-        onset_of(request.kind, recipe),
-        sizes,
-        seeds.generator(recipe.wear.seed, f"onset/{request.name}"),
-        up=UPS[recipe.wear.up],
-        protect=protect,
-    )
+def _places(request: Request) -> _Places:
     surface = {
         slot.index: surface_maps(request.mesh, slot.index, slot.base_srgb.shape[1], slot.base_srgb.shape[0])
         for slot in request.slots
     }
-    return surface, onset
+    return _Places(surface, pose(request.mesh, THUMBNAIL, UPS[request.recipe.wear.up]))
+
+
+def _onset(request: Request, seed: int) -> dict[int, Array]:
+    """Slot -> onset map; each variant wears in places of its own."""
+    recipe = request.recipe
+    sizes = {slot.index: _onset_size(slot.base_srgb) for slot in request.slots}
+    protect = {slot.index: _fit(slot.protect, sizes[slot.index]) for slot in request.slots if slot.protect is not None}
+    return onset_maps(
+        request.mesh,
+        onset_of(request.kind, recipe),
+        sizes,
+        seeds.generator(recipe.wear.seed, f"onset/{request.name}/{seed}"),
+        up=UPS[recipe.wear.up],
+        protect=protect,
+    )
 
 
 def _onset_size(base: Array) -> tuple[int, int]:
@@ -215,15 +227,15 @@ def _write_variant(
     seed: int,
     wear: images.Maps,
     verdict: Verdict,
-    both: _Surfaces,
+    places: _Places,
+    onset: dict[int, Array],
     warnings: Sequence[str],
 ) -> Variant:
-    surface, onset = both
-    recipe = request.recipe
+    recipe, surface = request.recipe, places.surface
     work = part_of(folder)
     try:
         work.mkdir(parents=True, exist_ok=True)
-        first = None
+        half_worn = {}
         for slot in request.slots:
             aged = transfer(
                 slot.base_srgb,
@@ -241,11 +253,9 @@ def _write_variant(
                 work / f"surface-{slot.index}.png", np.dstack([aged.roughness, aged.metallic, aged.height]), 16
             )
             images.save_png(work / f"onset-{slot.index}.png", onset[slot.index] / ONSET_RANGE, 16)
-            first = aged if first is None else first
-        assert first is not None, "a request has at least one slot"
-        images.save_png(
-            work / "thumbnail.png", thumbnail(first.color_srgb, request.slots[0], onset[request.slots[0].index])
-        )
+            worn = _fit(onset[slot.index] < 0.5, (slot.base_srgb.shape[1], slot.base_srgb.shape[0]))
+            half_worn[slot.index] = np.where(worn[..., None], aged.color_srgb, slot.base_srgb)
+        images.save_png(work / "thumbnail.png", paint(places.portrait, half_worn))
         variant = Variant(
             folder,
             request.kind.name,
@@ -290,15 +300,6 @@ def _judge_aged(
         return before
     after = judge(aged, request.kind.look.colors_srgb, request.recipe.filters, (), tiles=False, where=where)
     return before if after.accepted else after
-
-
-def thumbnail(color_srgb: Array, slot: SlotInput, onset: Array, size: int = 256) -> Array:
-    """size x size picture of the texture half worn: what a click would give."""
-    side = min(color_srgb.shape[:2])
-    mask = _fit(onset < 0.5, (color_srgb.shape[1], color_srgb.shape[0]))[..., None]
-    picture = np.where(mask, color_srgb, slot.base_srgb)
-    top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
-    return images.resize(np.ascontiguousarray(picture[top : top + side, left : left + side]), size, size)
 
 
 def read_variant(folder: Path) -> Variant | None:
