@@ -48,8 +48,8 @@ def bounds(meshes: list[bpy.types.Object]) -> tuple[Vector, float, float]:
     return (low + high) / 2, (high - low).length / 2, low.z
 
 
-def add_stage(meshes: list[bpy.types.Object], azimuth: float, elevation: float, environment: Path) -> None:
-    """Ground, camera, sun and sky around the model."""
+def add_stage(meshes: list[bpy.types.Object], azimuth: float, elevation: float, fit: float, environment: Path) -> None:
+    """Ground, camera, sun and sky around the model. fit: distance, 1 where its bounding sphere just fits."""
     scene = bpy.context.scene
     center, radius, floor = bounds(meshes)
     ground = bpy.data.meshes.new("Ground")
@@ -70,7 +70,7 @@ def add_stage(meshes: list[bpy.types.Object], azimuth: float, elevation: float, 
     way = Vector(
         (math.sin(azimuth) * math.cos(elevation), -math.cos(azimuth) * math.cos(elevation), math.sin(elevation))
     )
-    camera.location = center + way * radius / math.sin(math.atan(18 / 60)) * 0.86
+    camera.location = center + way * radius / math.sin(math.atan(18 / 60)) * fit
     camera.rotation_euler = (-way).to_track_quat("-Z", "Y").to_euler()
     scene.collection.objects.link(camera)
     scene.camera = camera
@@ -131,6 +131,7 @@ def main() -> None:
     p.add_argument("--only", default="", help="only meshes whose name holds this")
     p.add_argument("--azimuth", type=float, default=30, help="degrees")
     p.add_argument("--elevation", type=float, default=18, help="degrees")
+    p.add_argument("--fit", type=float, default=0.86, help="camera distance; 1: the bounding sphere just fits")
     p.add_argument("--environment", type=Path, help="an environment map (default: Blender's courtyard)")
     p.add_argument("--size", type=int, default=512)
     p.add_argument("--samples", type=int, default=24)
@@ -152,6 +153,7 @@ def main() -> None:
         meshes,
         math.radians(a.azimuth),
         math.radians(a.elevation),
+        a.fit,
         (a.environment or folder / "courtyard.exr").resolve(),
     )
     bpy.ops.wm.save_as_mainfile(filepath=str(out / "scene.blend"))
@@ -164,7 +166,9 @@ def main() -> None:
         recipe = dataclasses.replace(
             recipe, labels=dataclasses.replace(recipe.labels, class_from="wear", min_pixels=50)
         )
-        dataset.run(dataset.Job(recipe, out / "dataset", a.frames, 7))
+        dataset.run(
+            dataset.Job(recipe, out / "dataset", a.frames, 7), report=lambda p: print(p.done, "of", p.total, p.what)
+        )
         print(overview(out / "dataset", out / "labels.png", columns=min(a.frames, 4)))
 
 
