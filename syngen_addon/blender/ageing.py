@@ -103,8 +103,9 @@ def apply_variant(
     if missing:
         raise SynGenError(f"The variant's file {missing[0]} is missing.", "Press Generate again.")
     kind = kind_named(variant.kind)
+    gallery = _stored_path(variant.folder.parent)
     for index in variant.slots:
-        material.own_material(obj, index)
+        material.own_material(obj, index, (gallery, variant.name))
     for slot in find(obj).slots:
         if slot.index in variant.slots:
             group = material.group_of(slot.material)
@@ -114,7 +115,7 @@ def apply_variant(
                 if not image.users:
                     bpy.data.images.remove(image)
     about = dict(obj.get(ABOUT, {}))
-    about.update(variant=variant.name, kind=variant.kind, gallery=_stored_path(variant.folder.parent))
+    about.update(variant=variant.name, kind=variant.kind, gallery=gallery)
     if UV_LAYER in obj.data.uv_layers and len(obj.data.uv_layers) == 1:
         about["uv_layer"] = UV_LAYER
     obj[ABOUT] = about

@@ -106,18 +106,19 @@ def take_out(material: bpy.types.Material) -> None:
                 bpy.data.images.remove(picture)
 
 
-def own_material(obj: bpy.types.Object, index: int) -> bpy.types.Material:
+def own_material(obj: bpy.types.Object, index: int, shown: tuple[str, str]) -> bpy.types.Material:
     """The slot's material, or a copy for this object alone where the group cannot be shared.
 
-    It cannot where the material comes from a library, or where another mesh already wears it: an onset map belongs to
-    one mesh. The copy is linked to the object, not to its mesh, and remembers what it stands for.
+    shown: gallery and name of the variant that the object is to show. A group cannot be shared where the material comes
+    from a library, or where another object wears it that has another mesh (an onset map belongs to one mesh) or shows
+    another variant. The copy is linked to the object, not to its mesh, and remembers what it stands for.
     """
     slot = obj.material_slots[index]
     material = slot.material
     worn_elsewhere = group_of(material) is not None and any(
-        other.data != obj.data and ABOUT in other and any(s.material == material for s in other.material_slots)
-        for other in bpy.data.objects
-        if other.type == "MESH"
+        other != obj and ABOUT in other and any(s.material == material for s in other.material_slots)
+        and (other.data != obj.data or (other[ABOUT]["gallery"], other[ABOUT]["variant"]) != shown)
+        for other in bpy.data.objects if other.type == "MESH"
     )
     if not worn_elsewhere and material.library is None:
         return material

@@ -46,7 +46,7 @@ def background_files(recipe: Recipe) -> list[Path]:
 
 def pictures_in(folder: str, suffixes: set[str], key: str) -> list[Path]:
     """The files of a folder with one of these suffixes, by name. Raises SynGenError where there is none."""
-    path = Path(bpy.path.abspath(folder))
+    path = Path(bpy.path.abspath(folder)).expanduser().absolute()
     if not path.is_dir():
         raise SynGenError(f"{key} = {folder!r} is no folder.", "Name an existing folder.")
     found = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes)
@@ -166,6 +166,7 @@ class Rig:
                 raise SynGenError(f"The picture {path} cannot be loaded: {one_line(error)}", _REMOVE) from error
             if not image.size[0] or not image.size[1]:  # Blender loads it all the same, and renders it pink
                 raise SynGenError(f"The picture {path} cannot be loaded: it is no picture, or broken.", _REMOVE)
+            image.buffers_free()  # Cycles reads the file itself; a folder of large maps would fill the memory
             if not linear:
                 image.colorspace_settings.name = "sRGB"
             self.images[path] = image

@@ -377,6 +377,14 @@ def test_relative_folders_are_found_from_the_scene_file(case: Case) -> None:
     assert case.main() == 0
 
 
+def test_other_relative_folders_are_found_from_where_the_command_is_given(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    (case.place / "work" / "pictures").mkdir(parents=True)
+    cv2.imwrite(str(case.place / "work" / "pictures" / "a.png"), np.full((8, 8, 3), 99, np.uint8))
+    monkeypatch.chdir(case.place / "work")
+    case.write_recipe({"background": {"kind": "images", "folder": "pictures"}})
+    assert case.main() == 0
+
+
 @pytest.mark.parametrize("how", ["is a file", "inside a file"])
 def test_a_folder_that_cannot_be_written(case: Case, how: str) -> None:
     (case.place / "file").write_text("mine")

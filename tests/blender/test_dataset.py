@@ -423,3 +423,40 @@ def test_two_bodies_of_one_mesh_are_told_apart(addon, empty_scene, tmp_path: Pat
                 assert (red > blue) == (each["variant"] == 0), (frame, each["name"])
         mixed += one["variant"] != two["variant"]
     assert mixed
+
+
+@pytest.mark.versions
+@pytest.mark.parametrize("how", ["linked objects", "a linked collection", "a library override"])
+def test_aged_objects_from_another_file(addon, empty_scene, tmp_path: Path, how: str) -> None:
+    """They are rendered and labelled as they are in their own file, and stay as they were."""
+    dataset, settings = addon("blender.dataset"), h.recipe(addon, {"background": {"kind": "color"}})
+    collection = bpy.data.collections.new("Crates")
+    bpy.context.scene.collection.children.link(collection)
+    for obj in h.two_boxes():
+        h.age(addon, obj, tmp_path / "gallery", settings, level=0.4)
+        collection.objects.link(obj)
+        bpy.context.scene.collection.objects.unlink(obj)
+    bpy.data.objects.remove(bpy.data.objects["Floor"])
+    h.save(tmp_path / "library.blend")
+    dataset.run(dataset.Job(settings, tmp_path / "own", 3))
+    bpy.ops.wm.read_homefile(use_empty=True)
+    with bpy.data.libraries.load(str(tmp_path / "library.blend"), link=True) as (_, wanted):
+        if how == "linked objects":
+            wanted.objects = ["Crate A", "Crate B"]
+        else:
+            wanted.collections = ["Crates"]
+    if how == "linked objects":
+        for obj in wanted.objects:
+            bpy.context.scene.collection.objects.link(obj)
+    elif how == "a linked collection":
+        bpy.context.scene.collection.children.link(wanted.collections[0])
+    else:
+        wanted.collections[0].override_hierarchy_create(bpy.context.scene, bpy.context.view_layer)
+    h.save(tmp_path / "scene.blend")
+    before = h.snapshot()
+    dataset.run(dataset.Job(settings, tmp_path / "linked", 3))
+    assert h.changes(before, h.snapshot()) == []
+    for frame in range(3):
+        assert h.record(tmp_path / "own", frame)["instances"] == h.record(tmp_path / "linked", frame)["instances"] != []
+        pictures = [h.decode_png((tmp_path / f"{n}/images/0000/{frame:08d}.png").read_bytes()).astype(int) for n in ("own", "linked")]
+        assert np.abs(pictures[0] - pictures[1]).max() <= 2  # another scene, whose objects come in another order

@@ -158,6 +158,34 @@ def test_linked_duplicates_keep_their_wear_until_the_last_is_clean(addon, empty_
     assert h.changes(before, everything()) == []
 
 
+def test_a_linked_duplicate_that_shows_another_variant_gets_a_copy(addon, empty_scene, gallery: Path) -> None:
+    """Twins share the material as long as they show the same; a click on one is on that one."""
+    ageing, material = addon("blender.ageing"), addon("blender.material")
+    paint = h.material("Paint", h.painted("Base"))
+    first = h.box("First", (0, 0, 0), (1, 1, 1), paint)
+    twin = bpy.data.objects.new("Twin", first.data)
+    bpy.context.scene.collection.objects.link(twin)
+    bpy.context.view_layer.update()
+    before = everything()
+    made = h.age(addon, first, gallery, h.recipe(addon))
+
+    def shown(obj: bpy.types.Object) -> str:
+        group = material.group_of(obj.material_slots[0].material)
+        return Path(group.node_tree.nodes["color"].image.filepath).parent.name
+
+    ageing.apply_variant(twin, made[0])
+    assert first.material_slots[0].material == twin.material_slots[0].material == paint
+    ageing.apply_variant(twin, made[1])
+    assert (shown(first), shown(twin)) == (made[0].name, made[1].name)
+    assert first.material_slots[0].material == paint
+    ageing.apply_variant(first, made[1])
+    ageing.apply_variant(twin, made[0])
+    assert (shown(first), shown(twin)) == (made[1].name, made[0].name)
+    for obj in (first, twin):
+        ageing.remove(obj)
+    assert h.changes(before, everything()) == []
+
+
 # --- what it shows ---------------------------------------------------------------------------------------------------
 
 
