@@ -197,4 +197,5 @@ class _Signals:
 
     def __exit__(self, *error: object) -> None:
         for number, handler in self.before.items():
-            signal.signal(number, handler)
+            # None: a handler that Python did not install (Blender's own) and cannot install again.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
