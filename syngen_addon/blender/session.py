@@ -136,8 +136,9 @@ def redraw(views: bool = True) -> None:
                         region.tag_redraw()
 
 
-_views: dict[int, str] = {}
+_views: dict[int, dict[str, Any]] = {}
 """How each 3D view looked at the scene before the preview."""
+_LOOK = ("view_location", "view_rotation", "view_distance")
 
 
 def look_through_camera(context: bpy.types.Context) -> None:
@@ -145,7 +146,7 @@ def look_through_camera(context: bpy.types.Context) -> None:
     for space in _spaces(context.window.screen if context.window else None):
         view = space.region_3d
         if view is not None and view.view_perspective != "CAMERA":
-            _views[space.as_pointer()] = view.view_perspective
+            _views[space.as_pointer()] = {"perspective": view.view_perspective, **{n: _copied(getattr(view, n)) for n in _LOOK}}
             view.view_perspective = "CAMERA"
 
 
@@ -155,8 +156,14 @@ def look_as_before() -> None:
         for space in _spaces(window.screen):
             before = _views.get(space.as_pointer())
             if before is not None and space.region_3d.view_perspective == "CAMERA":
-                space.region_3d.view_perspective = before
+                space.region_3d.view_perspective = before["perspective"]
+                for name in _LOOK:
+                    setattr(space.region_3d, name, before[name])
     _views.clear()
+
+
+def _copied(value: Any) -> Any:
+    return value.copy() if hasattr(value, "copy") else value
 
 
 def _spaces(screen: bpy.types.Screen | None) -> list[bpy.types.SpaceView3D]:
