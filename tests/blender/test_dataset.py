@@ -459,4 +459,6 @@ def test_aged_objects_from_another_file(addon, empty_scene, tmp_path: Path, how:
     for frame in range(3):
         assert h.record(tmp_path / "own", frame)["instances"] == h.record(tmp_path / "linked", frame)["instances"] != []
         pictures = [h.decode_png((tmp_path / f"{n}/images/0000/{frame:08d}.png").read_bytes()).astype(int) for n in ("own", "linked")]
-        assert np.abs(pictures[0] - pictures[1]).max() <= 2  # another scene, whose objects come in another order
+        # Another scene, whose lights come in another order: a few samples fall otherwise.
+        distance = float(np.abs(pictures[0] - pictures[1]).mean())
+        assert distance < 0.5
