@@ -370,7 +370,12 @@ class Frames:
         worn_now = str(obj[ABOUT]["variant"])
         target.wears = next((i for i, v in enumerate(variants) if v.name == worn_now), -1)
         if recipe.randomize.variant and len(variants) > 1:
-            self._own_groups(target)
+            if obj.library is None:
+                self._own_groups(target)
+            else:  # Blender lets linked data refer to nothing local: its pictures cannot be swapped
+                target.variants = []
+                self.warnings.append(f"{obj.name}: it is linked from another file, so every frame shows the variant it wears; "
+                                     "a library override shows them all.")
         return target
 
     def _own_groups(self, target: _Target) -> None:
@@ -380,7 +385,7 @@ class Frames:
             node = material.group_of(slot.material)
             if node is None:
                 continue
-            if self._is_shared(obj, slot.material):
+            if slot.material.library is not None or self._is_shared(obj, slot.material):
                 before, link = slot.material, slot.link
                 copy = before.copy()
                 material.group_of(copy).node_tree = material.group_of(copy).node_tree.copy()
