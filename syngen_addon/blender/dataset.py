@@ -374,8 +374,10 @@ class Frames:
                 self._own_groups(target)
             else:  # Blender lets linked data refer to nothing local: its pictures cannot be swapped
                 target.variants = []
-                self.warnings.append(f"{obj.name}: it is linked from another file, so every frame shows the variant it wears; "
-                                     "a library override shows them all.")
+                self.warnings.append(
+                    f"{obj.name}: it is linked from another file, so every frame shows the variant it wears; "
+                    "a library override shows them all."
+                )
         return target
 
     def _own_groups(self, target: _Target) -> None:

@@ -116,9 +116,12 @@ def own_material(obj: bpy.types.Object, index: int, shown: tuple[str, str]) -> b
     slot = obj.material_slots[index]
     material = slot.material
     worn_elsewhere = group_of(material) is not None and any(
-        other != obj and ABOUT in other and any(s.material == material for s in other.material_slots)
+        other != obj
+        and ABOUT in other
+        and any(s.material == material for s in other.material_slots)
         and (other.data != obj.data or (other[ABOUT]["gallery"], other[ABOUT]["variant"]) != shown)
-        for other in bpy.data.objects if other.type == "MESH"
+        for other in bpy.data.objects
+        if other.type == "MESH"
     )
     if not worn_elsewhere and material.library is None:
         return material

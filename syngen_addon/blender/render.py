@@ -275,7 +275,10 @@ def render_frame(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, scratch: Pa
 
 
 def read_layers(path: Path, layer: str) -> Layers:
-    """The label layers of a multilayer EXR that Blender 4.5 or 5.x wrote (one part for all, or one a pass)."""
+    """The label layers of a multilayer EXR that Blender 4.5 or 5.x wrote (one part for all, or one a pass).
+
+    Raises SynGenError where they are not all there, RuntimeError where the file is no EXR.
+    """
     import OpenEXR
 
     channels: dict[str, np.ndarray] = {}
@@ -283,11 +286,17 @@ def read_layers(path: Path, layer: str) -> Layers:
         for part in file.parts:
             for name, channel in part.channels.items():
                 channels[name] = channel.pixels
-    index = next(
-        channels[f"{layer}.{name}.X"] for name in ("IndexOB", "Object Index") if f"{layer}.{name}.X" in channels
-    )
-    wear = next(channels[f"{layer}.{WEAR_AOV}.{c}"] for c in "XV" if f"{layer}.{WEAR_AOV}.{c}" in channels)
+    index = _first(channels, [f"{layer}.{name}.X" for name in ("IndexOB", "Object Index")])
+    wear = _first(channels, [f"{layer}.{WEAR_AOV}.{channel}" for channel in "XV"])
     return Layers(np.rint(index).astype(np.int32), np.ascontiguousarray(wear, np.float32))
+
+
+def _first(channels: dict[str, np.ndarray], names: list[str]) -> np.ndarray:
+    for name in names:
+        if name in channels:
+            return channels[name]
+    # A file that a full disk has cut short opens, and holds no channel.
+    raise SynGenError("Blender wrote a broken file of label layers.", "Check that the disk is not full.")
 
 
 def without_text(png: bytes) -> bytes:

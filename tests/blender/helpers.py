@@ -82,8 +82,14 @@ def material(name: str, image: bpy.types.Image | None) -> bpy.types.Material:
     return made
 
 
-def plane(name: str, low: Sequence[float], high: Sequence[float], z: float = 0.0,
-          surface: bpy.types.Material | None = None, uvs: bool = True) -> bpy.types.Object:
+def plane(
+    name: str,
+    low: Sequence[float],
+    high: Sequence[float],
+    z: float = 0.0,
+    surface: bpy.types.Material | None = None,
+    uvs: bool = True,
+) -> bpy.types.Object:
     """A rectangle facing +Z from low to high (x, y), whose UVs run over the whole texture."""
     (x0, y0), (x1, y1) = low, high
     mesh = bpy.data.meshes.new(name)
@@ -99,7 +105,9 @@ def plane(name: str, low: Sequence[float], high: Sequence[float], z: float = 0.0
     return obj
 
 
-def box(name: str, low: Sequence[float], high: Sequence[float], surface: bpy.types.Material | None = None) -> bpy.types.Object:
+def box(
+    name: str, low: Sequence[float], high: Sequence[float], surface: bpy.types.Material | None = None
+) -> bpy.types.Object:
     """A box between two corners, its six faces side by side in the texture."""
     x, y, z = zip(low, high, strict=True)
     corners = [(x[i & 1], y[i >> 1 & 1], z[i >> 2]) for i in range(8)]
@@ -144,8 +152,10 @@ def camera_above(pixels: int = 64, perspective: bool = False, height: float = 20
 
 def two_boxes() -> list[bpy.types.Object]:
     """Two crates a metre wide that share nothing, for jobs that draw everything."""
-    made = [box("Crate A", (0, 0, 0), (1, 1, 1), material("Paint A", painted("Base A", seed=1))),
-            box("Crate B", (1.6, 0.2, 0), (2.4, 1, 0.8), material("Paint B", painted("Base B", seed=2)))]
+    made = [
+        box("Crate A", (0, 0, 0), (1, 1, 1), material("Paint A", painted("Base A", seed=1))),
+        box("Crate B", (1.6, 0.2, 0), (2.4, 1, 0.8), material("Paint B", painted("Base B", seed=2))),
+    ]
     plane("Floor", (-4, -4), (6, 6), -0.01, material("Concrete", None))
     light()
     return made
@@ -159,19 +169,38 @@ def save(path: Path) -> Path:
 # --- wear ------------------------------------------------------------------------------------------------------------
 
 
-def handmade(addon: Addon, folder: Path, onset: np.ndarray, *, color: Sequence[float] = (0.5, 0.2, 0.05),
-             slots: Sequence[int] = (0,), kind: str = "heavy_rust", seed: int = 0, texel: int = 64) -> Any:
+def handmade(
+    addon: Addon,
+    folder: Path,
+    onset: np.ndarray,
+    *,
+    color: Sequence[float] = (0.5, 0.2, 0.05),
+    slots: Sequence[int] = (0,),
+    kind: str = "heavy_rust",
+    seed: int = 0,
+    texel: int = 64,
+) -> Any:
     """A variant made by hand: one colour, and this onset map (row 0 at the top, values 0 to 2)."""
     images, variants = addon("images"), addon("variants")
     folder.mkdir(parents=True, exist_ok=True)
     variant = variants.Variant(folder, kind, seed, tuple(slots), True, "", "Accepted.")
     for slot in slots:
-        images.save_png(variant.file("color", slot), np.broadcast_to(np.array(color, np.float32), (texel, texel, 3)).copy())
+        images.save_png(
+            variant.file("color", slot), np.broadcast_to(np.array(color, np.float32), (texel, texel, 3)).copy()
+        )
         surface = np.broadcast_to(np.array([0.9, 0.0, 0.5], np.float32), (texel, texel, 3)).copy()
         images.save_png(variant.file("surface", slot), surface, 16)
         images.save_png(variant.file("onset", slot), np.asarray(onset, np.float32) / variants.ONSET_RANGE, 16)
-    about = {"kind": kind, "seed": seed, "slots": list(slots), "accepted": True, "reason": "", "sentence": "Accepted.",
-             "scores": {}, "warnings": []}
+    about = {
+        "kind": kind,
+        "seed": seed,
+        "slots": list(slots),
+        "accepted": True,
+        "reason": "",
+        "sentence": "Accepted.",
+        "scores": {},
+        "warnings": [],
+    }
     (folder / "variant.json").write_text(json.dumps(about))
     return variant
 
@@ -181,8 +210,14 @@ def ramp(size: int = 256) -> np.ndarray:
     return np.tile((np.arange(size, dtype=np.float32) + 0.5) / size, (size, 1))
 
 
-def age(addon: Addon, obj: bpy.types.Object, gallery: Path, settings: Any, level: float | None = None,
-        kind: str = "heavy_rust") -> list[Any]:
+def age(
+    addon: Addon,
+    obj: bpy.types.Object,
+    gallery: Path,
+    settings: Any,
+    level: float | None = None,
+    kind: str = "heavy_rust",
+) -> list[Any]:
     """Make an object's variants and put the first onto it."""
     ageing, dataset = addon("blender.ageing"), addon("blender.dataset")
     made = dataset.make_variants(ageing.gather(obj, settings, ageing.kind_named(kind)), gallery)
@@ -190,7 +225,9 @@ def age(addon: Addon, obj: bpy.types.Object, gallery: Path, settings: Any, level
     return made
 
 
-def quick_variants(addon: Addon, request: Any, gallery: Path, *, progress: Any = None, should_stop: Any = None) -> list[Any]:
+def quick_variants(
+    addon: Addon, request: Any, gallery: Path, *, progress: Any = None, should_stop: Any = None
+) -> list[Any]:
     """In place of variants.make_variants, which takes seconds an object: a colour for each seed, and a ramp."""
     variants = addon("variants")
     made = []
@@ -200,16 +237,28 @@ def quick_variants(addon: Addon, request: Any, gallery: Path, *, progress: Any =
         if progress is not None:
             progress(number / request.recipe.texture.variants, "Wear texture")
         seed = request.recipe.texture.seed + number
-        folder = variants.object_folder(gallery, request.name) / f"{request.kind.name}-{seed:04d}-{variants.input_hash(request)}"
+        folder = (
+            variants.object_folder(gallery, request.name)
+            / f"{request.kind.name}-{seed:04d}-{variants.input_hash(request)}"
+        )
         color = (0.6, 0.2, 0.05) if number % 2 == 0 else (0.15, 0.3, 0.7)
-        made.append(handmade(addon, folder, ramp(), color=color, slots=[s.index for s in request.slots],
-                             kind=request.kind.name, seed=seed))
+        made.append(
+            handmade(
+                addon,
+                folder,
+                ramp(),
+                color=color,
+                slots=[s.index for s in request.slots],
+                kind=request.kind.name,
+                seed=seed,
+            )
+        )
     return made
 
 
 @pytest.fixture(autouse=True)
 def quick(addon, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Variants made by hand, for modules that import this fixture; `@pytest.mark.usefixtures("real_variants")` undoes it."""
+    """Variants made by hand, for modules that import this fixture; `usefixtures("real_variants")` undoes it."""
     if "real_variants" not in request.fixturenames:
         monkeypatch.setattr(addon("blender.dataset"), "make_variants", partial(quick_variants, addon))
 
@@ -243,8 +292,11 @@ def record(out: Path, frame: int = 0) -> dict[str, Any]:
 
 def files_of(out: Path, leave_out: Sequence[str] = ("log-",)) -> dict[str, bytes]:
     """Every file of a job's folder but its logs, by name."""
-    return {str(p.relative_to(out)): p.read_bytes() for p in sorted(out.rglob("*"))
-            if p.is_file() and not p.name.startswith(tuple(leave_out))}
+    return {
+        str(p.relative_to(out)): p.read_bytes()
+        for p in sorted(out.rglob("*"))
+        if p.is_file() and not p.name.startswith(tuple(leave_out))
+    }
 
 
 def differing(first: dict[str, bytes], second: dict[str, bytes]) -> list[str]:
@@ -257,8 +309,9 @@ def batch_command(*arguments: object) -> list[str]:
 
 def batch(*arguments: object, timeout: float = 200, **more: Any) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own, as a plain checkout under the bpy module."""
-    return subprocess.run(batch_command(*arguments), capture_output=True, text=True, timeout=timeout,
-                          env=plain_environment(), **more)
+    return subprocess.run(
+        batch_command(*arguments), capture_output=True, text=True, timeout=timeout, env=plain_environment(), **more
+    )
 
 
 def plain_environment() -> dict[str, str]:
@@ -267,9 +320,26 @@ def plain_environment() -> dict[str, str]:
 
 # --- snapshots -------------------------------------------------------------------------------------------------------
 
-_SKIPPED = {"rna_type", "bl_rna", "session_uid", "is_evaluated", "original", "users", "is_dirty", "is_updated",
-            "is_updated_data", "tag", "depsgraph", "id_data", "preview", "active_object", "bindcode", "has_data",
-            "is_runtime_data", "evaluated_depsgraph"}
+_SKIPPED = {
+    "rna_type",
+    "bl_rna",
+    "session_uid",
+    "is_evaluated",
+    "original",
+    "users",
+    "is_dirty",
+    "is_updated",
+    "is_updated_data",
+    "tag",
+    "depsgraph",
+    "id_data",
+    "preview",
+    "active_object",
+    "bindcode",
+    "has_data",
+    "is_runtime_data",
+    "evaluated_depsgraph",
+}
 
 
 def properties(owner: Any, depth: int = 3) -> dict[str, Any]:
@@ -324,21 +394,33 @@ def _custom(value: Any) -> Any:
 
 def node_tree(tree: bpy.types.NodeTree) -> dict[str, Any]:
     """Nodes in their order with every property and socket, and links as a set: their order means nothing."""
+
     def node(each: bpy.types.Node) -> dict[str, Any]:
-        about = {p.identifier: _plain(getattr(each, p.identifier), p, 1) for p in each.bl_rna.properties
-                 if p.identifier not in _SKIPPED | {"inputs", "outputs", "internal_links", "parent", "dimensions",
-                                                    "color_tag", "warning_propagation"}}
+        about = {
+            p.identifier: _plain(getattr(each, p.identifier), p, 1)
+            for p in each.bl_rna.properties
+            if p.identifier
+            not in _SKIPPED
+            | {"inputs", "outputs", "internal_links", "parent", "dimensions", "color_tag", "warning_propagation"}
+        }
         for side in ("inputs", "outputs"):
-            about[side] = [(s.identifier, s.enabled, s.hide, s.is_linked, _socket_value(s)) for s in getattr(each, side)]
+            about[side] = [
+                (s.identifier, s.enabled, s.hide, s.is_linked, _socket_value(s)) for s in getattr(each, side)
+            ]
         if each.type == "R_LAYERS":  # Blender adds, reorders and hides its sockets with every change of pass or engine
             about["outputs"] = sorted(s[:4] for s in about["outputs"] if s[1])
         about["parent"] = each.parent.name if each.parent else None
         return about
 
-    links = sorted((k.from_node.name, k.from_socket.identifier, k.to_node.name, k.to_socket.identifier, k.is_muted, k.is_valid)
-                   for k in tree.links)
-    return {"nodes": [node(each) for each in tree.nodes], "links": links,
-            "active": tree.nodes.active.name if tree.nodes.active else None}
+    links = sorted(
+        (k.from_node.name, k.from_socket.identifier, k.to_node.name, k.to_socket.identifier, k.is_muted, k.is_valid)
+        for k in tree.links
+    )
+    return {
+        "nodes": [node(each) for each in tree.nodes],
+        "links": links,
+        "active": tree.nodes.active.name if tree.nodes.active else None,
+    }
 
 
 def _socket_value(socket: bpy.types.NodeSocket) -> Any:
@@ -354,10 +436,18 @@ def snapshot() -> dict[str, Any]:
     found: dict[str, Any] = {"bpy.data": {}}
     for prop in bpy.data.bl_rna.properties:
         if prop.type == "COLLECTION":
-            found["bpy.data"][prop.identifier] = sorted(b.name_full for b in getattr(bpy.data, prop.identifier)
-                                                        if b.name != "Render Result")
+            found["bpy.data"][prop.identifier] = sorted(
+                b.name_full for b in getattr(bpy.data, prop.identifier) if b.name != "Render Result"
+            )
     found["scene"] = properties(scene, 1)
-    for name in ("render", "cycles", "view_settings", "display_settings", "sequencer_colorspace_settings", "unit_settings"):
+    for name in (
+        "render",
+        "cycles",
+        "view_settings",
+        "display_settings",
+        "sequencer_colorspace_settings",
+        "unit_settings",
+    ):
         found[f"scene.{name}"] = properties(getattr(scene, name), 2)
     found["scene.image_settings"] = properties(scene.render.image_settings, 2)
     for place in (found["scene.image_settings"], found["scene.render"]["image_settings"]):
@@ -372,7 +462,11 @@ def snapshot() -> dict[str, Any]:
     for mesh in bpy.data.meshes:
         found[f"mesh {mesh.name}"] = [(u.name, u.active, u.active_render) for u in mesh.uv_layers]
         found[f"mesh materials {mesh.name}"] = [m.name if m else None for m in mesh.materials]
-    for collection, kind in ((bpy.data.materials, "material"), (bpy.data.worlds, "world"), (bpy.data.node_groups, "group")):
+    for collection, kind in (
+        (bpy.data.materials, "material"),
+        (bpy.data.worlds, "world"),
+        (bpy.data.node_groups, "group"),
+    ):
         for block in collection:
             found[f"{kind} {block.name}"] = properties(block, 1) if kind != "group" else node_tree(block)
             if kind != "group" and block.node_tree:
@@ -381,8 +475,15 @@ def snapshot() -> dict[str, Any]:
         found[f"data {block.name}"] = properties(block, 1)
     for image in bpy.data.images:
         if image.name != "Render Result":
-            found[f"image {image.name}"] = (image.filepath, image.source, tuple(image.size), image.colorspace_settings.name,
-                                            bool(image.packed_file), image.is_dirty, image.users)
+            found[f"image {image.name}"] = (
+                image.filepath,
+                image.source,
+                tuple(image.size),
+                image.colorspace_settings.name,
+                bool(image.packed_file),
+                image.is_dirty,
+                image.users,
+            )
     cycles = bpy.context.preferences.addons["cycles"].preferences
     found["preferences.cycles"] = cycles.compute_device_type
     return found
@@ -391,8 +492,13 @@ def snapshot() -> dict[str, Any]:
 def changes(before: Any, after: Any, path: str = "") -> list[str]:
     """What differs between two snapshots, as paths."""
     if isinstance(before, dict) and isinstance(after, dict):
-        return [line for key in sorted({*before, *after}, key=str)
-                for line in changes(before.get(key), after.get(key), f"{path}/{key}")]
+        return [
+            line
+            for key in sorted({*before, *after}, key=str)
+            for line in changes(before.get(key), after.get(key), f"{path}/{key}")
+        ]
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        return [line for i, pair in enumerate(zip(before, after, strict=True)) for line in changes(*pair, f"{path}[{i}]")]
+        return [
+            line for i, pair in enumerate(zip(before, after, strict=True)) for line in changes(*pair, f"{path}[{i}]")
+        ]
     return [] if before == after or (before != before and after != after) else [f"{path}: {before!r} -> {after!r}"]

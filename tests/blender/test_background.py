@@ -87,10 +87,16 @@ def test_a_killed_child_is_an_error_and_goes_on(addon, scene: Path) -> None:
     assert watch(background.start(scene / "out", settings, 3, 1, resume=True)).error == ""
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"render": {"view_transform": "Filmik"}}, "render.view_transform = 'Filmik' is not one of this Blender's. It has "),
-    ({"targets": {"objects": ["Barrel"]}}, "targets.objects: no mesh object of the scene is called 'Barrel'."),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {"render": {"view_transform": "Filmik"}},
+            "render.view_transform = 'Filmik' is not one of this Blender's. It has ",
+        ),
+        ({"targets": {"objects": ["Barrel"]}}, "targets.objects: no mesh object of the scene is called 'Barrel'."),
+    ],
+)
 def test_an_error_arrives_as_one_sentence(addon, scene: Path, change: dict[str, Any], words: str) -> None:
     process = watch(addon("blender.background").start(scene / "out", h.recipe(addon, change), 1, 0))
     assert process.error.startswith(words) and "\n" not in process.error

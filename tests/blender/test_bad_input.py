@@ -92,8 +92,14 @@ RECIPES = {
     "view transform": ("[render]\nview_transform = 'Filmik'\n", ["view_transform", "'Filmik'", "AgX", "Standard"]),
     "missing device": ("[render]\ndevice = 'cuda'\n", ["render.device", "'cuda'", "no such device", "cpu"]),
     "no such target": ("[targets]\nobjects = ['Crate A', 'Barrel*']\n", ["targets.objects", "'Barrel*'", "Crate A"]),
-    "no environments": ("[light]\nenvironments = '/nowhere/at/all'\n", ["light.environments", "/nowhere/at/all", "no folder"]),
-    "no backgrounds": ("[background]\nkind = 'images'\nfolder = '/nowhere/at/all'\n", ["background.folder", "/nowhere/at/all"]),
+    "no environments": (
+        "[light]\nenvironments = '/nowhere/at/all'\n",
+        ["light.environments", "/nowhere/at/all", "no folder"],
+    ),
+    "no backgrounds": (
+        "[background]\nkind = 'images'\nfolder = '/nowhere/at/all'\n",
+        ["background.folder", "/nowhere/at/all"],
+    ),
 }
 
 
@@ -154,8 +160,10 @@ def test_frames_left_out(case: Case) -> None:
     case.refused("--frames is missing", run=lambda: run(["--out", str(case.out)]))
 
 
-@pytest.mark.parametrize(("name", "words"), [("missing.blend", ["missing.blend does not exist", "--scene"]),
-                                             ("broken.blend", ["cannot be opened"])])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("missing.blend", ["missing.blend does not exist", "--scene"]), ("broken.blend", ["cannot be opened"])],
+)
 def test_a_scene_that_is_not_there(case: Case, name: str, words: list[str]) -> None:
     if name.startswith("broken"):
         (case.place / name).write_bytes(b"BLENDER-nonsense" * 50)
@@ -214,7 +222,9 @@ def test_targets_that_are_hidden(case: Case, how: str) -> None:
         scene.collection.children.unlink(collection)
         bpy.data.scenes.new("Other").collection.children.link(collection)
     case.save()
-    case.refused("no target" if how == "other scene" else "No target can be seen", "" if how == "other scene" else "Crate A")
+    case.refused(
+        "no target" if how == "other scene" else "No target can be seen", "" if how == "other scene" else "Crate A"
+    )
 
 
 def test_one_hidden_target_is_left_out(case: Case) -> None:
@@ -268,7 +278,10 @@ OBJECTS: dict[str, Callable[[bpy.types.Object], Any]] = {
     "has no faces": lambda o: (o.data.clear_geometry(), o)[1],
     "has no material": lambda o: (o.data.materials.clear(), o)[1],
     "has no base texture": lambda o: (tree(o).nodes.remove(texture(o)), o)[1],
-    "has no Principled BSDF": lambda o: (tree(o).nodes.remove(next(n for n in tree(o).nodes if n.type == "BSDF_PRINCIPLED")), o)[1],
+    "has no Principled BSDF": lambda o: (
+        tree(o).nodes.remove(next(n for n in tree(o).nodes if n.type == "BSDF_PRINCIPLED")),
+        o,
+    )[1],
     "The image file of the base texture": lambda o: (lose(texture(o).image), o)[1],
     "projected (box)": lambda o: (setattr(texture(o), "projection", "BOX"), o)[1],
     "reads the UV map 'Other'": lambda o: (read_layer(o, "Other"), o)[1],
@@ -338,8 +351,14 @@ def test_every_variant_refused(case: Case, monkeypatch: pytest.MonkeyPatch) -> N
 
     dataset = case.addon("blender.dataset")
     made = dataset.make_variants
-    monkeypatch.setattr(dataset, "make_variants", lambda *a, **m: [
-        dataclasses.replace(v, accepted=False, reason="flat", sentence="Too flat: it is grey.") for v in made(*a, **m)])
+    monkeypatch.setattr(
+        dataset,
+        "make_variants",
+        lambda *a, **m: [
+            dataclasses.replace(v, accepted=False, reason="flat", sentence="Too flat: it is grey.")
+            for v in made(*a, **m)
+        ],
+    )
     h.box("Crate C", (0, 2, 0), (1, 3, 1), h.material("Paint C", h.painted("Base C")))
     case.save()
     case.write_recipe(h.STILL, {"targets": {"objects": ["Crate *"]}})
@@ -356,7 +375,9 @@ def test_a_folder_of_environments_without_any(case: Case) -> None:
 
 
 @pytest.mark.parametrize("what", ["environments", "backgrounds"])
-@pytest.mark.parametrize("content", [b"", b"this is no picture", b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 64 +X 64\n"])
+@pytest.mark.parametrize(
+    "content", [b"", b"this is no picture", b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 64 +X 64\n"]
+)
 def test_a_broken_picture_is_named(case: Case, what: str, content: bytes) -> None:
     folder = case.place / "pictures"
     folder.mkdir()
@@ -377,7 +398,9 @@ def test_relative_folders_are_found_from_the_scene_file(case: Case) -> None:
     assert case.main() == 0
 
 
-def test_other_relative_folders_are_found_from_where_the_command_is_given(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_relative_folders_are_found_from_where_the_command_is_given(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (case.place / "work" / "pictures").mkdir(parents=True)
     cv2.imwrite(str(case.place / "work" / "pictures" / "a.png"), np.full((8, 8, 3), 99, np.uint8))
     monkeypatch.chdir(case.place / "work")
@@ -425,7 +448,12 @@ def test_a_full_disk(case: Case, monkeypatch: pytest.MonkeyPatch, place: str) ->
     assert case.main(frames="2") == 0
     case.out = out
     real_replace, real_open = Path.replace, open
-    ends = {"picture": "00000001.png", "record": "00000001.json", "job.json": "job.json", "formats": "instances_train.json"}
+    ends = {
+        "picture": "00000001.png",
+        "record": "00000001.json",
+        "job.json": "job.json",
+        "formats": "instances_train.json",
+    }
 
     def replace(self: Path, target: Any) -> Any:
         return no_space() if place in ends and str(target).endswith(ends[place]) else real_replace(self, target)
@@ -459,7 +487,9 @@ def test_blender_itself_cannot_write(case: Case) -> None:
 
 def test_a_process_says_one_line_and_ends_with_1(case: Case) -> None:
     case.write("[camera]\nfocal = 3\n")
-    done = h.batch("--scene", case.place / "scene.blend", "--recipe", case.recipe_file, "--out", case.out, "--frames", 1)
+    done = h.batch(
+        "--scene", case.place / "scene.blend", "--recipe", case.recipe_file, "--out", case.out, "--frames", 1
+    )
     assert done.returncode == 1
     said = [line for line in done.stderr.splitlines() if line]
     assert len(said) == 1 and said[0].startswith("syngen: error: ") and "camera.focal" in said[0]
@@ -468,12 +498,19 @@ def test_a_process_says_one_line_and_ends_with_1(case: Case) -> None:
 
 def test_a_mistake_of_ours_ends_with_1_too(case: Case) -> None:
     """An exception nobody expected: its traceback, a line that asks to report it, and no exit code 0."""
-    program = (f"import runpy, sys; sys.argv = ['batch.py', '--', '--out', {str(case.out)!r}, '--frames', '1']\n"
-               f"import bpy; sys.path.insert(0, {str(h.ROOT)!r})\n"
-               "import argparse\n"
-               "def fail(*a, **m): raise ZeroDivisionError('oops')\n"
-               "argparse.ArgumentParser.parse_args = fail\n"
-               f"runpy.run_path({str(h.BATCH)!r}, run_name='__main__')\n")
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100, env=h.plain_environment())
+    program = (
+        f"import runpy, sys; sys.argv = ['batch.py', '--', '--out', {str(case.out)!r}, '--frames', '1']\n"
+        f"import bpy; sys.path.insert(0, {str(h.ROOT)!r})\n"
+        "import argparse\n"
+        "def fail(*a, **m): raise ZeroDivisionError('oops')\n"
+        "argparse.ArgumentParser.parse_args = fail\n"
+        f"runpy.run_path({str(h.BATCH)!r}, run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=100, env=h.plain_environment()
+    )
     assert done.returncode == 1
-    assert "Traceback" in done.stderr and "ZeroDivisionError: oops This is a mistake in SynGen; please report it." in done.stderr
+    assert (
+        "Traceback" in done.stderr
+        and "ZeroDivisionError: oops This is a mistake in SynGen; please report it." in done.stderr
+    )

@@ -22,7 +22,17 @@ class Ready:
         self.scene, self.out = place / "scene.blend", place / "out"
 
     def arguments(self, *more: object) -> list[str]:
-        return ["--recipe", str(self.recipe_file), "--out", str(self.out), "--frames", "2", "--seed", "3", *map(str, more)]
+        return [
+            "--recipe",
+            str(self.recipe_file),
+            "--out",
+            str(self.out),
+            "--frames",
+            "2",
+            "--seed",
+            "3",
+            *map(str, more),
+        ]
 
 
 @pytest.fixture
@@ -36,8 +46,13 @@ def ready(addon, empty_scene, tmp_path: Path) -> Ready:
 
 
 def python(program: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=200,
-                          env={**h.plain_environment(), **environment})
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        env={**h.plain_environment(), **environment},
+    )
 
 
 @pytest.mark.versions
@@ -63,15 +78,21 @@ def test_formats_only_renders_nothing(addon, ready: Ready) -> None:
     done = h.batch("--scene", other, "--out", ready.out, "--formats-only")
     assert done.returncode == 0, done.stderr
     assert h.differing(before, h.files_of(ready.out)) == []
-    ready.recipe_file.write_text(addon("recipe").dumps(h.recipe(addon, h.STILL, {"export": {"split": [0.0, 0.0, 1.0]}})))
-    assert h.batch("--scene", other, "--out", ready.out, "--formats-only", "--recipe", ready.recipe_file).returncode == 0
+    ready.recipe_file.write_text(
+        addon("recipe").dumps(h.recipe(addon, h.STILL, {"export": {"split": [0.0, 0.0, 1.0]}}))
+    )
+    assert (
+        h.batch("--scene", other, "--out", ready.out, "--formats-only", "--recipe", ready.recipe_file).returncode == 0
+    )
     coco = json.loads((ready.out / "annotations" / "instances_test.json").read_text())
     assert len(coco["images"]) == 2
     changed = h.differing(before, h.files_of(ready.out))
     assert changed and not [n for n in changed if n.startswith(("images", "records", "job", "recipe"))]
 
 
-@pytest.mark.parametrize(("arguments", "code"), [((), 2), (("--help",), 0), (("--frames", "x"), 2), (("--out", "x"), 1)])
+@pytest.mark.parametrize(
+    ("arguments", "code"), [((), 2), (("--help",), 0), (("--frames", "x"), 2), (("--out", "x"), 1)]
+)
 def test_there_is_always_an_exit_code(arguments: tuple[str, ...], code: int, tmp_path: Path) -> None:
     done = h.batch(*arguments, cwd=tmp_path)
     assert done.returncode == code, done.stderr
@@ -80,8 +101,13 @@ def test_there_is_always_an_exit_code(arguments: tuple[str, ...], code: int, tmp
 
 
 def test_a_python_without_blender_says_so(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-S", str(h.BATCH)], capture_output=True, text=True, timeout=60,
-                          env={**h.plain_environment(), "PYTHONPATH": ""})
+    done = subprocess.run(
+        [sys.executable, "-S", str(h.BATCH)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**h.plain_environment(), "PYTHONPATH": ""},
+    )
     assert done.returncode == 1
     assert done.stderr.startswith("syngen: error: this Python has no Blender") and "Traceback" not in done.stderr
 
@@ -107,10 +133,16 @@ def test_as_an_extension_of_another_name(ready: Ready, enabled: bool) -> None:
     folder.mkdir(parents=True)
     (folder / "my_syngen").symlink_to(h.ROOT, target_is_directory=True)
     batch = folder / "my_syngen" / "syngen_addon" / "blender" / "batch.py"
-    before = "import addon_utils\naddon_utils.enable('bl_ext.user_default.my_syngen', default_set=True)\n" if enabled else ""
+    before = (
+        "import addon_utils\naddon_utils.enable('bl_ext.user_default.my_syngen', default_set=True)\n" if enabled else ""
+    )
     before += f"bpy.ops.wm.open_mainfile(filepath={str(ready.scene)!r})"
-    done = python(RUN.format(before=before, argv=["blender", "-b", "--python", str(batch), "--", *ready.arguments()], batch=str(batch)),
-                  BLENDER_USER_RESOURCES=str(ready.place / "profile"))
+    done = python(
+        RUN.format(
+            before=before, argv=["blender", "-b", "--python", str(batch), "--", *ready.arguments()], batch=str(batch)
+        ),
+        BLENDER_USER_RESOURCES=str(ready.place / "profile"),
+    )
     assert done.returncode == 0, done.stderr
     assert "PACKAGE ['bl_ext.user_default.my_syngen.syngen_addon.blender.cli']" in done.stdout
     assert len(h.files_of(ready.out / "images")) == 2
@@ -124,9 +156,19 @@ def test_from_a_folder_of_any_name(ready: Ready) -> None:
         shutil.copy(h.ROOT / name, copy)
     for name in ("syngen_addon", "operators", "panels"):
         shutil.copytree(h.ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    done = subprocess.run([sys.executable, str(copy / "syngen_addon" / "blender" / "batch.py"), "--",
-                           *ready.arguments("--scene", ready.scene)], capture_output=True, text=True, timeout=200,
-                          env=h.plain_environment(), cwd=ready.place)
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(copy / "syngen_addon" / "blender" / "batch.py"),
+            "--",
+            *ready.arguments("--scene", ready.scene),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        env=h.plain_environment(),
+        cwd=ready.place,
+    )
     assert done.returncode == 0, done.stderr
     direct = h.batch(*ready.arguments("--scene", ready.scene))
     assert direct.returncode == 0 and "0 frames rendered, 2 were there" in direct.stdout
@@ -135,8 +177,9 @@ def test_from_a_folder_of_any_name(ready: Ready) -> None:
 # --- blender --command syngen ----------------------------------------------------------------------------------------
 
 
-def test_the_command_refuses_to_run_where_no_file_was_loaded(addon, empty_scene, tmp_path: Path,
-                                                             capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_refuses_to_run_where_no_file_was_loaded(
+    addon, empty_scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert addon("blender.command")._run(["--out", str(tmp_path / "out"), "--frames", "1"]) == 1
     assert "No scene file is open." in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -163,7 +206,9 @@ def test_warnings_are_told(addon, ready: Ready, capsys: pytest.CaptureFixture[st
 def test_the_line_to_copy_is_quoted_and_runs(addon, ready: Ready, tmp_path: Path) -> None:
     background = addon("blender.background")
     out = tmp_path / "a folder with 'quotes'"
-    command = background.batch_command(str(ready.scene), background.job_arguments(str(out), 1, 3, str(ready.recipe_file)))
+    command = background.batch_command(
+        str(ready.scene), background.job_arguments(str(out), 1, 3, str(ready.recipe_file))
+    )
     line = background.command_line(command)
     done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=200, env=h.plain_environment())
     assert done.returncode == 0, done.stderr

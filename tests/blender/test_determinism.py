@@ -46,8 +46,19 @@ class Prepared:
         return self.place / name
 
     def arguments(self, name: str, *more: object) -> list[object]:
-        return ["--scene", self.scene, "--recipe", self.recipe_file, "--out", self.place / name, "--frames", FRAMES,
-                "--seed", SEED, *more]
+        return [
+            "--scene",
+            self.scene,
+            "--recipe",
+            self.recipe_file,
+            "--out",
+            self.place / name,
+            "--frames",
+            FRAMES,
+            "--seed",
+            SEED,
+            *more,
+        ]
 
 
 @pytest.fixture
@@ -81,9 +92,16 @@ def test_every_frame_alone_in_a_fresh_process_and_shards_are_the_same(prepared: 
     assert len({len(r["draw"]["areas"]) for r in records}) > 1
     assert len({str(r["draw"]["variants"]) for r in records}) > 1
     assert len({r["environment"] for r in records}) > 1 and len({r["background"] for r in records}) > 1
-    running = [subprocess.Popen(h.batch_command(*prepared.arguments("shards", "--shard", f"{k}/{FRAMES}")),
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=h.plain_environment())
-               for k in range(FRAMES)]
+    running = [
+        subprocess.Popen(
+            h.batch_command(*prepared.arguments("shards", "--shard", f"{k}/{FRAMES}")),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=h.plain_environment(),
+        )
+        for k in range(FRAMES)
+    ]
     for child in running:
         said, _ = child.communicate(timeout=200)
         assert child.returncode == 0, said
@@ -178,7 +196,13 @@ elif what == "formats":
 sys.exit(cli.main(sys.argv[3:]))
 """
 
-POINTS = [("before the recipe", 1), ("render", 1), ("half a picture", 1), ("between picture and record", 2), ("formats", 1)]
+POINTS = [
+    ("before the recipe", 1),
+    ("render", 1),
+    ("half a picture", 1),
+    ("between picture and record", 2),
+    ("formats", 1),
+]
 
 
 def test_killed_anywhere_and_run_again_is_the_same(prepared: Prepared) -> None:
@@ -187,9 +211,20 @@ def test_killed_anywhere_and_run_again_is_the_same(prepared: Prepared) -> None:
     out = prepared.place / "killed"
     finished: list[int] = []
     for what, number in POINTS:
-        done = subprocess.run([sys.executable, "-c", KILL.format(root=str(h.ROOT)), what, str(number),
-                               *map(str, prepared.arguments("killed"))], capture_output=True, text=True, timeout=200,
-                              env=h.plain_environment())
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                KILL.format(root=str(h.ROOT)),
+                what,
+                str(number),
+                *map(str, prepared.arguments("killed")),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=200,
+            env=h.plain_environment(),
+        )
         assert done.returncode == -signal.SIGKILL, (what, done.stdout[-2000:], done.stderr[-2000:])
         finished.append(len(list(out.glob("records/*/*.json"))))
     assert finished == [0, 0, 0, 1, FRAMES]
@@ -208,8 +243,13 @@ def lines(child: "subprocess.Popen[str]") -> Iterator[str]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_asked_to_stop_it_ends_with_130_and_goes_on_later(prepared: Prepared, number: signal.Signals) -> None:
     whole = h.files_of(prepared.run("whole"))
-    with subprocess.Popen(h.batch_command(*prepared.arguments("stopped")), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, env=h.plain_environment()) as child:
+    with subprocess.Popen(
+        h.batch_command(*prepared.arguments("stopped")),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=h.plain_environment(),
+    ) as child:
         said = []
         for line in lines(child):
             said.append(line)

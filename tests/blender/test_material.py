@@ -49,8 +49,12 @@ def rich_material() -> bpy.types.Material:
 
 
 @pytest.mark.versions
-@pytest.mark.parametrize("which", ["plain", "rich", "generated", "linked file", "two slots", "no UVs", "mirrored", "object slot"])
-def test_apply_then_remove_leaves_everything_as_it_was(addon, empty_scene, gallery: Path, tmp_path: Path, which: str) -> None:
+@pytest.mark.parametrize(
+    "which", ["plain", "rich", "generated", "linked file", "two slots", "no UVs", "mirrored", "object slot"]
+)
+def test_apply_then_remove_leaves_everything_as_it_was(
+    addon, empty_scene, gallery: Path, tmp_path: Path, which: str
+) -> None:
     surface = rich_material() if which == "rich" else h.material("Paint", h.painted("Base"))
     if which == "generated":
         image = bpy.data.images.new("Painted over", 16, 16)
@@ -202,7 +206,9 @@ def sheet(addon, empty_scene, gallery: Path) -> bpy.types.Object:
 
 @pytest.mark.versions
 @pytest.mark.parametrize("level", [0.0, 0.25, 0.5, 0.75, 1.0])
-def test_the_wear_layer_covers_what_the_level_says(addon, sheet: bpy.types.Object, tmp_path: Path, level: float) -> None:
+def test_the_wear_layer_covers_what_the_level_says(
+    addon, sheet: bpy.types.Object, tmp_path: Path, level: float
+) -> None:
     addon("blender.level").set_level(sheet, level)
     _, layers = h.render_layers(addon, h.recipe(addon, {"render": {"samples": 32}}), tmp_path)
     assert layers.wear.mean() == pytest.approx(level, abs=0.01)
@@ -231,7 +237,9 @@ def test_the_level_can_be_keyed_and_drawn_levels_still_hold(addon, sheet: bpy.ty
     h.save(tmp_path / "scene.blend")
     before = h.snapshot()
     still = {k: v for k, v in h.STILL.items() if k != "randomize"}
-    settings = h.recipe(addon, still, {"randomize": {"variant": False}, "wear": {"level": [0.8, 0.8]}, "render": {"samples": 16}})
+    settings = h.recipe(
+        addon, still, {"randomize": {"variant": False}, "wear": {"level": [0.8, 0.8]}, "render": {"samples": 16}}
+    )
     dataset.run(dataset.Job(settings, tmp_path / "out", 1))
     (entry,) = h.record(tmp_path / "out")["instances"]
     assert entry["level"] == 0.8
@@ -255,7 +263,9 @@ def test_a_driven_level_holds_where_levels_are_not_drawn(addon, sheet: bpy.types
 
 @pytest.mark.versions
 @pytest.mark.usefixtures("real_variants")
-def test_a_real_variant_covers_what_its_level_says_and_spares_what_is_protected(addon, empty_scene, gallery: Path, tmp_path: Path) -> None:
+def test_a_real_variant_covers_what_its_level_says_and_spares_what_is_protected(
+    addon, empty_scene, gallery: Path, tmp_path: Path
+) -> None:
     """One half is protected by a picture, a quarter by a vertex group: texels bit-exact, never worn."""
     images = addon("images")
     obj = h.plane("Sheet", (-0.5, -0.5), (0.5, 0.5), 0, h.material("Paint", h.painted("Base", 64)))
@@ -263,8 +273,13 @@ def test_a_real_variant_covers_what_its_level_says_and_spares_what_is_protected(
     picture[:, :16] = 1  # the left quarter
     images.save_png(tmp_path / "protect.png", picture)
     obj.vertex_groups.new(name="Label").add([0, 1], 1.0, "REPLACE")  # the lower edge: weight over 0.5 in the lower half
-    settings = h.recipe(addon, {"transfer": {"protect_image": str(tmp_path / "protect.png"), "protect_group": "Label"},
-                                "texture": {"variants": 1}})
+    settings = h.recipe(
+        addon,
+        {
+            "transfer": {"protect_image": str(tmp_path / "protect.png"), "protect_group": "Label"},
+            "texture": {"variants": 1},
+        },
+    )
     made = h.age(addon, obj, gallery, settings, level=0.5)
     base = images.load(made[0].file("color", 0))
     original = images.to_bytes(addon("blender.pixels").read_srgb(bpy.data.images["Base"])[..., :3])

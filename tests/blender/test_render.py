@@ -25,7 +25,9 @@ def scene(addon, empty_scene, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def job(addon: Any, place: Path, name: str, *parts: dict[str, dict[str, Any]], frames: int = 1) -> tuple[np.ndarray, dict[str, Any]]:
+def job(
+    addon: Any, place: Path, name: str, *parts: dict[str, dict[str, Any]], frames: int = 1
+) -> tuple[np.ndarray, dict[str, Any]]:
     """The first frame's picture and record of a job."""
     dataset = addon("blender.dataset")
     dataset.run(dataset.Job(h.recipe(addon, *parts), place / name, frames))
@@ -64,8 +66,10 @@ OWN = {
     "combined off": lambda s: setattr(s.view_layers[0], "use_pass_combined", False),
     "view": lambda s: [setattr(s.view_settings, "exposure", 2), setattr(s.view_settings, "gamma", 2)],
     "override": lambda s: setattr(s.view_layers[0], "material_override", bpy.data.materials["Concrete"]),
-    "file format": lambda s: [setattr(s.render.image_settings, "file_format", "JPEG"),
-                              setattr(s.render.image_settings, "color_mode", "BW")],
+    "file format": lambda s: [
+        setattr(s.render.image_settings, "file_format", "JPEG"),
+        setattr(s.render.image_settings, "color_mode", "BW"),
+    ],
     "transparent film": lambda s: setattr(s.render, "film_transparent", True),
     "motion blur": lambda s: setattr(s.render, "use_motion_blur", True),
     "adaptive sampling": lambda s: [setattr(s.cycles, "use_adaptive_sampling", True), setattr(s.cycles, "seed", 5)],
@@ -155,12 +159,20 @@ def test_the_recorded_camera_projects_onto_the_labels(addon, scene: Path, fit: s
 def test_a_background_colour_is_the_colour_behind(addon, scene: Path) -> None:
     bpy.data.objects.remove(bpy.data.objects["Floor"])
     h.save(scene / "scene.blend")
-    picture, record = job(addon, scene, "out", {
-        "background": {"kind": "color", "color_low": [0.5, 0.1, 0.02], "color_high": [0.5, 0.1, 0.02]},
-        "render": {"view_transform": "Standard"}, "light": {"exposure_ev": [0, 0]}, "camera": {"elevation_deg": [-80, -60]},
-    })
+    picture, record = job(
+        addon,
+        scene,
+        "out",
+        {
+            "background": {"kind": "color", "color_low": [0.5, 0.1, 0.02], "color_high": [0.5, 0.1, 0.02]},
+            "render": {"view_transform": "Standard"},
+            "light": {"exposure_ev": [0, 0]},
+            "camera": {"elevation_deg": [-80, -60]},
+        },
+    )
     behind = np.ones(picture.shape[:2], bool)
     from pycocotools import mask as coco_mask
+
     for entry in record["instances"]:
         behind &= ~cv2.dilate(coco_mask.decode(entry["segmentation"]), np.ones((5, 5))).astype(bool)
     assert behind.sum() > 200
@@ -178,10 +190,18 @@ def test_a_background_picture_fills_the_picture(addon, scene: Path) -> None:
     card = np.zeros((64, 64, 3), np.uint8)  # blue, green, red: red above, green below on the left, blue on the right
     card[:32, :, 2] = card[32:, :32, 1] = card[32:, 32:, 0] = 200
     cv2.imwrite(str(folder / "card.png"), card)
-    picture, record = job(addon, scene, "out", {
-        "background": {"kind": "images", "folder": str(folder)}, "render": {"view_transform": "Standard"},
-        "light": {"exposure_ev": [0, 0]}, "camera": {"distance": [6, 6], "aim": [0, 0]}, "labels": {"min_pixels": 1},
-    })
+    picture, record = job(
+        addon,
+        scene,
+        "out",
+        {
+            "background": {"kind": "images", "folder": str(folder)},
+            "render": {"view_transform": "Standard"},
+            "light": {"exposure_ev": [0, 0]},
+            "camera": {"distance": [6, 6], "aim": [0, 0]},
+            "labels": {"min_pixels": 1},
+        },
+    )
     assert record["background"] == "card.png"
     for row, column, channel in ((4, 4, 0), (4, 60, 0), (60, 4, 1), (60, 60, 2)):
         expected = np.zeros(3, int)
@@ -190,7 +210,11 @@ def test_a_background_picture_fills_the_picture(addon, scene: Path) -> None:
 
 
 def test_exposure_is_drawn_and_recorded(addon, scene: Path) -> None:
-    base = {"camera": {"randomize": False}, "background": {"randomize": False}, "randomize": {"level": False, "variant": False}}
+    base = {
+        "camera": {"randomize": False},
+        "background": {"randomize": False},
+        "randomize": {"level": False, "variant": False},
+    }
     dark, low = job(addon, scene, "dark", base, {"light": {"exposure_ev": [-1, -1]}})
     bright, high = job(addon, scene, "bright", base, {"light": {"exposure_ev": [1, 1]}, "render": {"exposure_ev": 0.5}})
     assert (low["view"]["exposure_ev"], high["view"]["exposure_ev"]) == (-1, 1.5)
@@ -201,7 +225,11 @@ def test_exposure_is_drawn_and_recorded(addon, scene: Path) -> None:
 def test_a_part_that_is_off_leaves_the_others_drawn_as_before(addon, scene: Path) -> None:
     """The control set: the same job but for one part."""
     whole = job(addon, scene, "all", {})[1]["draw"]
-    for section, parts in {"light": ("sun", "environment"), "background": ("background",), "camera": ("camera",)}.items():
+    for section, parts in {
+        "light": ("sun", "environment"),
+        "background": ("background",),
+        "camera": ("camera",),
+    }.items():
         some = job(addon, scene, f"no {section}", {section: {"randomize": False}})[1]["draw"]
         for name, value in some.items():
             if name in parts:
@@ -241,12 +269,35 @@ def test_text_chunks_are_dropped_and_broken_pictures_refused(addon) -> None:
             render.without_text(broken)
 
 
+@pytest.mark.versions
+def test_layers_cut_short_by_a_full_disk_are_refused(addon, scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut anywhere: never a label that is not the render's."""
+    render, error = addon("blender.render"), addon("errors").SynGenError
+    real, files = render.read_layers, []
+
+    def keep(path: Path, layer: str) -> Any:
+        files.append(path.read_bytes())
+        return real(path, layer)
+
+    monkeypatch.setattr(render, "read_layers", keep)
+    h.render_layers(addon, h.recipe(addon), scene)
+    for length in (0, 10, 1000, len(files[0]) // 2, len(files[0]) - 1):
+        (scene / "cut.exr").write_bytes(files[0][:length])
+        with pytest.raises((error, RuntimeError)):
+            real(scene / "cut.exr", bpy.context.view_layer.name)
+    monkeypatch.setattr(render, "read_layers", lambda path, layer: real(scene / "cut.exr", layer))
+    with pytest.raises(error, match="Blender wrote a broken file of label layers. Check that the disk is not full."):
+        h.render_layers(addon, h.recipe(addon), scene)
+
+
 def test_auto_takes_the_cpu_where_there_is_nothing_else(addon, monkeypatch: pytest.MonkeyPatch) -> None:
     render = addon("blender.render")
     monkeypatch.setattr(render, "_gpus", lambda preferences, kind: [])
     assert render.resolve_device("auto") == render.resolve_device("cpu") == "cpu"
     for device in render.DEVICES:
-        with pytest.raises(addon("errors").SynGenError, match=f"'{device}': this machine has no such device.* Use cpu or auto"):
+        with pytest.raises(
+            addon("errors").SynGenError, match=f"'{device}': this machine has no such device.* Use cpu or auto"
+        ):
             render.resolve_device(device)
     monkeypatch.setattr(render, "_gpus", lambda preferences, kind: [1] if kind in {"CUDA", "OPTIX"} else [])
     assert render.resolve_device("auto") == "optix" and render.resolve_device("cuda") == "cuda"

@@ -20,7 +20,9 @@ UNIT = st.floats(0, 1, width=32)
 @pytest.mark.parametrize("bits", [8, 16])
 @settings(deadline=None, max_examples=20)
 @given(data=st.data())
-def test_what_is_saved_is_loaded(tmp_path_factory: pytest.TempPathFactory, channels: int | None, bits: int, data: st.DataObject) -> None:
+def test_what_is_saved_is_loaded(
+    tmp_path_factory: pytest.TempPathFactory, channels: int | None, bits: int, data: st.DataObject
+) -> None:
     shape = data.draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
     image = data.draw(hnp.arrays(np.float32, shape if channels is None else (*shape, channels), elements=UNIT))
     path = tmp_path_factory.mktemp("images") / "a.png"
@@ -105,5 +107,7 @@ def test_tile_starts_at_the_top_left() -> None:
     image = np.arange(6, dtype=np.float32).reshape(2, 3)
     tiled = images.tile(image, 7, 5)
     assert tiled.shape == (5, 7)
-    assert np.array_equal(tiled[:2, :3], image) and np.array_equal(tiled[2:4, 3:6], image) and tiled[4, 6] == image[0, 0]
+    assert (
+        np.array_equal(tiled[:2, :3], image) and np.array_equal(tiled[2:4, 3:6], image) and tiled[4, 6] == image[0, 0]
+    )
     assert np.array_equal(images.tile(image, 2, 1), image[:1, :2])

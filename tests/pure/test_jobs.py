@@ -37,7 +37,10 @@ def test_shards_are_read(number: int, count: int) -> None:
     if number < count:
         assert jobs.parse_shard(f"{number}/{count}") == (number, count)
     else:
-        with pytest.raises(SynGenError, match=f"--shard {number}/{count}: there is no such shard. The shards of {count} are 0/{count} to"):
+        with pytest.raises(
+            SynGenError,
+            match=f"--shard {number}/{count}: there is no such shard. The shards of {count} are 0/{count} to",
+        ):
             jobs.parse_shard(f"{number}/{count}")
 
 
@@ -78,13 +81,19 @@ def test_a_folder_is_claimed_once(tmp_path: Path) -> None:
     assert before == {p: p.stat().st_mtime_ns for p in out.iterdir()}
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"seed": 4}, "seed: 3 there, 4 now"),
-    ({"scene": {"sha256": "xy"}}, 'scene.sha256: "ab" there, "xy" now'),
-    ({"files": {}}, 'files.a.exr: "cd" there, null now'),
-    ({"files": {"a.exr": "cd", "b.exr": "ef"}}, 'files.b.exr: null there, "ef" now'),
-    ({"recipe": to_dict(loads("[camera]\nfocal_mm = [30, 40]"))}, "recipe.camera.focal_mm: [28.0, 70.0] there, [30.0, 40.0] now"),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"seed": 4}, "seed: 3 there, 4 now"),
+        ({"scene": {"sha256": "xy"}}, 'scene.sha256: "ab" there, "xy" now'),
+        ({"files": {}}, 'files.a.exr: "cd" there, null now'),
+        ({"files": {"a.exr": "cd", "b.exr": "ef"}}, 'files.b.exr: null there, "ef" now'),
+        (
+            {"recipe": to_dict(loads("[camera]\nfocal_mm = [30, 40]"))},
+            "recipe.camera.focal_mm: [28.0, 70.0] there, [30.0, 40.0] now",
+        ),
+    ],
+)
 def test_another_job_is_refused_and_the_difference_named(tmp_path: Path, change: dict[str, Any], words: str) -> None:
     jobs.open_folder(tmp_path, INPUTS, Recipe())
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
@@ -98,10 +107,12 @@ def test_many_differences_are_cut_short(tmp_path: Path) -> None:
     jobs.open_folder(tmp_path, {"a": "x" * 500, "b": 1, "c": 1, "d": 1}, Recipe())
     with pytest.raises(SynGenError) as caught:
         jobs.open_folder(tmp_path, {"a": "y" * 500, "b": 2, "c": 2, "d": 2}, Recipe())
-    assert len(caught.value.message) < 300 + len(str(tmp_path)) and caught.value.message.endswith("...." )
+    assert len(caught.value.message) < 300 + len(str(tmp_path)) and caught.value.message.endswith("....")
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"version": 99, "inputs": {}, "fingerprint": ""}', '{"version": 1, "inputs": 3}', "\0"])
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", '{"version": 99, "inputs": {}, "fingerprint": ""}', '{"version": 1, "inputs": 3}', "\0"]
+)
 def test_a_broken_job_file_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "job.json").write_text(content)
     for call in (lambda: jobs.read_job(tmp_path), lambda: jobs.open_folder(tmp_path, INPUTS, Recipe())):
@@ -130,12 +141,22 @@ def test_a_run_killed_between_its_first_two_files_goes_on(tmp_path: Path) -> Non
 
 def test_shards_that_start_together_claim_one_folder(tmp_path: Path) -> None:
     """Processes, as on a farm: every one gets in."""
-    program = ("import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); from syngen_addon import jobs, recipe\n"
-               "print('ready', flush=True); sys.stdin.read()\n"
-               "for i in range(60): jobs.open_folder(Path(sys.argv[2]) / str(i), {'seed': 1}, recipe.Recipe())\n")
+    program = (
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); from syngen_addon import jobs, recipe\n"
+        "print('ready', flush=True); sys.stdin.read()\n"
+        "for i in range(60): jobs.open_folder(Path(sys.argv[2]) / str(i), {'seed': 1}, recipe.Recipe())\n"
+    )
     root = str(Path(__file__).resolve().parents[2])
-    children = [subprocess.Popen([sys.executable, "-c", program, root, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, root, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
     for child in children:
         assert child.stdout is not None and child.stdout.readline() == "ready\n"
     said: list[str] = []
@@ -202,7 +223,12 @@ def test_what_killed_processes_left_is_cleared_away(tmp_path: Path) -> None:
     dead.write_bytes(b"half")
     folder = tmp_path / f".heavy_rust-0000-ab.{platform.node()}-{child.pid}.part"
     (folder / "inside").mkdir(parents=True)
-    kept = [files.part_of(deep / "alive.png"), deep / f".other.png.elsewhere-{child.pid}.part", deep / ".hidden", deep / "a.png"]
+    kept = [
+        files.part_of(deep / "alive.png"),
+        deep / f".other.png.elsewhere-{child.pid}.part",
+        deep / ".hidden",
+        deep / "a.png",
+    ]
     for path in kept:
         path.write_bytes(b"")
     assert f"-{os.getpid()}.part" in kept[0].name

@@ -39,8 +39,11 @@ def values(section: str, field: "dataclasses.Field[Any]") -> st.SearchStrategy[A
         names = [f.name for f in dataclasses.fields(recipes.Onset)]
         return st.dictionaries(st.sampled_from(names), st.floats(0.01, 1), max_size=3)
     if (section, field.name) == ("export", "split"):
-        return st.integers(0, 100).flatmap(lambda a: st.integers(0, 100 - a).map(lambda b: (a / 100, b / 100, 1 - a / 100 - b / 100))
-                                           ).filter(lambda s: min(s) >= 0)
+        return (
+            st.integers(0, 100)
+            .flatmap(lambda a: st.integers(0, 100 - a).map(lambda b: (a / 100, b / 100, 1 - a / 100 - b / 100)))
+            .filter(lambda s: min(s) >= 0)
+        )
     if hint is bool:
         return st.booleans()
     if hint in (int, float):
@@ -124,8 +127,19 @@ def bad_values(section: str, field: "dataclasses.Field[Any]") -> list[Any]:
     if hint == recipes.Names:
         return ["a", 1, [1], {"a": "b"}, None, *([["nonsense"]] if meta["choices"] else [])]
     good = list(to_dict(Recipe())[section][field.name])
-    wrong = [[meta["low"] - 1, *good[1:]], [*good[:-1], meta["high"] + 1], ["a", *good[1:]], [True, *good[1:]], good[:-1],
-             [*good, good[0]], good[0], "a", None, [math.nan, *good[1:]], {}]
+    wrong = [
+        [meta["low"] - 1, *good[1:]],
+        [*good[:-1], meta["high"] + 1],
+        ["a", *good[1:]],
+        [True, *good[1:]],
+        good[:-1],
+        [*good, good[0]],
+        good[0],
+        "a",
+        None,
+        [math.nan, *good[1:]],
+        {},
+    ]
     if meta["length"] is None:
         wrong.append([meta["high"], meta["low"]])
     if hint == tuple[int, int]:
@@ -149,19 +163,22 @@ def test_whole_numbers_are_taken_for_numbers() -> None:
     assert recipe.camera.focal_mm == (30.0, 40.5)
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("[camera]\nfocal = 3", "unknown key camera.focal. Did you mean focal_mm?"),
-    ("[camera]\nzzz = 3", "unknown key camera.zzz. Known are: randomize, distance"),
-    ("[camra]\n", "unknown section [camra]. Did you mean camera?"),
-    ("render = 3", "render must be a section ([render]), not 3."),
-    ("[wear.onset]\nedges = 1", "unknown key wear.onset.edges. Did you mean edge?"),
-    ("[wear.onset]\nedge = 2", "wear.onset.edge = 2"),
-    ("[wear.onset]\nscale_m = 0", "wear.onset.scale_m = 0"),
-    ("[export]\nsplit = [0.8, 0.1, 0.2]", "export.split = [0.8, 0.1, 0.2] does not sum to 1."),
-    ("[background]\nkind = 'images'", "needs background.folder"),
-    ("[camera", "recipe is not valid TOML"),
-    ("[a]\n[a]\n", "recipe is not valid TOML"),
-])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[camera]\nfocal = 3", "unknown key camera.focal. Did you mean focal_mm?"),
+        ("[camera]\nzzz = 3", "unknown key camera.zzz. Known are: randomize, distance"),
+        ("[camra]\n", "unknown section [camra]. Did you mean camera?"),
+        ("render = 3", "render must be a section ([render]), not 3."),
+        ("[wear.onset]\nedges = 1", "unknown key wear.onset.edges. Did you mean edge?"),
+        ("[wear.onset]\nedge = 2", "wear.onset.edge = 2"),
+        ("[wear.onset]\nscale_m = 0", "wear.onset.scale_m = 0"),
+        ("[export]\nsplit = [0.8, 0.1, 0.2]", "export.split = [0.8, 0.1, 0.2] does not sum to 1."),
+        ("[background]\nkind = 'images'", "needs background.folder"),
+        ("[camera", "recipe is not valid TOML"),
+        ("[a]\n[a]\n", "recipe is not valid TOML"),
+    ],
+)
 def test_mistakes_are_named(text: str, words: str) -> None:
     with pytest.raises(SynGenError) as caught:
         loads(text)
@@ -173,11 +190,20 @@ def test_pictures_behind_need_no_folder_where_they_are_not_drawn() -> None:
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=10))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+        max_leaves=10,
+    )
+)
 def test_any_document_is_read_or_refused(value: Any) -> None:
     """Whatever a file holds: a recipe, or an error a person can read; never anything else."""
-    for document in (value if isinstance(value, dict) else {"camera": value}, {"render": {"width": value}}, {"wear": {"onset": value}}):
+    for document in (
+        value if isinstance(value, dict) else {"camera": value},
+        {"render": {"width": value}},
+        {"wear": {"onset": value}},
+    ):
         try:
             assert isinstance(from_dict(document), Recipe)
         except SynGenError as error:

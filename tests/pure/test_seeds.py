@@ -8,8 +8,12 @@ from hypothesis import strategies as st
 
 from syngen_addon.seeds import generator
 
-NAMES = st.tuples(st.integers(0, 2**63 - 1), st.sampled_from(["camera", "sun", "level/A", "level/A/1", "onset/Drum"]),
-                  st.integers(0, 10**9), st.integers(0, 1000))
+NAMES = st.tuples(
+    st.integers(0, 2**63 - 1),
+    st.sampled_from(["camera", "sun", "level/A", "level/A/1", "onset/Drum"]),
+    st.integers(0, 10**9),
+    st.integers(0, 1000),
+)
 
 
 @given(NAMES, NAMES)
@@ -27,8 +31,12 @@ def test_streams_do_not_change_from_version_to_version() -> None:
 
 def test_neighbours_are_independent() -> None:
     """Frames, attempts, seeds and purposes one apart: uniform over all, and uncorrelated."""
-    axes = {"seed": [(s, "camera", 0, 0) for s in range(2000)], "frame": [(0, "camera", f, 0) for f in range(2000)],
-            "attempt": [(0, "camera", 0, a) for a in range(2000)], "purpose": [(0, f"level/{n}", 0, 0) for n in range(2000)]}
+    axes = {
+        "seed": [(s, "camera", 0, 0) for s in range(2000)],
+        "frame": [(0, "camera", f, 0) for f in range(2000)],
+        "attempt": [(0, "camera", 0, a) for a in range(2000)],
+        "purpose": [(0, f"level/{n}", 0, 0) for n in range(2000)],
+    }
     for names in axes.values():
         draws = np.array([generator(*name).random(2) for name in names])
         assert abs(draws.mean() - 0.5) < 0.02

@@ -30,11 +30,17 @@ def sheet(slots: int = 1) -> MeshArrays:
         triangles += [(first, first + 1, first + 2), (first, first + 2, first + 3)]
         uvs += [[(0, 0), (1, 0), (1, 1)], [(0, 0), (1, 1), (0, 1)]]
         slot_of += [slot, slot]
-    return MeshArrays(np.array(vertices, np.float32), np.array(triangles, np.int32), np.array(uvs, np.float32),
-                      np.array(slot_of, np.int32))
+    return MeshArrays(
+        np.array(vertices, np.float32),
+        np.array(triangles, np.int32),
+        np.array(uvs, np.float32),
+        np.array(slot_of, np.int32),
+    )
 
 
-def request(name: str = "Sheet", slots: int = 1, changes: dict[str, dict[str, Any]] | None = None, **more: Any) -> Request:
+def request(
+    name: str = "Sheet", slots: int = 1, changes: dict[str, dict[str, Any]] | None = None, **more: Any
+) -> Request:
     rng = np.random.default_rng(0)
     document = {s: {**RECIPE.get(s, {}), **(changes or {}).get(s, {})} for s in {*RECIPE, *(changes or {})}}
     inputs = tuple(SlotInput(i, (0.4 + 0.05 * rng.random((64, 64, 3))).astype(np.float32), None) for i in range(slots))
@@ -49,12 +55,15 @@ def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
     """Coloured noise for wear and a ramp for onset, where the test is about files."""
+
     def wear(kind: Any, size: int, rng: np.random.Generator) -> images.Maps:
         color = np.float32([0.4, 0.2, 0.1]) + 0.2 * rng.random((size, size, 1), dtype=np.float32)
         flat = np.full((size, size), 0.5, np.float32)
         return images.Maps(color, flat, flat, flat)
 
-    def onset(mesh: Any, settings: Any, sizes: dict[int, tuple[int, int]], rng: Any, **more: Any) -> dict[int, np.ndarray]:
+    def onset(
+        mesh: Any, settings: Any, sizes: dict[int, tuple[int, int]], rng: Any, **more: Any
+    ) -> dict[int, np.ndarray]:
         return {slot: np.tile(np.linspace(0, 1, w, dtype=np.float32), (h, 1)) for slot, (w, h) in sizes.items()}
 
     monkeypatch.setattr(variants, "wear_texture", wear)
@@ -71,7 +80,11 @@ def test_a_variant_is_whole(tmp_path: Path) -> None:
     assert [v.seed for v in made] == [0, 1] and len({v.name for v in made}) == 2
     for variant in made:
         names = {p.name for p in variant.folder.iterdir()}
-        assert names == {"variant.json", "thumbnail.png", *(f"{w}-{s}.png" for w in ("color", "surface", "onset") for s in (0, 1))}
+        assert names == {
+            "variant.json",
+            "thumbnail.png",
+            *(f"{w}-{s}.png" for w in ("color", "surface", "onset") for s in (0, 1)),
+        }
         assert variant.slots == (0, 1) and variant.accepted and read_variant(variant.folder) == variant
         assert images.load(variant.file("color", 1)).shape == (64, 64, 3)
         onset = images.load(variant.file("onset", 1))[..., 0] * variants.ONSET_RANGE
@@ -107,19 +120,29 @@ def test_more_variants_are_added_to_those_that_are_there(tmp_path: Path) -> None
 
 def test_two_processes_make_the_same_bytes(tmp_path: Path) -> None:
     here = make_variants(request(), tmp_path / "here")
-    program = ("import sys; from pathlib import Path; sys.path[:0] = [sys.argv[1], sys.argv[2]]\n"
-               "import test_variants as t; t.variants.MIN_ONSET_SIZE = 128\n"
-               "t.make_variants(t.request(), Path(sys.argv[3]))\n")
+    program = (
+        "import sys; from pathlib import Path; sys.path[:0] = [sys.argv[1], sys.argv[2]]\n"
+        "import test_variants as t; t.variants.MIN_ONSET_SIZE = 128\n"
+        "t.make_variants(t.request(), Path(sys.argv[3]))\n"
+    )
     root = Path(__file__).resolve().parents[2]
-    subprocess.run([sys.executable, "-c", program, str(root), str(Path(__file__).parent), str(tmp_path / "there")], check=True)
+    subprocess.run(
+        [sys.executable, "-c", program, str(root), str(Path(__file__).parent), str(tmp_path / "there")], check=True
+    )
     assert contents(tmp_path / "here") == contents(tmp_path / "there") and len(here) == 2
 
 
 CHANGES: dict[str, Any] = {
-    "mesh": lambda r: dataclasses.replace(r, mesh=dataclasses.replace(r.mesh, vertices=r.mesh.vertices * np.float32(1.001))),
+    "mesh": lambda r: dataclasses.replace(
+        r, mesh=dataclasses.replace(r.mesh, vertices=r.mesh.vertices * np.float32(1.001))
+    ),
     "uvs": lambda r: dataclasses.replace(r, mesh=dataclasses.replace(r.mesh, uvs=r.mesh.uvs * np.float32(0.99))),
-    "base": lambda r: dataclasses.replace(r, slots=(dataclasses.replace(r.slots[0], base_srgb=r.slots[0].base_srgb[::-1]),)),
-    "protect": lambda r: dataclasses.replace(r, slots=(dataclasses.replace(r.slots[0], protect=np.eye(64, dtype=bool)),)),
+    "base": lambda r: dataclasses.replace(
+        r, slots=(dataclasses.replace(r.slots[0], base_srgb=r.slots[0].base_srgb[::-1]),)
+    ),
+    "protect": lambda r: dataclasses.replace(
+        r, slots=(dataclasses.replace(r.slots[0], protect=np.eye(64, dtype=bool)),)
+    ),
     "kind": lambda r: dataclasses.replace(r, kind=KINDS["light_rust"]),
     "wear.seed": lambda r: request(changes={"wear": {"seed": 1}}),
     "wear.up": lambda r: request(changes={"wear": {"up": "-Z"}}),
@@ -130,9 +153,12 @@ CHANGES: dict[str, Any] = {
     "filters.enabled": lambda r: request(changes={"filters": {"enabled": True}}),
 }
 SAME: dict[str, dict[str, dict[str, Any]]] = {
-    "wear.level": {"wear": {"level": [0.2, 0.3]}}, "wear.softness": {"wear": {"softness": 0.2}},
-    "camera": {"camera": {"distance": [3, 4]}}, "texture.variants": {"texture": {"variants": 9}},
-    "labels": {"labels": {"min_pixels": 3}}, "wear.complete_from": {"wear": {"complete_from": 0.9}},
+    "wear.level": {"wear": {"level": [0.2, 0.3]}},
+    "wear.softness": {"wear": {"softness": 0.2}},
+    "camera": {"camera": {"distance": [3, 4]}},
+    "texture.variants": {"texture": {"variants": 9}},
+    "labels": {"labels": {"min_pixels": 3}},
+    "wear.complete_from": {"wear": {"complete_from": 0.9}},
 }
 
 
@@ -151,17 +177,26 @@ def test_protected_texels_come_back_bit_exact(tmp_path: Path) -> None:
     protect = np.zeros((64, 64), bool)
     protect[10:30, 20:50] = True
     base = images.to_bytes(plain.slots[0].base_srgb)
-    (made, *_) = make_variants(dataclasses.replace(plain, slots=(dataclasses.replace(plain.slots[0], protect=protect),)), tmp_path)
+    (made, *_) = make_variants(
+        dataclasses.replace(plain, slots=(dataclasses.replace(plain.slots[0], protect=protect),)), tmp_path
+    )
     aged = images.to_bytes(images.load(made.file("color", 0)))
     assert np.array_equal(aged[protect], base[protect]) and not np.array_equal(aged[~protect], base[~protect])
     onset = images.load(made.file("onset", 0))[..., 0] * variants.ONSET_RANGE
     assert np.array_equal(onset > 1.5, np.kron(protect, np.ones((2, 2), bool)))
 
 
-@pytest.mark.parametrize("name", ["Drum", "a/../b", "Fass \N{LATIN SMALL LETTER U WITH DIAERESIS}ber", ".hidden", "", "x" * 300, "CON"])
+@pytest.mark.parametrize(
+    "name", ["Drum", "a/../b", "Fass \N{LATIN SMALL LETTER U WITH DIAERESIS}ber", ".hidden", "", "x" * 300, "CON"]
+)
 def test_any_name_is_a_safe_folder(tmp_path: Path, name: str) -> None:
     folder = variants.object_folder(tmp_path, name)
-    assert folder.parent == tmp_path and len(folder.name) < 60 and not folder.name.startswith(".") and folder.name.isascii()
+    assert (
+        folder.parent == tmp_path
+        and len(folder.name) < 60
+        and not folder.name.startswith(".")
+        and folder.name.isascii()
+    )
     assert folder != variants.object_folder(tmp_path, name + " ")
 
 
@@ -185,6 +220,7 @@ def test_a_stop_leaves_finished_variants_and_nothing_else(tmp_path: Path) -> Non
         def should_stop() -> bool:
             asked.append(1)
             return len(asked) >= number
+
         return should_stop
 
     for number in range(1, 6):
@@ -193,7 +229,11 @@ def test_a_stop_leaves_finished_variants_and_nothing_else(tmp_path: Path) -> Non
         with pytest.raises(Cancelled):
             make_variants(request(), gallery, should_stop=stop_at(number))
         assert not [p for p in gallery.rglob(".*")]
-        assert len([v for v in map(read_variant, gallery.glob("*/*")) if v]) == len(list(gallery.glob("*/*"))) == (number - 1) // 3
+        assert (
+            len([v for v in map(read_variant, gallery.glob("*/*")) if v])
+            == len(list(gallery.glob("*/*")))
+            == (number - 1) // 3
+        )
     assert len(make_variants(request(), gallery)) == 2
 
 
@@ -223,7 +263,11 @@ def test_a_gallery_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_a_refused_variant_says_why_and_stays(tmp_path: Path) -> None:
     made = make_variants(request(changes={"filters": {"enabled": True, "contrast_min": 1.0}}), tmp_path)
-    assert [v.accepted for v in made] == [False, False] and made[0].reason == "flat" and "filters.contrast_min" in made[0].sentence
+    assert (
+        [v.accepted for v in made] == [False, False]
+        and made[0].reason == "flat"
+        and "filters.contrast_min" in made[0].sentence
+    )
     about = json.loads((made[0].folder / "variant.json").read_text())
     assert about["reason"] == "flat" and about["scores"]["contrast"] < 1
     assert make_variants(request(changes={"filters": {"enabled": True, "contrast_min": 1.0}}), tmp_path) == made
@@ -232,8 +276,17 @@ def test_a_refused_variant_says_why_and_stays(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("fake")
 def test_duplicates_are_found_among_those_that_are_there_already(tmp_path: Path) -> None:
     """A verdict does not depend on which variants were finished before."""
-    changes = {"filters": {"enabled": True, "duplicate_min": 1.0, "sharpness_min": 0.0, "noise_max": 1.0, "color_max": 200.0,
-                           "contrast_min": 0.0, "seam_max": 100.0}}
+    changes = {
+        "filters": {
+            "enabled": True,
+            "duplicate_min": 1.0,
+            "sharpness_min": 0.0,
+            "noise_max": 1.0,
+            "color_max": 200.0,
+            "contrast_min": 0.0,
+            "seam_max": 100.0,
+        }
+    }
     whole = make_variants(request(changes=changes), tmp_path / "whole")
     assert [v.reason for v in whole] == ["", "duplicate"]
     make_variants(request(changes={**changes, "texture": {"variants": 1}}), tmp_path / "parts")
