@@ -12,6 +12,7 @@ import importlib.util
 import os
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,5 +101,8 @@ if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()
+    if "bpy" in sys.modules:  # leaving like this skips Blender's own clearing up; nothing but an empty folder goes
+        with suppress(OSError):
+            os.rmdir(sys.modules["bpy"].app.tempdir)
     # Blender goes on after a script and would end in 0 whatever the script said; its own clean-up can also crash.
     os._exit(code)

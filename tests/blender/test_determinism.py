@@ -265,3 +265,27 @@ def test_asked_to_stop_it_ends_with_130_and_goes_on_later(prepared: Prepared, nu
     assert not (out / "annotations").exists()
     prepared.run("stopped")
     assert h.differing(whole, h.files_of(out)) == []
+
+
+def test_asked_to_stop_while_variants_are_made(addon, empty_scene, tmp_path: Path) -> None:
+    """Before the first frame: as well 130, nothing half-made, and no temporary files anywhere."""
+    h.two_boxes()
+    scene, out, temporary = h.save(tmp_path / "scene.blend"), tmp_path / "out", tmp_path / "temporary"
+    temporary.mkdir()
+    (tmp_path / "job.toml").write_text(addon("recipe").dumps(h.recipe(addon, {"targets": {"objects": ["Crate *"]}})))
+    command = h.batch_command("--scene", scene, "--recipe", tmp_path / "job.toml", "--out", out, "--frames", 2)
+    said = []
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**h.plain_environment(), "TMPDIR": str(temporary)},
+    ) as child:
+        for line in lines(child):
+            said.append(line)
+            if "Wear texture 1 of 2" in line:
+                child.send_signal(signal.SIGTERM)
+        assert child.wait(100) == 130, "".join(said)[-2000:]
+    assert "Traceback" not in "".join(said) and said[-1] == "syngen: Stopped. The same command goes on from here.\n"
+    assert not [p for p in out.rglob("*") if p.is_file()] and not list(temporary.iterdir())
