@@ -231,7 +231,7 @@ def cancel_export(w: Window, home: Path) -> None:
     begin_export(w, home / "long", 5000)
     w.wait(lambda: w.value(f"{SESSION}.now.export is None or {SESSION}.now.export.done > 0"), "no progress", 240)
     child = w.value(f"{SESSION}.now.export.child.pid")
-    w.click("syngen.cancel_export", columns=(0.97,))
+    w.click("syngen.cancel_export", columns=(0.91,))
     w.wait(lambda: w.value(f"{SESSION}.now.export is None"), "the cancelled export does not end", 120)
     check(not alive(child), "the cancelled Blender still runs")
     told = w.value(f"{SESSION}.now.told")
