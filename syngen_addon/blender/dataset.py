@@ -12,6 +12,7 @@ import platform
 import tempfile
 import time
 import tomllib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -201,6 +202,11 @@ def find_targets(recipe: Recipe, scene: bpy.types.Scene, layer: bpy.types.ViewLa
             "The scene has no target: no object has wear.",
             "Give an object wear first (Generate, choose one), or name objects in targets.objects.",
         )
+    twice = [name for name, count in Counter(o.name for o in targets).items() if count > 1]
+    if twice:
+        raise SynGenError(
+            f"Two targets are called {twice[0]!r}, one of them linked from another file.", "Rename one of them."
+        )
     hidden = [o.name for o in targets if not is_rendered(o, layer)]
     if len(hidden) == len(targets):
         raise SynGenError(
@@ -320,9 +326,9 @@ class Frames:
                 self._age(obj, number, len(objects))
         self.warnings += configure(self.scene, self.layer, recipe, device, borrowed)
         self.targets = [self._target(obj, index + 1) for index, obj in enumerate(objects)]
-        indices = {t.obj.name: t.index for t in self.targets}
-        for obj in self.scene.objects:
-            borrowed.set(obj, "pass_index", indices.get(obj.name, 0))
+        indices = {t.obj: t.index for t in self.targets}
+        for obj in bpy.data.objects:  # also those that only instances or a background set show
+            borrowed.set(obj, "pass_index", indices.get(obj, 0))
         if not recipe.camera.randomize and self.scene.camera.data.dof.use_dof:
             self.warnings.append("Depth of field is off in this job: labels are made from the sharp scene.")
             borrowed.set(self.scene.camera.data.dof, "use_dof", False)

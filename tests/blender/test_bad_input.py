@@ -262,6 +262,16 @@ def test_a_target_that_is_also_an_instance(case: Case) -> None:
     assert case.main() == 0
 
 
+def test_two_targets_of_one_name(case: Case) -> None:
+    """Names are unique within a file only."""
+    library = shutil.copy(case.place / "scene.blend", case.place / "library.blend")
+    with bpy.data.libraries.load(str(library), link=True) as (_, wanted):
+        wanted.objects = ["Crate A"]
+    bpy.context.scene.collection.objects.link(wanted.objects[0])
+    case.save()
+    case.refused("Two targets are called 'Crate A'", "Rename")
+
+
 @pytest.mark.parametrize("camera", ["none", "panorama"])
 def test_an_own_camera_that_is_of_no_use(case: Case, camera: str) -> None:
     if camera == "none":

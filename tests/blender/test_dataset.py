@@ -130,6 +130,29 @@ def test_pycocotools_reads_every_mask(addon, analytic: Path, monkeypatch: pytest
     assert (out / image["file_name"]).is_file() and (image["width"], image["height"]) == (64, 64)
 
 
+def test_only_targets_are_labelled_whatever_indices_others_have(addon, analytic: Path) -> None:
+    """Objects that only an instance or a background set shows keep no index of their own while a job renders."""
+    own = bpy.data.collections.new("Instanced")
+    other = bpy.data.scenes.new("Set")
+    for number, (low, high) in enumerate((((-30, -28), (-22, -20)), ((-12, -28), (-4, -20)))):
+        obj = h.plane(f"Stranger {number}", low, high, 3)
+        obj.pass_index = number + 1
+        bpy.context.scene.collection.objects.unlink(obj)
+        (own, other.collection)[number].objects.link(obj)
+    empty = bpy.data.objects.new("Copies", None)
+    empty.instance_type, empty.instance_collection = "COLLECTION", own
+    bpy.context.scene.collection.objects.link(empty)
+    bpy.context.scene.background_set = other
+    bpy.context.view_layer.update()
+    h.save(analytic / "scene.blend")
+    before = h.snapshot()
+    dataset = addon("blender.dataset")
+    dataset.run(dataset.Job(h.recipe(addon, h.STILL), analytic / "out", 1))
+    assert h.changes(before, h.snapshot()) == []
+    for entry in h.record(analytic / "out")["instances"]:
+        assert np.array_equal(mask_of(entry["segmentation"]), EXPECTED[entry["name"]]), entry["name"]
+
+
 # --- the scene is borrowed -------------------------------------------------------------------------------------------
 
 
