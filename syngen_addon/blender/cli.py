@@ -18,7 +18,7 @@ import bpy
 from .. import jobs
 from .. import recipe as recipes
 from ..errors import SynGenError, one_line
-from . import background, dataset
+from . import background, dataset, preview_frame
 
 EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_STOPPED = 0, 1, 2, 130
 
@@ -63,6 +63,8 @@ def main(argv: Sequence[str], program: str = "batch.py") -> int:
 def _run(arguments: argparse.Namespace, tell: "_Teller", signals: "_Signals") -> int:
     open_scene(arguments.scene)
     background.restore_pixels(Path(bpy.data.filepath))
+    for scene in bpy.data.scenes:  # a preview that was saved with the file is no part of the job
+        preview_frame.end(scene)
     out = Path(arguments.out).expanduser().resolve()
     shard = jobs.parse_shard(arguments.shard)
     recipe = recipes.load(arguments.recipe) if arguments.recipe else recipes.Recipe()

@@ -31,7 +31,7 @@ from ..variants import Cancelled, Variant, make_variants
 from ..wear.levels import wear_class
 from . import ageing, material
 from .level import get_level, set_level
-from .names import ABOUT, CLASS, LEVEL
+from .names import ABOUT, CLASS, LEVEL, PREVIEW
 from .render import configure, render_frame, resolve_device
 from .scene import Rig, background_files, environment_files, is_rendered, scene_facts
 from .state import Borrowed
@@ -108,6 +108,8 @@ def run(
     scene, layer = bpy.context.scene, bpy.context.view_layer
     if not bpy.data.filepath:
         raise SynGenError("The scene is not saved.", "Save the .blend file first: a job is tied to its scene file.")
+    if PREVIEW in scene:
+        raise SynGenError("The scene shows the preview of a frame.", "End the preview first.")
     objects = find_targets(recipe, scene, layer)
     environments = environment_files(recipe) if recipe.light.randomize else []
     backgrounds = background_files(recipe)

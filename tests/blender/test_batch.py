@@ -193,6 +193,24 @@ def test_the_command_is_the_same_job(addon, ready: Ready) -> None:
     assert h.differing(before, h.files_of(ready.out)) == []
 
 
+@pytest.mark.parametrize("still", [False, True], ids=["all drawn", "levels and light of the scene"])
+def test_a_preview_that_was_saved_takes_no_part(addon, ready: Ready, still: bool) -> None:
+    """Its camera, lamps, world and levels are gone before the job looks at the scene."""
+    preview, dataset = addon("blender.preview_frame"), addon("blender.dataset")
+    changes: dict[str, dict[str, Any]] = {"light": {"keep_scene_lights": True}, "background": {"kind": "color"}}
+    settings = h.recipe(addon, h.STILL, {"render": {"samples": 2}}) if still else h.recipe(addon, changes)
+    ready.recipe_file.write_text(addon("recipe").dumps(settings))
+    assert addon("blender.cli").main(ready.arguments()) == 0
+    expected = h.files_of(ready.out / "images")
+    shutil.rmtree(ready.out)
+    preview.begin(bpy.context, h.recipe(addon, changes), 1, 9)
+    h.save(ready.scene)
+    with pytest.raises(addon("errors").SynGenError, match="shows the preview of a frame"):
+        dataset.run(dataset.Job(settings, ready.out, 1))
+    assert h.batch(*ready.arguments("--scene", ready.scene)).returncode == 0
+    assert h.files_of(ready.out / "images") == expected
+
+
 def test_warnings_are_told(addon, ready: Ready, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.rmtree(ready.place / "gallery")
     changes: dict[str, dict[str, Any]] = {"camera": {"randomize": False}}

@@ -286,7 +286,7 @@ def test_layers_cut_short_by_a_full_disk_are_refused(addon, scene: Path, monkeyp
         with pytest.raises((error, RuntimeError)):
             real(scene / "cut.exr", bpy.context.view_layer.name)
     monkeypatch.setattr(render, "read_layers", lambda path, layer: real(scene / "cut.exr", layer))
-    with pytest.raises(error, match="Blender wrote a broken file of label layers. Check that the disk is not full."):
+    with pytest.raises(error, match="Blender wrote a broken file of label layers"):
         h.render_layers(addon, h.recipe(addon), scene)
 
 
