@@ -19,7 +19,7 @@ SOCKETS = (
     ("Normal", "Normal", "NodeSocketVector"),
 )
 """(input of the Principled BSDF, socket of the group, its type)."""
-RELIEF_M = 0.006
+RELIEF_M = 0.0045
 """Depth of a height map of relief 1."""
 LIP_M = 0.0006
 """How far paint lifts where the front reaches it."""
