@@ -16,9 +16,13 @@ class SYNGEN_OT_export_dataset(bpy.types.Operator):
     bl_options = {"REGISTER"}
 
     into: EnumProperty(
-        name="Folder", options={"SKIP_SAVE"}, default="NEW",
-        items=[("NEW", "New Folder", "Start a job in another, empty folder beside it"),
-               ("RESUME", "Go On with It", "Render what is missing of the job that lies there, as that job was set")],
+        name="Folder",
+        options={"SKIP_SAVE"},
+        default="NEW",
+        items=[
+            ("NEW", "New Folder", "Start a job in another, empty folder beside it"),
+            ("RESUME", "Go On with It", "Render what is missing of the job that lies there, as that job was set"),
+        ],
     )
 
     @classmethod
@@ -34,7 +38,9 @@ class SYNGEN_OT_export_dataset(bpy.types.Operator):
 
         if jobs_of_panel.holds_job(jobs_of_panel.folder_of(context.scene)) and not bpy.app.background:
             self.into = "RESUME"
-            return context.window_manager.invoke_props_dialog(self, width=340, title="This Folder Holds a Dataset", confirm_text="Export")
+            return context.window_manager.invoke_props_dialog(
+                self, width=340, title="This Folder Holds a Dataset", confirm_text="Export"
+            )
         return self.execute(context)
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -90,8 +96,12 @@ class SYNGEN_OT_copy_batch_command(bpy.types.Operator):
             return {"CANCELLED"}
         if bpy.data.is_dirty:
             return context.window_manager.invoke_confirm(
-                self, event, title="Save the File?", message="The command renders what is saved, and there are unsaved changes.",
-                confirm_text="Save and Copy")
+                self,
+                event,
+                title="Save the File?",
+                message="The command renders what is saved, and there are unsaved changes.",
+                confirm_text="Save and Copy",
+            )
         return self.execute(context)
 
     @reported

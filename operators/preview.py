@@ -8,14 +8,18 @@ from .common import reported
 
 
 class SYNGEN_OT_preview_frame(bpy.types.Operator):
-    """Put camera, lights, world and wear levels of a frame of the dataset into the view, as the export would render it"""
+    """Put camera, lights, world and wear levels of a frame of the dataset into the view"""
 
     bl_idname = "syngen.preview_frame"
     bl_label = "Preview Frame"
     bl_options = {"REGISTER", "UNDO"}
 
-    frame: IntProperty(name="Frame", description="Which frame; -1: the one set in the panel", default=-1, min=-1, options={"SKIP_SAVE"})
-    step: IntProperty(name="Step", description="So many frames further than that", default=0, options={"SKIP_SAVE", "HIDDEN"})
+    frame: IntProperty(
+        name="Frame", description="Which frame; -1: the one set in the panel", default=-1, min=-1, options={"SKIP_SAVE"}
+    )
+    step: IntProperty(
+        name="Step", description="So many frames further than that", default=0, options={"SKIP_SAVE", "HIDDEN"}
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

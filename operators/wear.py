@@ -1,5 +1,7 @@
 """Operators on the active object: make variants, use one, set and key the level, take the wear off."""
 
+from typing import TYPE_CHECKING
+
 import bpy
 from bpy.props import StringProperty
 
@@ -7,6 +9,9 @@ from ..syngen_addon.blender import session, settings, target
 from ..syngen_addon.blender.preferences import gallery_folder
 from ..syngen_addon.errors import SynGenError
 from .common import OnObject, OnWornObject, reported
+
+if TYPE_CHECKING:
+    from ..syngen_addon.blender.generation import Generation
 
 
 class SYNGEN_OT_generate(OnObject, bpy.types.Operator):
@@ -55,7 +60,10 @@ class SYNGEN_OT_generate(OnObject, bpy.types.Operator):
         self._end(context)
         if self.work.cancelled or self.work.error:
             self.work.take_back()
-            self.report({"ERROR"} if self.work.error else {"INFO"}, self.work.error or "Stopped. What was finished is in the gallery.")
+            self.report(
+                {"ERROR"} if self.work.error else {"INFO"},
+                self.work.error or "Stopped. What was finished is in the gallery.",
+            )
             return {"CANCELLED"}
         return self._finished(self.work)
 
@@ -63,7 +71,7 @@ class SYNGEN_OT_generate(OnObject, bpy.types.Operator):
         self.work.cancel()
         self._end(context)
 
-    def _work(self, context: bpy.types.Context):
+    def _work(self, context: bpy.types.Context) -> "Generation":
         from ..syngen_addon.blender.generation import Generation
 
         return Generation(context.object, settings.recipe_of(context.scene), gallery_folder())
@@ -74,7 +82,7 @@ class SYNGEN_OT_generate(OnObject, bpy.types.Operator):
         session.forget_pictures()
         session.redraw()
 
-    def _finished(self, work) -> set[str]:
+    def _finished(self, work: "Generation") -> set[str]:
         session.forget_pictures()
         self.report({"INFO"}, work.summary)
         return {"FINISHED"}
@@ -103,12 +111,18 @@ class SYNGEN_OT_apply_variant(OnObject, bpy.types.Operator):
     bl_label = "Use Variant"
     bl_options = {"REGISTER", "UNDO"}
 
-    variant: StringProperty(name="Variant", description="Name of the variant, as its folder in the gallery", options={"SKIP_SAVE"})
+    variant: StringProperty(
+        name="Variant", description="Name of the variant, as its folder in the gallery", options={"SKIP_SAVE"}
+    )
 
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
         shown = next((s for s in session.gallery(context.object) if s.variant.name == properties.variant), None)
-        about = "" if shown is None or shown.variant.accepted else f". The filters refused it: {shown.variant.sentence.rstrip('.')}"
+        about = (
+            ""
+            if shown is None or shown.variant.accepted
+            else f". The filters refused it: {shown.variant.sentence.rstrip('.')}"
+        )
         return f"{cls.__doc__}{about}"
 
     @reported
@@ -117,7 +131,9 @@ class SYNGEN_OT_apply_variant(OnObject, bpy.types.Operator):
 
         found = next((v for v in previews.variants_of(context.object) if v.name == self.variant), None)
         if found is None:
-            raise SynGenError(f"There is no variant {self.variant!r} of {context.object.name!r}.", "Press Generate and choose one.")
+            raise SynGenError(
+                f"There is no variant {self.variant!r} of {context.object.name!r}.", "Press Generate and choose one."
+            )
         ageing.apply_variant(context.object, found, softness=settings.recipe_of(context.scene).wear.softness)
         session.redraw()
         return {"FINISHED"}
@@ -181,7 +197,9 @@ class SYNGEN_OT_copy_level(OnWornObject, bpy.types.Operator):
 
         others = [o for o in context.selected_objects if o != context.object and target.has_wear(o)]
         if not others:
-            raise SynGenError("No other selected object has wear.", "Select the objects to copy to, the one to copy from last.")
+            raise SynGenError(
+                "No other selected object has wear.", "Select the objects to copy to, the one to copy from last."
+            )
         for obj in others:
             level.set_level(obj, level.get_level(context.object))
         session.redraw()
@@ -207,5 +225,13 @@ class SYNGEN_OT_set_class(OnObject, bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (SYNGEN_OT_generate, SYNGEN_OT_cancel_generate, SYNGEN_OT_apply_variant, SYNGEN_OT_remove, SYNGEN_OT_refresh,
-           SYNGEN_OT_key_level, SYNGEN_OT_copy_level, SYNGEN_OT_set_class)
+CLASSES = (
+    SYNGEN_OT_generate,
+    SYNGEN_OT_cancel_generate,
+    SYNGEN_OT_apply_variant,
+    SYNGEN_OT_remove,
+    SYNGEN_OT_refresh,
+    SYNGEN_OT_key_level,
+    SYNGEN_OT_copy_level,
+    SYNGEN_OT_set_class,
+)

@@ -41,7 +41,9 @@ def _export(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         if work.cancelled:
             text = "Stopping"
         elif work.total:
-            text = f"{work.done} of {work.total}" + (f", {clock(work.seconds_left)} left" if work.seconds_left >= 0 else "")
+            text = f"{work.done} of {work.total}" + (
+                f", {clock(work.seconds_left)} left" if work.seconds_left >= 0 else ""
+            )
         else:
             text = work.what
         row.progress(factor=work.done / work.total if work.total else 0.0, text=text, type="BAR")
@@ -82,7 +84,14 @@ class SYNGEN_PT_render(_Part, bpy.types.Panel):
     bl_label = "Render"
 
     def draw(self, context: bpy.types.Context) -> None:
-        keys(split(self.layout), context.scene.syngen.render, "denoise", "view_transform", "exposure_ev", "keep_compositor")
+        keys(
+            split(self.layout),
+            context.scene.syngen.render,
+            "denoise",
+            "view_transform",
+            "exposure_ev",
+            "keep_compositor",
+        )
 
 
 class SYNGEN_PT_split(_Part, bpy.types.Panel):

@@ -21,7 +21,12 @@ class SYNGEN_PT_scene(InSidebar, bpy.types.Panel):
         row.operator("syngen.preview_frame", text="", icon="TRIA_RIGHT").step = 1
         row = layout.row(align=True)
         row.scale_y = 1.2
-        row.operator("syngen.preview_frame", text="Preview" if shown < 0 else f"Shows Frame {shown}", icon="CAMERA_DATA", depress=shown >= 0)
+        row.operator(
+            "syngen.preview_frame",
+            text="Preview" if shown < 0 else f"Shows Frame {shown}",
+            icon="CAMERA_DATA",
+            depress=shown >= 0,
+        )
         row.operator("syngen.end_preview", text="End Preview", icon="LOOP_BACK")
 
 
@@ -30,6 +35,7 @@ class _Part(Closed):
 
     bl_parent_id = "SYNGEN_PT_scene"
     section = ""
+    layout: bpy.types.UILayout
 
     def draw_header(self, context: bpy.types.Context) -> None:
         self.layout.prop(getattr(context.scene.syngen, self.section), "randomize", text="")
@@ -46,7 +52,17 @@ class SYNGEN_PT_camera(_Part, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         camera = context.scene.syngen.camera
-        keys(self.column(context), camera, "distance", "azimuth_deg", "elevation_deg", "focal_mm", "roll_deg", "aim", "min_height_m")
+        keys(
+            self.column(context),
+            camera,
+            "distance",
+            "azimuth_deg",
+            "elevation_deg",
+            "focal_mm",
+            "roll_deg",
+            "aim",
+            "min_height_m",
+        )
 
 
 class SYNGEN_PT_light(_Part, bpy.types.Panel):

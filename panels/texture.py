@@ -68,19 +68,23 @@ def _gallery(layout: bpy.types.UILayout, context: bpy.types.Context, obj: bpy.ty
     for left in range(0, min(len(shown), PICTURES_SHOWN), 2):
         row = layout.row(align=False)
         columns = [row.column(align=True), row.column(align=True)]
-        for column, picture in zip(columns, shown[left:left + 2], strict=False):
+        for column, picture in zip(columns, shown[left : left + 2], strict=False):
             variant = picture.variant
             used = variant.name == worn
             box = column.box()
             box.template_icon(icon_value=picture.icon, scale=5.6)
             button = column.row(align=True)
             icon = "CHECKMARK" if used else "NONE" if variant.accepted else "ERROR"
-            button.operator("syngen.apply_variant", text="In Use" if used else "Use" if variant.accepted else "Use Anyway", icon=icon,
-                            depress=used).variant = variant.name
+            button.operator(
+                "syngen.apply_variant",
+                text="In Use" if used else "Use" if variant.accepted else "Use Anyway",
+                icon=icon,
+                depress=used,
+            ).variant = variant.name
             if not variant.accepted:
                 reason = column.column(align=True)
                 reason.label(text=variant.reason.capitalize(), icon="CANCEL")
-        refused = [p.variant for p in shown[left:left + 2] if not p.variant.accepted]
+        refused = [p.variant for p in shown[left : left + 2] if not p.variant.accepted]
         for variant in refused:
             sentence(layout, context, variant.sentence, "ERROR")
     if len(shown) > PICTURES_SHOWN:
@@ -145,4 +149,11 @@ class SYNGEN_PT_wear_more(Closed, bpy.types.Panel):
         keys(column, wear, "clean_below", "complete_from")
 
 
-CLASSES = (SYNGEN_PT_object, SYNGEN_PT_texture, SYNGEN_PT_texture_more, SYNGEN_PT_filters, SYNGEN_PT_wear, SYNGEN_PT_wear_more)
+CLASSES = (
+    SYNGEN_PT_object,
+    SYNGEN_PT_texture,
+    SYNGEN_PT_texture_more,
+    SYNGEN_PT_filters,
+    SYNGEN_PT_wear,
+    SYNGEN_PT_wear_more,
+)

@@ -69,7 +69,9 @@ class Generation:
 
     def _work(self) -> None:
         try:
-            self.variants = make_variants(self.request, self.gallery, progress=self._progress, should_stop=self._stop.is_set)
+            self.variants = make_variants(
+                self.request, self.gallery, progress=self._progress, should_stop=self._stop.is_set
+            )
         except Cancelled:
             self.cancelled = True
         except SynGenError as error:

@@ -17,7 +17,10 @@ def folder_of(scene: bpy.types.Scene) -> Path:
     if not folder:
         raise SynGenError("No folder is set for the dataset.", "Name an empty or a new one.")
     if folder.startswith("//") and not bpy.data.filepath:
-        raise SynGenError("The dataset's folder lies beside the .blend file, which is not saved yet.", "Save the file, or name another folder.")
+        raise SynGenError(
+            "The dataset's folder lies beside the .blend file, which is not saved yet.",
+            "Save the file, or name another folder.",
+        )
     return Path(bpy.path.abspath(folder)).expanduser().resolve()
 
 
@@ -74,9 +77,11 @@ def run_here(scene: bpy.types.Scene, recipe: Recipe) -> str:
 
 
 def batch_line(scene: bpy.types.Scene, recipe: Recipe) -> str:
-    """The command that renders the dataset of the saved file, for this platform's shell; writes the recipe beside the file."""
+    """The command that renders the dataset of the saved file, for this platform's shell; its recipe is written too."""
     file = Path(bpy.data.filepath)
     recipe_file = file.with_suffix(".recipe.toml")
     write_bytes(recipe_file, dumps(recipe).encode())
-    arguments = background.job_arguments(str(folder_of(scene)), scene.syngen.job.frames, scene.syngen.job.seed, str(recipe_file))
+    arguments = background.job_arguments(
+        str(folder_of(scene)), scene.syngen.job.frames, scene.syngen.job.seed, str(recipe_file)
+    )
     return background.command_line(background.batch_command(str(file), arguments))

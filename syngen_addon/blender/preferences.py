@@ -15,7 +15,8 @@ class SYNGEN_AP_preferences(bpy.types.AddonPreferences):
     bl_idname = ROOT_PACKAGE
 
     gallery: StringProperty(
-        name="Gallery", subtype="DIR_PATH",
+        name="Gallery",
+        subtype="DIR_PATH",
         description="Where variants of objects are kept; empty: in the folder syngen beside the .blend file",
     )
 
@@ -28,7 +29,7 @@ class SYNGEN_AP_preferences(bpy.types.AddonPreferences):
 
 
 def gallery_folder() -> Path:
-    """Where variants are kept: as the preferences say, else beside the .blend, else (unsaved) in the user's own folder."""
+    """Where variants are kept: as the preferences say, else beside the .blend, else in the user's own folder."""
     addon = bpy.context.preferences.addons.get(ROOT_PACKAGE)
     chosen = addon.preferences.gallery if addon is not None and addon.preferences is not None else ""
     if chosen and (bpy.data.filepath or not chosen.startswith("//")):

@@ -61,7 +61,7 @@ class _Noted(Borrowed):
 
 
 def begin(context: bpy.types.Context, recipe: Recipe, frame: int, seed: int) -> None:
-    """Put frame k of the job (recipe, seed) into the scene, in place of one shown before. Raises SynGenError, nothing changed."""
+    """Put frame k of the job (recipe, seed) into the scene, in place of one shown before. Raises SynGenError."""
     scene, layer = context.scene, context.view_layer
     end(scene)
     objects = find_targets(recipe, scene, layer)
@@ -76,7 +76,11 @@ def begin(context: bpy.types.Context, recipe: Recipe, frame: int, seed: int) -> 
     try:
         rig = Rig.build(scene, recipe, environments, backgrounds, borrowed)
         render, view = recipe.render, scene.view_settings
-        for name, value in (("resolution_x", render.width), ("resolution_y", render.height), ("resolution_percentage", 100)):
+        for name, value in (
+            ("resolution_x", render.width),
+            ("resolution_y", render.height),
+            ("resolution_percentage", 100),
+        ):
             borrowed.set(scene.render, name, value)
         borrowed.set(view, "exposure", render.exposure_ev + draw.exposure_ev)
         rig.show(draw)
@@ -99,7 +103,14 @@ def end(scene: bpy.types.Scene) -> bool:
                 _put_back(block, note)
             del block[PREVIEW]
             block.update_tag()
-    for blocks in (bpy.data.objects, bpy.data.cameras, bpy.data.lights, bpy.data.worlds, bpy.data.images, bpy.data.collections):
+    for blocks in (
+        bpy.data.objects,
+        bpy.data.cameras,
+        bpy.data.lights,
+        bpy.data.worlds,
+        bpy.data.images,
+        bpy.data.collections,
+    ):
         for block in [b for b in blocks if b.get(PREVIEW) == OWN]:
             blocks.remove(block)
     return True

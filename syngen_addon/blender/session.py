@@ -1,4 +1,4 @@
-"""What the window shows and no .blend holds: running work, what was found on objects, the gallery's pictures. Imports bpy.
+"""What the window shows and no .blend holds: running work, what was found on objects, pictures. Imports bpy.
 
 Nothing heavy is imported before it is needed: this module comes in when the extension is switched on.
 """
@@ -68,8 +68,17 @@ _looks: dict[tuple[Any, ...], Look] = {}
 
 def look(obj: bpy.types.Object | None) -> Look:
     """What there is to age on the object; kept until the object, its mesh, materials or images change."""
-    key = (None,) if obj is None else (obj.session_uid, obj.name, obj.data.session_uid if obj.data else 0, obj.mode,
-                                       tuple(s.material.session_uid if s.material else 0 for s in obj.material_slots))
+    key = (
+        (None,)
+        if obj is None
+        else (
+            obj.session_uid,
+            obj.name,
+            obj.data.session_uid if obj.data else 0,
+            obj.mode,
+            tuple(s.material.session_uid if s.material else 0 for s in obj.material_slots),
+        )
+    )
     if key not in _looks:
         _looks[key] = _look(obj)
     return _looks[key]
@@ -81,7 +90,9 @@ def _look(obj: bpy.types.Object | None) -> Look:
     except SynGenError as error:
         return Look(error=str(error))
     slots = tuple(
-        LookSlot(s.material.name, s.image.name, "{} x {}".format(*s.image.size), s.uv_layer or "none yet, one will be made")
+        LookSlot(
+            s.material.name, s.image.name, "{} x {}".format(*s.image.size), s.uv_layer or "none yet, one will be made"
+        )
         for s in found.slots
     )
     return Look(slots=slots, warnings=found.warnings)
@@ -146,7 +157,10 @@ def look_through_camera(context: bpy.types.Context) -> None:
     for space in _spaces(context.window.screen if context.window else None):
         view = space.region_3d
         if view is not None and view.view_perspective != "CAMERA":
-            _views[space.as_pointer()] = {"perspective": view.view_perspective, **{n: _copied(getattr(view, n)) for n in _LOOK}}
+            _views[space.as_pointer()] = {
+                "perspective": view.view_perspective,
+                **{n: _copied(getattr(view, n)) for n in _LOOK},
+            }
             view.view_perspective = "CAMERA"
 
 
@@ -194,7 +208,7 @@ def _poll_export() -> float | None:
     elif process.error:
         now.failed = process.error
     else:
-        now.told = process.result or "Done."
+        now.told = f"Done: {process.done} of {process.total} frames are finished."
     return None
 
 
@@ -232,7 +246,12 @@ def _after_update(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> Non
         _looks.clear()
 
 
-_HANDLERS = (("load_pre", _before_load), ("undo_post", _after_history), ("redo_post", _after_history), ("depsgraph_update_post", _after_update))
+_HANDLERS = (
+    ("load_pre", _before_load),
+    ("undo_post", _after_history),
+    ("redo_post", _after_history),
+    ("depsgraph_update_post", _after_update),
+)
 
 
 def register() -> None:

@@ -73,8 +73,15 @@ LABELS = {
 CHOICES = {
     "labels.objects": {"instances": "Whole Objects", "regions": "Wear Regions"},
     "labels.class_from": {"wear": "Wear Class", "kind": "Kind of Wear", "object": "Object's Class"},
-    "render.device": {"auto": "Best There Is", "cpu": "CPU", "cuda": "CUDA", "optix": "OptiX", "hip": "HIP", "metal": "Metal",
-                      "oneapi": "oneAPI"},
+    "render.device": {
+        "auto": "Best There Is",
+        "cpu": "CPU",
+        "cuda": "CUDA",
+        "optix": "OptiX",
+        "hip": "HIP",
+        "metal": "Metal",
+        "oneapi": "oneAPI",
+    },
     "export.formats": {"coco": "COCO", "yolo": "YOLO"},
     "background.kind": {"environment": "Environment", "color": "Color", "images": "Pictures"},
     "texture.method": {"procedural": "Procedural"},
@@ -151,14 +158,22 @@ def _property(name: str, hint: Any, about: "dataclasses.Field[Any]", default: An
     meta = about.metadata
     unit = f" ({meta['unit']})" if meta["unit"] else ""
     # Blender ends a tooltip with a full stop of its own.
-    common: dict[str, Any] = {"name": _label(name), "description": meta["doc"].rstrip(".").replace("`", "").replace("*", "") + unit,
-                              "options": set()}
+    common: dict[str, Any] = {
+        "name": _label(name),
+        "description": meta["doc"].rstrip(".").replace("`", "").replace("*", "") + unit,
+        "options": set(),
+    }
     soft = SOFT.get(name, (None, None))
 
     def bounds(whole: bool) -> dict[str, Any]:
         low = -LARGEST if meta["low"] == -math.inf else meta["low"]
         high = LARGEST if meta["high"] == math.inf else meta["high"]
-        found = {"min": low, "max": high, "soft_min": low if soft[0] is None else soft[0], "soft_max": high if soft[1] is None else soft[1]}
+        found = {
+            "min": low,
+            "max": high,
+            "soft_min": low if soft[0] is None else soft[0],
+            "soft_max": high if soft[1] is None else soft[1],
+        }
         return {k: int(v) if whole else float(v) for k, v in found.items()}
 
     if name == "wear.kind":
@@ -180,7 +195,9 @@ def _property(name: str, hint: Any, about: "dataclasses.Field[Any]", default: An
             common["options"] = RELATIVE
         return StringProperty(default=default, subtype=subtype, **common)
     if hint == Names and meta["choices"]:
-        return EnumProperty(items=_choices(name, meta["choices"]), default=set(default), **{**common, "options": {"ENUM_FLAG"}})
+        return EnumProperty(
+            items=_choices(name, meta["choices"]), default=set(default), **{**common, "options": {"ENUM_FLAG"}}
+        )
     if hint == Names:
         common["description"] += ". Separate names by commas"
         return StringProperty(default=_joined(default), **common)
@@ -189,7 +206,9 @@ def _property(name: str, hint: Any, about: "dataclasses.Field[Any]", default: An
     if hint == tuple[int, int]:
         return IntVectorProperty(default=default, size=2, **bounds(True), **common)
     subtype = "COLOR" if name in COLORS else "NONE"
-    return FloatVectorProperty(default=default, size=meta["length"] or 2, subtype=subtype, precision=3, step=10, **bounds(False), **common)
+    return FloatVectorProperty(
+        default=default, size=meta["length"] or 2, subtype=subtype, precision=3, step=10, **bounds(False), **common
+    )
 
 
 def every_key() -> Iterator[tuple[str, str, Any, "dataclasses.Field[Any]"]]:
@@ -206,8 +225,11 @@ def _section_classes() -> dict[str, type]:
     for section, name, hint, about in every_key():
         members.setdefault(section, {})[name] = _property(f"{section}.{name}", hint, about, plain[section][name])
     return {
-        section: type(f"SYNGEN_PG_{section}", (bpy.types.PropertyGroup,),
-                      {"__annotations__": found, "__doc__": recipes.sections()[section].__doc__})
+        section: type(
+            f"SYNGEN_PG_{section}",
+            (bpy.types.PropertyGroup,),
+            {"__annotations__": found, "__doc__": recipes.sections()[section].__doc__},
+        )
         for section, found in members.items()
     }
 
@@ -218,14 +240,39 @@ SECTIONS = _section_classes()
 class SYNGEN_PG_job(bpy.types.PropertyGroup):
     """What the command line says beside the recipe."""
 
-    frames: IntProperty(name="Frames", description="How many pictures the dataset has", default=100, min=1, max=100_000_000,
-                        soft_max=10_000, options=set())
-    seed: IntProperty(name="Seed", description="Another seed gives another dataset of the same sort", default=0, min=0, max=LARGEST,
-                      options=set())
-    folder: StringProperty(name="Folder", description="Where the dataset is written; an empty or a new folder", default="//syngen_dataset",
-                           subtype="DIR_PATH", options=RELATIVE)
-    preview: IntProperty(name="Frame", description="The frame that the preview shows, counted from 0", default=0, min=0,
-                         max=100_000_000, soft_max=10_000, options=set())
+    frames: IntProperty(
+        name="Frames",
+        description="How many pictures the dataset has",
+        default=100,
+        min=1,
+        max=100_000_000,
+        soft_max=10_000,
+        options=set(),
+    )
+    seed: IntProperty(
+        name="Seed",
+        description="Another seed gives another dataset of the same sort",
+        default=0,
+        min=0,
+        max=LARGEST,
+        options=set(),
+    )
+    folder: StringProperty(
+        name="Folder",
+        description="Where the dataset is written; an empty or a new folder",
+        default="//syngen_dataset",
+        subtype="DIR_PATH",
+        options=RELATIVE,
+    )
+    preview: IntProperty(
+        name="Frame",
+        description="The frame that the preview shows, counted from 0",
+        default=0,
+        min=0,
+        max=100_000_000,
+        soft_max=10_000,
+        options=set(),
+    )
 
 
 def _get_level(self: Any) -> float:
@@ -241,14 +288,29 @@ def _set_level(self: Any, value: float) -> None:
 
 # Not the object's own property: its slider would evaluate the modifiers again at every step. And not one of the window
 # manager: those make no undo step.
-LEVEL = FloatProperty(name="Wear Level", description="Fraction of the active object's wearable surface that is worn", min=0.0,
-                      max=1.0, precision=3, subtype="FACTOR", get=_get_level, set=_set_level, options=set())
+LEVEL = FloatProperty(
+    name="Wear Level",
+    description="Fraction of the active object's wearable surface that is worn",
+    min=0.0,
+    max=1.0,
+    precision=3,
+    subtype="FACTOR",
+    get=_get_level,
+    set=_set_level,
+    options=set(),
+)
 
 SYNGEN_PG_settings = type(
-    "SYNGEN_PG_settings", (bpy.types.PropertyGroup,),
-    {"__annotations__": {**{name: PointerProperty(type=group) for name, group in SECTIONS.items()},
-                         "job": PointerProperty(type=SYNGEN_PG_job), "level": LEVEL},
-     "__doc__": "SynGen's settings of a scene. level: the active object's, for the slider."},
+    "SYNGEN_PG_settings",
+    (bpy.types.PropertyGroup,),
+    {
+        "__annotations__": {
+            **{name: PointerProperty(type=group) for name, group in SECTIONS.items()},
+            "job": PointerProperty(type=SYNGEN_PG_job),
+            "level": LEVEL,
+        },
+        "__doc__": "SynGen's settings of a scene. level: the active object's, for the slider.",
+    },
 )
 
 CLASSES: tuple[type, ...] = (*SECTIONS.values(), SYNGEN_PG_job, SYNGEN_PG_settings)

@@ -1,4 +1,4 @@
-"""What a person does with buttons, by their operators: they do what the functions do, refuse in a sentence, undo in a step."""
+"""What a person does with buttons: operators do what the functions do, refuse in a sentence, undo in a step."""
 
 import shlex
 import subprocess
@@ -83,6 +83,7 @@ def snapshot(obj: bpy.types.Object) -> dict[str, object]:
 
 def tree(material: bpy.types.Material) -> dict[str, object]:
     """A node tree as plain values."""
+
     def value(socket: bpy.types.NodeSocket) -> object:
         default = getattr(socket, "default_value", None)
         return tuple(default) if hasattr(default, "__len__") and not isinstance(default, str) else default
@@ -92,15 +93,20 @@ def tree(material: bpy.types.Material) -> dict[str, object]:
         for prop in node.bl_rna.properties:
             if prop.identifier in {"select", "rna_type", "dimensions", "show_preview", "internal_links"}:
                 continue
-            found[prop.identifier] = str(getattr(node, prop.identifier)) if prop.type not in {"COLLECTION", "POINTER"} else \
-                getattr(getattr(node, prop.identifier), "name", None)
+            found[prop.identifier] = (
+                str(getattr(node, prop.identifier))
+                if prop.type not in {"COLLECTION", "POINTER"}
+                else getattr(getattr(node, prop.identifier), "name", None)
+            )
         return {**found, "in": [value(s) for s in node.inputs], "out": [value(s) for s in node.outputs]}
 
     nodes = material.node_tree
     return {
         "nodes": {n.name: plain(n) for n in nodes.nodes},
         "order": [n.name for n in nodes.nodes],
-        "links": sorted((k.from_node.name, k.from_socket.identifier, k.to_node.name, k.to_socket.identifier) for k in nodes.links),
+        "links": sorted(
+            (k.from_node.name, k.from_socket.identifier, k.to_node.name, k.to_socket.identifier) for k in nodes.links
+        ),
     }
 
 
@@ -131,7 +137,9 @@ def test_generate_makes_what_the_function_makes(addon, scene: bpy.types.Scene, t
     bpy.ops.syngen.generate()
     ageing, settings, variants = addon("blender.ageing"), addon("blender.settings"), addon("variants")
     request = ageing.gather(obj, settings.recipe_of(scene), ageing.kind_named("heavy_rust"))
-    for one, other in zip(addon("blender.previews").variants_of(obj), variants.make_variants(request, tmp_path / "other"), strict=True):
+    for one, other in zip(
+        addon("blender.previews").variants_of(obj), variants.make_variants(request, tmp_path / "other"), strict=True
+    ):
         assert one.name == other.name
         for file in sorted(p.name for p in one.folder.iterdir()):
             assert (one.folder / file).read_bytes() == (other.folder / file).read_bytes(), file
@@ -238,12 +246,17 @@ def state() -> dict[str, object]:
 def world_of(scene: bpy.types.Scene) -> dict[str, object]:
     """What a preview may touch."""
     return {
-        "camera": scene.camera and scene.camera.name, "world": scene.world and scene.world.name,
+        "camera": scene.camera and scene.camera.name,
+        "world": scene.world and scene.world.name,
         "size": (scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage),
         "exposure": scene.view_settings.exposure,
-        "objects": {o.name: (o.hide_render, o.hide_viewport, dict(o.items()).get("syngen_level")) for o in scene.objects},
-        "data": [sorted(b.name for b in getattr(bpy.data, kind)) for kind in
-                 ("objects", "cameras", "lights", "worlds", "collections", "images", "materials", "node_groups")],
+        "objects": {
+            o.name: (o.hide_render, o.hide_viewport, dict(o.items()).get("syngen_level")) for o in scene.objects
+        },
+        "data": [
+            sorted(b.name for b in getattr(bpy.data, kind))
+            for kind in ("objects", "cameras", "lights", "worlds", "collections", "images", "materials", "node_groups")
+        ],
         "properties": [k for k in scene.keys() if k.startswith("syngen_")],  # noqa: SIM118
     }
 
@@ -303,6 +316,22 @@ def test_a_preview_outlives_saving_and_is_taken_back_after_loading(stage: bpy.ty
     assert {k: v for k, v in after.items() if k != "data"} == {k: v for k, v in before.items() if k != "data"}
 
 
+def test_a_job_is_the_same_where_the_file_was_saved_in_a_preview(addon, stage: bpy.types.Scene, tmp_path: Path) -> None:
+    found = []
+    for name in ("plain", "shown"):
+        if name == "shown":
+            bpy.ops.syngen.preview_frame(frame=7)
+        bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / f"{name}.blend"))
+        recipe = addon("blender.settings").recipe_of(bpy.context.scene)
+        (tmp_path / "job.toml").write_text(addon("recipe").dumps(recipe))
+        arguments = ["--recipe", str(tmp_path / "job.toml"), "--out", str(tmp_path / name), "--frames", "1"]
+        assert addon("blender.cli").main(arguments) == 0
+        found.append(addon("jobs").read_record(tmp_path / name, 0))
+    plain, shown = found
+    assert shown["camera"] == plain["camera"]
+    assert shown["instances"] == plain["instances"]
+
+
 def test_a_preview_that_cannot_be_changes_nothing(addon, scene: bpy.types.Scene) -> None:
     drum()
     before = world_of(scene)
@@ -326,7 +355,7 @@ def test_the_copied_command_runs(addon, stage: bpy.types.Scene, tmp_path: Path) 
     bpy.ops.wm.save_mainfile()
     line = addon("blender.jobs_of_panel").batch_line(stage, addon("blender.settings").recipe_of(stage))
     words = shlex.split(line)
-    assert words[words.index("--") + 1:][-4:] == ["--frames", "2", "--seed", "0"]
+    assert words[words.index("--") + 1 :][-4:] == ["--frames", "2", "--seed", "0"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "syngen_dataset").glob("records/*/*.json"))) == 2
@@ -357,7 +386,9 @@ def test_a_taken_folder_is_left_alone(addon, scene: bpy.types.Scene, tmp_path: P
 
 def test_the_work_ends_with_its_file(addon, stage: bpy.types.Scene, tmp_path: Path) -> None:
     session, background = addon("blender.session"), addon("blender.background")
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     session.now.export = background.Process(child, tmp_path)
     bpy.ops.wm.read_homefile(use_empty=True)
     assert session.now.export is None
@@ -435,7 +466,9 @@ def test_overlapping_uvs_are_a_warning(addon, scene: bpy.types.Scene) -> None:
     uvs = np.zeros((len(obj.data.loops), 2), np.float32)
     for polygon in obj.data.polygons:  # every face over the whole square
         angles = np.linspace(0, 2 * np.pi, polygon.loop_total, endpoint=False)
-        uvs[polygon.loop_start:polygon.loop_start + polygon.loop_total] = 0.5 + 0.45 * np.stack([np.cos(angles), np.sin(angles)], 1)
+        uvs[polygon.loop_start : polygon.loop_start + polygon.loop_total] = 0.5 + 0.45 * np.stack(
+            [np.cos(angles), np.sin(angles)], 1
+        )
     layer.uv.foreach_set("vector", uvs.ravel())
     assert bpy.ops.syngen.generate() == {"FINISHED"}
     warnings = addon("blender.previews").variants_of(obj)[0].warnings

@@ -22,7 +22,7 @@ def other_recipe(recipes):
 
 def _other(name, value, meta):
     special = {
-        "targets.objects": ["Tank*", "Pipe, left", "a \"quoted\" one"],
+        "targets.objects": ["Tank*", "Pipe, left", 'a "quoted" one'],
         "targets.classes": {"Tank*": "tank", "Rohr ä": "pipe"},
         "wear.kind": "rust_streaks",
         "wear.onset": {"edge": 0.123, "scale_m": 0.7},
@@ -52,8 +52,12 @@ def test_the_defaults_are_the_recipes(addon, empty_scene: bpy.types.Scene) -> No
 def test_a_recipe_comes_back_exactly(addon, empty_scene: bpy.types.Scene) -> None:
     recipes, settings = addon("recipe"), addon("blender.settings")
     recipe = other_recipe(recipes)
-    same = [f"{s}.{k}" for s, keys in recipes.to_dict(recipe).items() for k, v in keys.items()
-            if v == recipes.to_dict(recipes.Recipe())[s][k]]
+    same = [
+        f"{s}.{k}"
+        for s, keys in recipes.to_dict(recipe).items()
+        for k, v in keys.items()
+        if v == recipes.to_dict(recipes.Recipe())[s][k]
+    ]
     assert set(same) <= {"texture.method", "transfer.method", "render.engine"}  # one choice each
     settings.put_recipe(empty_scene, recipe)
     assert settings.recipe_of(empty_scene) == recipe
@@ -72,7 +76,7 @@ def test_every_key_has_its_property_with_its_range_and_meaning(addon, empty_scen
         prop = getattr(empty_scene.syngen, section).bl_rna.properties[name]
         assert prop.name and prop.description, (section, name)
         if hint in (int, float):
-            assert prop.hard_min == pytest.approx(max(about.metadata["low"], -2**31 + 1)), (section, name)
+            assert prop.hard_min == pytest.approx(max(about.metadata["low"], -(2**31) + 1)), (section, name)
             assert prop.hard_max == pytest.approx(min(about.metadata["high"], 2**31 - 1)), (section, name)
 
 

@@ -1,4 +1,4 @@
-"""A Blender in a window of its own virtual screen, driven by a real pointer and real keys. Imports the standard library.
+"""A Blender in a window on a virtual screen, driven by a real pointer and real keys. Imports the standard library.
 
 Nothing in the window is addressed by coordinates: the pointer looks for a button and asks Blender what it is over.
 """
@@ -27,7 +27,8 @@ UNDER_POINTER = """
 window, area, region = view3d()
 found = []
 with bpy.context.temp_override(window=window, area=area, region=region):
-    for operator, options in ((bpy.ops.ui.copy_python_command_button, {}), (bpy.ops.ui.copy_data_path_button, {"full_path": True})):
+    ui = bpy.ops.ui
+    for operator, options in ((ui.copy_python_command_button, {}), (ui.copy_data_path_button, {"full_path": True})):
         if operator.poll():
             bpy.context.window_manager.clipboard = ""
             operator(**options)
@@ -46,27 +47,61 @@ class Window:
     def __init__(self, command: Sequence[str], home: Path, shots: Path) -> None:
         missing = [package for program, package in TOOLS.items() if shutil.which(program) is None]
         if missing:
-            raise SystemExit(f"The walk needs programs that are not here. On Debian: apt-get install {' '.join(missing)}")
+            raise SystemExit(
+                f"The walk needs programs that are not here. On Debian: apt-get install {' '.join(missing)}"
+            )
         self.home, self.shots, self.number = home, shots, 0
         self.pipe = home / "pipe"
         self.pipe.mkdir(parents=True)
         shots.mkdir(parents=True, exist_ok=True)
         read, write = os.pipe()
         self.screen = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "+extension", "GLX", "-nolisten", "tcp"],
-            pass_fds=(write,), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            [
+                "Xvfb",
+                "-displayfd",
+                str(write),
+                "-screen",
+                "0",
+                f"{SIZE[0]}x{SIZE[1]}x24",
+                "+extension",
+                "GLX",
+                "-nolisten",
+                "tcp",
+            ],
+            pass_fds=(write,),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         os.close(write)
         with os.fdopen(read) as number:
             self.display = f":{number.readline().strip()}"
-        self.environment = {**os.environ, "DISPLAY": self.display, "BLENDER_USER_RESOURCES": str(home / "profile"),
-                            "LIBGL_ALWAYS_SOFTWARE": "1"}
+        self.environment = {
+            **os.environ,
+            "DISPLAY": self.display,
+            "BLENDER_USER_RESOURCES": str(home / "profile"),
+            "LIBGL_ALWAYS_SOFTWARE": "1",
+        }
         (home / "profile").mkdir()
         listener = shutil.copy(Path(__file__).with_name("listener.py"), home / "listener.py")
         self.log = home / "blender.log"
         with self.log.open("w") as log:
             self.blender = subprocess.Popen(
-                [*command, "--window-geometry", "0", "0", *map(str, SIZE), "--python", str(listener), "--", str(self.pipe)],
-                env=self.environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+                [
+                    *command,
+                    "--window-geometry",
+                    "0",
+                    "0",
+                    *map(str, SIZE),
+                    "--python",
+                    str(listener),
+                    "--",
+                    str(self.pipe),
+                ],
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
 
     # --- Python inside
 
@@ -94,7 +129,9 @@ class Window:
             if found:
                 return found
             if self.blender.poll() is not None:
-                raise Failed(f"{what}: Blender ended with code {self.blender.returncode}.\n{self.log.read_text()[-2000:]}")
+                raise Failed(
+                    f"{what}: Blender ended with code {self.blender.returncode}.\n{self.log.read_text()[-2000:]}"
+                )
             if time.monotonic() > end:
                 raise Failed(f"{what} ({timeout:.0f} s)")
             time.sleep(every)
@@ -124,7 +161,7 @@ class Window:
         return x, SIZE[1] - (y + height), x + width, SIZE[1] - y
 
     def find(self, what: str, columns: Sequence[float] = (0.6,)) -> tuple[int, int]:
-        """Where a button is whose call or path holds `what`, scrolling the sidebar down. columns: fractions of its width."""
+        """Where a button is whose call or path holds `what`; scrolls down. columns: fractions of the width."""
         left, top, right, bottom = self.sidebar()
         width = right - left - 24  # without the tabs
         xs = [left + int(width * column) for column in columns]

@@ -3,9 +3,9 @@
     python tests/window/run.py [--zip FILE] [--shots FOLDER] [--keep] BLENDER [ARGUMENT...]
 
 BLENDER is the command that starts Blender. It runs on a virtual screen with a throw-away profile, into which the
-extension's zip is installed (default: the one `make package` left in dist/ for this platform). Each step is a click, a
-drag or a key, after which Blender's state is asked; a step that fails ends the walk with exit code 1. Every step leaves a
-screenshot. With SYNGEN_TEST_ASSETS set to a folder that holds Barrel*.gltf, the object is that model.
+extension's zip is installed (default: the one `make package` left in dist/ for this platform). Each step is a click,
+a drag or a key, after which Blender's state is asked; a step that fails ends the walk with exit code 1. Every step
+leaves a screenshot. With SYNGEN_TEST_ASSETS set to a folder that holds Barrel*.gltf, the object is that model.
 """
 
 import argparse
@@ -73,7 +73,9 @@ DRUM = "bpy.data.objects['Drum']"
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--zip", type=Path, help="the extension (default: dist/syngen-*-linux*.zip)")
-    parser.add_argument("--shots", type=Path, default=ROOT / "out" / "window", help="where screenshots go (default out/window)")
+    parser.add_argument(
+        "--shots", type=Path, default=ROOT / "out" / "window", help="where screenshots go (default out/window)"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the profile, the scene and the log")
     parser.add_argument("blender", nargs=argparse.REMAINDER, help="the command that starts Blender")
     arguments = parser.parse_args()
@@ -131,7 +133,9 @@ def check(fine: bool, what: str) -> None:
 
 
 def install(w: Window, archive: str) -> None:
-    w.run(f"bpy.ops.extensions.package_install_files(filepath={archive!r}, repo='user_default', enable_on_install=True)")
+    w.run(
+        f"bpy.ops.extensions.package_install_files(filepath={archive!r}, repo='user_default', enable_on_install=True)"
+    )
     check(w.value("'bl_ext.user_default.syngen' in bpy.context.preferences.addons"), "the extension is not enabled")
     step("Installed the zip")
 
@@ -156,11 +160,17 @@ def generate(w: Window) -> None:
     w.click("syngen.generate")
     check(w.value(f"{SESSION}.now.generation is not None") or variants(w) > 0, "Generate does not start")
     w.shot("generating")
+    shade(w, "MATERIAL")  # the engine's shaders compile meanwhile
     w.wait(lambda: w.value(f"{SESSION}.now.generation is None"), "Generate does not end", 300)
     check(variants(w) == 2, f"there are {variants(w)} variants, not 2")
-    w.settle()
+    shade(w, "SOLID")
     w.shot("gallery")
     step("Generated", "2 variants")
+
+
+def shade(w: Window, kind: str) -> None:
+    w.run(f"view3d()[1].spaces.active.shading.type = {kind!r}")
+    w.settle()
 
 
 def variants(w: Window) -> int:
@@ -171,11 +181,11 @@ def use_variant(w: Window) -> None:
     w.click("syngen.apply_variant", columns=(0.25,))
     worn = w.value(f"{SESSION}.worn({DRUM})")
     check(bool(worn), "the click on a variant does not put it on")
-    w.run("view3d()[1].spaces.active.shading.type = 'MATERIAL'")
+    shade(w, "MATERIAL")
     w.wait(lambda: w.value("not bpy.app.is_job_running('SHADER_COMPILATION')"), "shaders do not compile", 300)
     w.settle()
     w.shot("variant")
-    w.run("view3d()[1].spaces.active.shading.type = 'SOLID'")
+    shade(w, "SOLID")
     step("Used a variant", worn)
 
 
@@ -197,7 +207,10 @@ def preview(w: Window) -> None:
     camera = w.value("bpy.context.scene.camera and bpy.context.scene.camera.name")
     w.click("syngen.preview_frame", columns=(0.25,))
     check(w.value(f"{SESSION}.previewed(bpy.context.scene)") >= 0, "Preview shows no frame")
-    check(w.value("view3d()[1].spaces.active.region_3d.view_perspective") == "CAMERA", "the view does not look through the camera")
+    check(
+        w.value("view3d()[1].spaces.active.region_3d.view_perspective") == "CAMERA",
+        "the view does not look through the camera",
+    )
     w.shot("preview")
     w.click("syngen.end_preview", columns=(0.75,))
     check(w.value("bpy.context.scene.camera and bpy.context.scene.camera.name") == camera, "the camera is not put back")
