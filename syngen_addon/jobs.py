@@ -19,7 +19,7 @@ from .labels.record import decode
 
 FOLDER_SIZE = 10_000
 JOB_VERSION = 1
-PANEL_FILES = {"variants", "scene.blend", "pixels", "job.recipe.toml", "job.log"}
+MAY_LIE_THERE = {"variants", "panel"}
 """What may lie in a folder before its job: files of the panel, and variants that a stopped start has made."""
 
 
@@ -90,11 +90,15 @@ def check_folder(out: Path, inputs: Mapping[str, Any]) -> bool:
 
     Raises SynGenError: the folder cannot be written, holds other files, or holds another job (the difference is named).
     """
-    check_writable(out)
     if not (out / "job.json").is_file():
-        if any(not p.name.startswith(".") and p.name not in PANEL_FILES for p in out.iterdir()):
-            raise SynGenError(f"The folder {out} holds files that are not a SynGen job.", "Choose an empty folder.")
-        return False
+        try:
+            check_empty(out)
+        except SynGenError:
+            if not (out / "job.json").is_file():  # else another shard has claimed the folder in between
+                raise
+        else:
+            return False
+    check_writable(out)
     before = read_job(out)
     if before["fingerprint"] != fingerprint_of(inputs):
         found = list(differences(before["inputs"], inputs))
@@ -103,6 +107,13 @@ def check_folder(out: Path, inputs: Mapping[str, Any]) -> bool:
             "Choose an empty folder, or go back to what that job was made from.",
         )
     return True
+
+
+def check_empty(out: Path) -> None:
+    """Make the folder where there is none. Raises SynGenError where it cannot be written or holds anything else."""
+    check_writable(out)
+    if any(not p.name.startswith(".") and p.name not in MAY_LIE_THERE for p in out.iterdir()):
+        raise SynGenError(f"The folder {out} holds files that are not a SynGen job.", "Choose an empty folder.")
 
 
 def open_folder(out: Path, inputs: Mapping[str, Any], recipe: recipes.Recipe) -> str:

@@ -115,7 +115,9 @@ def apply_variant(
                 if not image.users:
                     bpy.data.images.remove(image)
     about = dict(obj.get(ABOUT, {}))
-    about.update(variant=variant.name, kind=variant.kind, gallery=gallery)
+    about.update(
+        variant=variant.name, kind=variant.kind, gallery=gallery, gallery_absolute=str(variant.folder.parent.resolve())
+    )
     if UV_LAYER in obj.data.uv_layers and len(obj.data.uv_layers) == 1:
         about["uv_layer"] = UV_LAYER
     obj[ABOUT] = about
@@ -188,7 +190,9 @@ def applied_variants(obj: bpy.types.Object) -> list[Variant]:
     """The accepted variants of the object's gallery that could stand in for the one it wears (itself included),
     by name; empty where the gallery is gone."""
     about = obj[ABOUT]
-    folder = Path(bpy.path.abspath(about["gallery"]))
+    # Beside the .blend first, for a project that moved as a whole; else where it was, for a .blend saved elsewhere.
+    places = [Path(bpy.path.abspath(about["gallery"])), Path(about.get("gallery_absolute", ""))]
+    folder = next((place for place in places if read_variant(place / about["variant"]) is not None), places[0])
     now = read_variant(folder / about["variant"])
     if now is None:
         return []

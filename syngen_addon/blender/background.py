@@ -4,6 +4,7 @@ The copy lies in the job's folder. Blender's own copy silently drops unsaved pix
 these are written beside it and put back when the copy is opened. The panel polls `Process`; nothing here blocks.
 """
 
+import dataclasses
 import json
 import os
 import queue
@@ -19,19 +20,24 @@ from typing import IO, Any
 import bpy
 import numpy as np
 
+from .. import jobs
 from ..errors import SynGenError, one_line
 from ..files import write_bytes
 from ..recipe import Recipe, dumps
 from .names import ABOUT
 
 BATCH = Path(__file__).with_name("batch.py")
-COPY, PIXELS, RECIPE = "scene.blend", "pixels", "recipe.toml"
+PANEL = "panel"
+"""Folder inside the job's, for what the panel puts there: it can never hit a file of the user's."""
+COPY, PIXELS, RECIPE, LOG = "scene.blend", "pixels", "recipe.toml", "job.log"
+PATH_KEYS = (("light", "environments"), ("background", "folder"), ("transfer", "protect_image"))
 
 
 def save_copy(folder: Path) -> Path:
-    """Save a copy of the open file, with unsaved pixels beside it; the session is untouched. Raises SynGenError.
+    """Save a copy of the open file into a folder, with unsaved pixels beside it; the session is untouched.
 
     Galleries are named by their absolute place in the copy, which lies elsewhere than the file itself.
+    Raises SynGenError where the folder cannot be written.
     """
     target = folder / COPY
     try:
@@ -74,7 +80,7 @@ def _write_pixels(folder: Path) -> None:
 def restore_pixels(scene_file: Path) -> None:
     """Put the unsaved pixels back into an opened copy; does nothing for any other file."""
     folder = scene_file.parent / PIXELS
-    if scene_file.name != COPY or not (folder / "names.json").is_file():
+    if scene_file.name != COPY or scene_file.parent.name != PANEL or not (folder / "names.json").is_file():
         return
     for name, file in json.loads((folder / "names.json").read_text(encoding="utf-8")).items():
         image = bpy.data.images.get(name)
@@ -128,7 +134,9 @@ class Process:
         if code is None:
             return True
         if code != 0 and not self.error and not self.cancelled:
-            self.error = f"The background Blender ended with code {code}. Its last words are in {self.out / 'job.log'}."
+            self.error = (
+                f"The background Blender ended with code {code}. Its last words are in {self.out / PANEL / LOG}."
+            )
         return False
 
     def _take(self, line: str) -> None:
@@ -172,6 +180,16 @@ class Process:
         self._reader.start()
 
 
+def with_absolute_paths(recipe: Recipe) -> Recipe:
+    """The recipe with paths that count from the .blend ("//") made absolute: the copy of the file lies elsewhere."""
+    for section, key in PATH_KEYS:
+        stage = getattr(recipe, section)
+        if getattr(stage, key).startswith("//"):
+            stage = dataclasses.replace(stage, **{key: bpy.path.abspath(getattr(stage, key))})
+            recipe = dataclasses.replace(recipe, **{section: stage})
+    return recipe
+
+
 def start(
     out: Path,
     recipe: Recipe,
@@ -185,18 +203,20 @@ def start(
 
     Scripts in the file run in the child only where this session may run them. Raises SynGenError.
     """
+    panel = out / PANEL
     if resume:
-        if not (out / COPY).is_file():
+        if not (panel / COPY).is_file():
             raise SynGenError(f"The folder {out} holds no job of the panel.", "Choose an empty folder.")
     else:
-        save_copy(out)
-        write_bytes(out / "job.recipe.toml", dumps(recipe).encode())
-    arguments = [*job_arguments(str(out), frames, seed, str(out / "job.recipe.toml")), "--progress", "json"]
-    command = batch_command(str(out / COPY), arguments)
+        jobs.check_empty(out)
+        save_copy(panel)
+        write_bytes(panel / RECIPE, dumps(with_absolute_paths(recipe)).encode())
+    arguments = [*job_arguments(str(out), frames, seed, str(panel / RECIPE)), "--progress", "json"]
+    command = batch_command(str(panel / COPY), arguments)
     if bpy.app.binary_path:
         command.insert(1, "-y" if bpy.context.preferences.filepaths.use_scripts_auto_execute else "-Y")
     environment: dict[str, Any] = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    log = open(out / "job.log", "a", encoding="utf-8")  # noqa: SIM115  (the thread that reads the child closes it)
+    log = open(panel / LOG, "a", encoding="utf-8")  # noqa: SIM115  (the thread that reads the child closes it)
     try:
         child = popen(
             command,

@@ -49,7 +49,7 @@ def test_a_job_beside_the_window(addon, scene: Path) -> None:
     assert h.changes(before, h.snapshot()) == [] and bpy.data.filepath == path
     seen: list[tuple[int, int]] = []
     watch(process, lambda p: seen.append((p.done, p.total)))
-    assert (process.error, process.cancelled) == ("", False), (scene / "moved" / "job.log").read_text()
+    assert (process.error, process.cancelled) == ("", False), (scene / "moved" / "panel" / "job.log").read_text()
     assert (process.done, process.total) == (3, 3) and process.what == "Rendering"
     assert (0, 3) in seen and process.seconds_left == 0
     assert process.result.startswith("3 frames rendered")
@@ -136,7 +136,7 @@ def test_unsaved_pixels_reach_the_child(addon, empty_scene, tmp_path: Path, save
             wanted[image.name] = pixels.read_srgb(image)
             image.use_fake_user = True
     assert packed.is_dirty
-    copy = background.save_copy(tmp_path / "out")
+    copy = background.save_copy(tmp_path / "out" / "panel")
     assert packed.is_dirty and all(np.array_equal(pixels.read_srgb(bpy.data.images[n]), w) for n, w in wanted.items())
     bpy.ops.wm.open_mainfile(filepath=str(copy))
     lost = [n for n, w in wanted.items() if not np.array_equal(pixels.read_srgb(bpy.data.images[n]), w)]
@@ -160,6 +160,6 @@ def test_unsaved_pixels_are_aged_in_the_child(addon, empty_scene, tmp_path: Path
     expected = variants.input_hash(ageing.gather(obj, settings, ageing.kind_named("heavy_rust")))
     out = tmp_path / "out"
     process = watch(addon("blender.background").start(out, settings, 1, 0))
-    assert process.error == "", (out / "job.log").read_text()
+    assert process.error == "", (out / "panel" / "job.log").read_text()
     (folder,) = variants.object_folder(out / "variants", "Crate").iterdir()
     assert folder.name == f"heavy_rust-0000-{expected}"

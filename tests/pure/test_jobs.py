@@ -121,7 +121,7 @@ def test_a_broken_job_file_is_refused(tmp_path: Path, content: str) -> None:
 
 
 def test_a_folder_with_other_files_is_refused_but_the_panels_own_are_not(tmp_path: Path) -> None:
-    for name in jobs.PANEL_FILES:
+    for name in jobs.MAY_LIE_THERE:
         (tmp_path / name).mkdir()
     (tmp_path / ".DS_Store").write_text("")
     jobs.open_folder(tmp_path, INPUTS, Recipe())
