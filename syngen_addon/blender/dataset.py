@@ -335,10 +335,8 @@ class Frames:
             self.warnings.append("Depth of field is off in this job: labels are made from the sharp scene.")
             borrowed.set(self.scene.camera.data.dof, "use_dof", False)
         for target in self.targets:
-            if recipe.randomize.level:
-                for curve in _level_curves(target.obj):  # a keyed or driven level would win over the drawn one
-                    borrowed.set(curve, "mute", True)
-            borrowed.set_key(target.obj, LEVEL, get_level(target.obj))
+            if recipe.randomize.level:  # one that is kept may go on being keyed
+                borrowed.set_key(target.obj, LEVEL, get_level(target.obj))
             borrowed.afterwards(target.obj.update_tag)
         depsgraph = bpy.context.evaluated_depsgraph_get()
         counts = {t.obj.name: len(t.variants) for t in self.targets}
@@ -619,21 +617,6 @@ def camera_numbers(scene: bpy.types.Scene) -> dict[str, Any]:
     elif data.type == "ORTHO":
         numbers["ortho_scale"] = float(f"{data.ortho_scale:.9g}")
     return numbers
-
-
-def _level_curves(obj: bpy.types.Object) -> list[bpy.types.FCurve]:
-    """What animates the object's level: curves of its action and drivers."""
-    animation = obj.animation_data
-    if animation is None:
-        return []
-    bags = [
-        bag
-        for layer in (animation.action.layers if animation.action else ())
-        for strip in layer.strips
-        for bag in strip.channelbags
-    ]
-    curves = [*animation.drivers, *(curve for bag in bags for curve in bag.fcurves)]
-    return [curve for curve in curves if curve.data_path == f'["{LEVEL}"]']
 
 
 def _remove_own_layer(obj: bpy.types.Object) -> None:

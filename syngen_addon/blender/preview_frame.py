@@ -97,7 +97,7 @@ def end(scene: bpy.types.Scene) -> bool:
     """Put back what the preview changed; whether there was one."""
     if PREVIEW not in scene:
         return False
-    for block in [scene, *scene.objects]:
+    for block in [scene, *bpy.data.objects]:  # lamps that only an instance shows, too
         if PREVIEW in block and block[PREVIEW] != OWN:
             for note in reversed(list(block[PREVIEW]["notes"])):
                 _put_back(block, note)

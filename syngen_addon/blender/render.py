@@ -133,6 +133,11 @@ def configure(
     _configure_view(scene, settings, borrowed)
     for other in scene.view_layers:  # `use_single_layer` counts in a window only
         borrowed.set(other, "use", other == layer)
+    if recipe.light.randomize or recipe.background.randomize:
+        borrowed.set(layer, "use_sky", True)  # without it the drawn world would be black
+    borrowed.set(scene, "camera", scene.camera)  # first: a marker that gets its camera back gives it to the scene, too
+    for marker in scene.timeline_markers:  # a camera bound to one would win over the job's
+        borrowed.set(marker, "camera", None)
     _configure_passes(layer, borrowed, has_compositor)
     _configure_files(render, borrowed)
     return warnings

@@ -116,6 +116,8 @@ class Rig:
     sun: bpy.types.Object | None = None
     areas: list[bpy.types.Object] = field(default_factory=list)
     world: bpy.types.World | None = None
+    nodes: dict[str, bpy.types.Node] = field(default_factory=dict)
+    """The world's own nodes by what they are for; their names in the tree may have got a number."""
     images: dict[Path, bpy.types.Image] = field(default_factory=dict)
 
     @classmethod
@@ -140,12 +142,13 @@ class Rig:
             rig.sun = rig._light(f"{RIG} sun", "SUN")
             rig.areas = [rig._light(f"{RIG} lamp {i + 1}", "AREA") for i in range(recipe.light.area_lights[1])]
             if not recipe.light.keep_scene_lights:
-                for obj in scene.objects:
+                for obj in bpy.data.objects:  # also those that only an instanced collection or a background set shows
                     if obj.type == "LIGHT" and obj.name not in collection.objects:
                         borrowed.set(obj, "hide_render", True)
                         borrowed.set(obj, "hide_viewport", True)
         if recipe.light.randomize or recipe.background.randomize:
-            rig.world = borrowed.new(bpy.data.worlds, _build_world(scene.world, recipe))
+            world, rig.nodes = _build_world(scene.world, recipe)
+            rig.world = borrowed.new(bpy.data.worlds, world)
             borrowed.set(scene, "world", rig.world)
         return rig
 
@@ -200,36 +203,44 @@ class Rig:
             self._show_world(draw)
 
     def _show_world(self, draw: FrameDraw) -> None:
-        nodes = self.world.node_tree.nodes
+        nodes = self.nodes
         if draw.environment is not None:
-            nodes[f"{RIG} environment"].image = self.image(self.environments[draw.environment.index], True)
-            nodes[f"{RIG} turn"].inputs["Rotation"].default_value[2] = draw.environment.rotation_rad
-            nodes[f"{RIG} light"].inputs["Strength"].default_value = draw.environment.strength
+            nodes["environment"].image = self.image(self.environments[draw.environment.index], True)
+            nodes["turn"].inputs["Rotation"].default_value[2] = draw.environment.rotation_rad
+            nodes["light"].inputs["Strength"].default_value = draw.environment.strength
         background = draw.background
         if background is not None and background.kind == "color":
-            nodes[f"{RIG} backdrop"].inputs["Color"].default_value = (*background.color_linear, 1.0)
+            nodes["backdrop"].inputs["Color"].default_value = (*background.color_linear, 1.0)
         elif background is not None and background.image is not None:
-            nodes[f"{RIG} picture"].image = self.image(self.backgrounds[background.image], False)
+            nodes["picture"].image = self.image(self.backgrounds[background.image], False)
         self.world.update_tag()
 
 
-def _build_world(before: bpy.types.World | None, recipe: Recipe) -> bpy.types.World:
-    """A copy of the scene's world, with what the recipe draws put in front of it.
+def _build_world(
+    before: bpy.types.World | None, recipe: Recipe
+) -> tuple[bpy.types.World, dict[str, bpy.types.Node]]:
+    """A copy of the scene's world, with what the recipe draws put in front of it, and SynGen's nodes in it.
 
     Light comes from an environment map where light is drawn, else from the scene's own world; the camera sees that
     light, a colour or a picture where the backdrop is drawn, else the scene's own world.
     """
     world = before.copy() if before is not None else bpy.data.worlds.new(f"{RIG} world")
-    if not world.node_tree:
+    if not world.node_tree or not (bpy.app.version >= (5, 0) or world.use_nodes):  # one colour, whatever nodes it has
         color = tuple(world.color)
         world.use_nodes = True
-        next(n for n in world.node_tree.nodes if n.type == "BACKGROUND").inputs["Color"].default_value = (*color, 1.0)
+        tree = world.node_tree
+        tree.nodes.clear()
+        plain = tree.nodes.new("ShaderNodeBackground")
+        plain.inputs["Color"].default_value = (*color, 1.0)
+        tree.links.new(plain.outputs[0], tree.nodes.new("ShaderNodeOutputWorld").inputs["Surface"])
     tree, links = world.node_tree, world.node_tree.links
+    own_nodes: dict[str, bpy.types.Node] = {}
 
     def node(kind: str, name: str, x: int, y: int) -> bpy.types.Node:
         made = tree.nodes.new(kind)
         made.name = made.label = f"{RIG} {name}"
         made.location = (x, y)
+        own_nodes[name] = made
         return made
 
     coordinates = node("ShaderNodeTexCoord", "coordinates", -1000, 700)
@@ -272,4 +283,4 @@ def _build_world(before: bpy.types.World | None, recipe: Recipe) -> bpy.types.Wo
     links.new(mix.outputs[0], output.inputs["Surface"])
     world.cycles.sampling_method = "MANUAL"
     world.cycles.sample_map_resolution = IMPORTANCE_MAP
-    return world
+    return world, own_nodes

@@ -1,8 +1,10 @@
-"""Changes that are taken back: a render job borrows the scene and returns it as it was. Imports bpy only for types."""
+"""Changes that are taken back: a render job borrows the scene and returns it as it was. Imports bpy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
+
+import bpy
 
 
 class Borrowed:
@@ -38,6 +40,7 @@ class Borrowed:
             if _plain(getattr(owner, name)) != before:
                 setattr(owner, name, before)
 
+        self._mute(owner, name)
         self._undo.append(give_back)
         if before != value:
             setattr(owner, name, value)
@@ -49,6 +52,7 @@ class Borrowed:
 
     def set_key(self, owner: Any, name: str, value: Any) -> None:
         """owner[name] = value, for custom properties."""
+        self._mute(owner, f'["{name}"]')
         if name in owner:
             before = owner[name]
             owner[name] = value
@@ -57,10 +61,48 @@ class Borrowed:
             owner[name] = value
             self._undo.append(lambda: owner.__delitem__(name))
 
+    def _mute(self, owner: Any, name: str) -> None:
+        """Keep what animates a property from putting another value there while it is borrowed."""
+        for curve in animating(owner, name):
+            if not curve.mute:
+                curve.mute = True
+                self._undo.append(lambda curve=curve: setattr(curve, "mute", False))
+
     def new(self, collection: Any, block: Any) -> Any:
         """block, which is removed from its bpy.data collection on leaving."""
         self._undo.append(lambda: collection.remove(block))
         return block
+
+
+def animating(owner: Any, name: str) -> list[bpy.types.FCurve]:
+    """The curves that give owner.name (or owner["name"], written so) its value: of the action, of NLA strips, drivers.
+
+    An action may serve several datablocks; only the slot of this one counts.
+    """
+    block = getattr(owner, "id_data", None)
+    animation = getattr(block, "animation_data", None)
+    if animation is None:
+        return []
+    try:
+        place = "" if owner == block else owner.path_from_id()
+    except ValueError:  # a struct that no path leads to cannot be animated either
+        return []
+    path = place + name if name.startswith("[") or not place else f"{place}.{name}"
+    used = [(animation.action, animation.action_slot_handle)]
+    for track in animation.nla_tracks:
+        used += [(strip.action, strip.action_slot_handle) for strip in _strips(track.strips)]
+    curves = list(animation.drivers)
+    for action, slot in used:
+        for layer in action.layers if action else ():
+            for strip in layer.strips:
+                curves += [c for bag in strip.channelbags if bag.slot_handle == slot for c in bag.fcurves]
+    return [curve for curve in curves if curve.data_path == path]
+
+
+def _strips(strips: Any) -> Iterator[bpy.types.NlaStrip]:
+    for strip in strips:
+        yield strip
+        yield from _strips(strip.strips)
 
 
 def _plain(value: Any) -> Any:
