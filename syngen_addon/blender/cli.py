@@ -63,7 +63,6 @@ def main(argv: Sequence[str], program: str = "batch.py") -> int:
 def _run(arguments: argparse.Namespace, tell: "_Teller", signals: "_Signals") -> int:
     open_scene(arguments.scene)
     background.restore_pixels(Path(bpy.data.filepath))
-    preview_frame.end(bpy.context.scene)  # of a file that was saved while it showed one
     for scene in bpy.data.scenes:  # a preview that was saved with the file is no part of the job
         preview_frame.end(scene)
     out = Path(arguments.out).expanduser().resolve()
