@@ -84,9 +84,10 @@ def _gallery(layout: bpy.types.UILayout, context: bpy.types.Context, obj: bpy.ty
             if not variant.accepted:
                 reason = column.column(align=True)
                 reason.label(text=variant.reason.capitalize(), icon="CANCEL")
-        refused = [p.variant for p in shown[left : left + 2] if not p.variant.accepted]
-        for variant in refused:
-            sentence(layout, context, variant.sentence, "ERROR")
+        for side, picture in zip(("Left: ", "Right: "), shown[left : left + 2], strict=False):
+            if not picture.variant.accepted:
+                alone = len(shown[left : left + 2]) == 1
+                sentence(layout, context, ("" if alone else side) + picture.variant.sentence, "ERROR")
     if len(shown) > PICTURES_SHOWN:
         layout.label(text=f"{len(shown) - PICTURES_SHOWN} older ones are in the gallery's folder.")
 

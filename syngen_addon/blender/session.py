@@ -208,7 +208,8 @@ def _poll_export() -> float | None:
     elif process.error:
         now.failed = process.error
     else:
-        now.told = f"Done: {process.done} of {process.total} frames are finished."
+        done = f"Done: {process.done} of {process.total} frames are finished."
+        now.told = done if process.total else "Every frame of this dataset was finished already."
     return None
 
 
