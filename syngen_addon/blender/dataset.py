@@ -34,6 +34,7 @@ from .level import get_level, set_level
 from .names import ABOUT, CLASS, LEVEL, PREVIEW
 from .render import configure, render_frame, resolve_device
 from .scene import Rig, background_files, environment_files, is_rendered, scene_facts
+from .shown import check_wear_shows
 from .state import Borrowed
 from .target import aged_objects, plain_name
 
@@ -222,7 +223,7 @@ def find_targets(recipe: Recipe, scene: bpy.types.Scene, layer: bpy.types.ViewLa
         if (
             instance.is_instance
             and instance.object.original.name in names
-            and instance.parent.original.name not in names
+            and instance.object.original != instance.parent.original  # what its own modifiers make is part of it
         ):
             raise SynGenError(
                 f"The target {instance.object.original.name!r} is also shown as an instance by "
@@ -323,9 +324,12 @@ class Frames:
         """Borrow the scene: wear, passes, rig, indices."""
         recipe, borrowed = self.job.recipe, self.borrowed
         self.device = device
+        self._unhide(objects)
+        self._check_shown([obj for obj in objects if ABOUT in obj])
         for number, obj in enumerate(objects):
             if ABOUT not in obj:
                 self._age(obj, number, len(objects))
+                self._check_shown([obj])
         self.warnings += configure(self.scene, self.layer, recipe, device, borrowed)
         self.targets = [self._target(obj, index + 1) for index, obj in enumerate(objects)]
         indices = {t.obj: t.index for t in self.targets}
@@ -342,6 +346,30 @@ class Frames:
         counts = {t.obj.name: len(t.variants) for t in self.targets}
         self.facts = scene_facts(recipe, objects, counts, depsgraph, len(environments), len(backgrounds))
         self.rig = Rig.build(self.scene, recipe, environments, backgrounds, borrowed)
+
+    def _unhide(self, objects: list[bpy.types.Object]) -> None:
+        """Let Blender evaluate what only the viewport hides: places and meshes are read from what it evaluates."""
+
+        def show(branch: bpy.types.LayerCollection) -> bool:
+            below = [show(child) for child in branch.children]
+            if not any(below) and not any(obj.name in branch.collection.objects for obj in objects):
+                return False
+            self.borrowed.set(branch, "hide_viewport", False)
+            self.borrowed.set(branch.collection, "hide_viewport", False)
+            return True
+
+        show(self.layer.layer_collection)
+        for obj in objects:
+            self.borrowed.set(obj, "hide_viewport", False)
+            if obj.hide_get(view_layer=self.layer):
+                self.borrowed.afterwards(lambda obj=obj: obj.hide_set(True, view_layer=self.layer))
+                obj.hide_set(False, view_layer=self.layer)
+        self.layer.update()
+
+    def _check_shown(self, objects: list[bpy.types.Object]) -> None:
+        depsgraph = bpy.context.evaluated_depsgraph_get()
+        for obj in objects:
+            check_wear_shows(obj, depsgraph)
 
     def _age(self, obj: bpy.types.Object, number: int, count: int) -> None:
         """Give a target that has no wear yet its variants, for this run only."""

@@ -216,9 +216,7 @@ class Rig:
         self.world.update_tag()
 
 
-def _build_world(
-    before: bpy.types.World | None, recipe: Recipe
-) -> tuple[bpy.types.World, dict[str, bpy.types.Node]]:
+def _build_world(before: bpy.types.World | None, recipe: Recipe) -> tuple[bpy.types.World, dict[str, bpy.types.Node]]:
     """A copy of the scene's world, with what the recipe draws put in front of it, and SynGen's nodes in it.
 
     Light comes from an environment map where light is drawn, else from the scene's own world; the camera sees that

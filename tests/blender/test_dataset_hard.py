@@ -180,3 +180,169 @@ def test_animated_settings_give_way_to_the_jobs(addon, stage) -> None:
     scene.frame_set(1)
     assert (scene.view_settings.exposure, scene.render.filter_size, scene.cycles.samples) == (3.0, 9.0, 7)
     assert other.pass_index == 1
+
+
+# --- wear that does not show -----------------------------------------------------------------------------------------
+
+
+def tree_of(obj: bpy.types.Object) -> bpy.types.NodeTree:
+    return obj.data.materials[0].node_tree
+
+
+def principled(tree: bpy.types.NodeTree) -> bpy.types.ShaderNode:
+    return next(n for n in tree.nodes if n.type == "BSDF_PRINCIPLED")
+
+
+def geometry_nodes(obj: bpy.types.Object) -> tuple[bpy.types.NodeTree, Any, Any]:
+    """A modifier of nodes, with what comes in and what goes out."""
+    tree = bpy.data.node_groups.new("Nodes", "GeometryNodeTree")
+    for way in ("INPUT", "OUTPUT"):
+        tree.interface.new_socket("Geometry", in_out=way, socket_type="NodeSocketGeometry")
+    obj.modifiers.new("Nodes", "NODES").node_group = tree
+    return tree, tree.nodes.new("NodeGroupInput").outputs[0], tree.nodes.new("NodeGroupOutput").inputs[0]
+
+
+def replace_material(addon, obj: bpy.types.Object) -> None:
+    obj.material_slots[0].material = h.material("Clean", h.painted("Clean"))
+
+
+def mute_group(addon, obj: bpy.types.Object) -> None:
+    addon("blender.material").group_of(obj.data.materials[0]).mute = True
+
+
+def mute_link(addon, obj: bpy.types.Object) -> None:
+    principled(tree_of(obj)).inputs["Base Color"].links[0].is_muted = True
+
+
+def unplug_group(addon, obj: bpy.types.Object) -> None:
+    tree = tree_of(obj)
+    texture = next(n for n in tree.nodes if n.type == "TEX_IMAGE")
+    tree.links.new(texture.outputs[0], principled(tree).inputs["Base Color"])
+
+
+def another_shader(addon, obj: bpy.types.Object) -> None:
+    tree = tree_of(obj)
+    tree.links.new(tree.nodes.new("ShaderNodeBsdfPrincipled").outputs[0], tree.get_output_node("ALL").inputs[0])
+
+
+def mix(obj: bpy.types.Object, other: str, factor: float) -> None:
+    tree = tree_of(obj)
+    node = tree.nodes.new("ShaderNodeMixShader")
+    node.inputs[0].default_value = factor
+    tree.links.new(tree.nodes.new(other).outputs[0], node.inputs[1])
+    tree.links.new(principled(tree).outputs[0], node.inputs[2])
+    tree.links.new(node.outputs[0], tree.get_output_node("ALL").inputs[0])
+
+
+def mix_in_little(addon, obj: bpy.types.Object) -> None:
+    mix(obj, "ShaderNodeEmission", 0.02)
+
+
+def modifier_sets_material(addon, obj: bpy.types.Object) -> None:
+    tree, source, target = geometry_nodes(obj)
+    node = tree.nodes.new("GeometryNodeSetMaterial")
+    node.inputs["Material"].default_value = h.material("Clean", None)
+    tree.links.new(source, node.inputs[0])
+    tree.links.new(node.outputs[0], target)
+
+
+def lose_uvs(addon, obj: bpy.types.Object) -> None:
+    modifier = obj.modifiers.new("Remesh", "REMESH")
+    modifier.mode, modifier.octree_depth = "SHARP", 3
+
+
+def nodes_off(addon, obj: bpy.types.Object) -> None:
+    obj.data.materials[0].use_nodes = False
+
+
+@pytest.mark.versions
+@pytest.mark.parametrize(
+    "hide",
+    [
+        replace_material,
+        mute_group,
+        mute_link,
+        unplug_group,
+        another_shader,
+        mix_in_little,
+        modifier_sets_material,
+        lose_uvs,
+        nodes_off,
+    ],
+)
+def test_a_target_whose_wear_does_not_show_is_refused(addon, stage, hide: Any) -> None:
+    if hide is nodes_off and bpy.app.version >= (5, 0):
+        pytest.skip("materials have nodes always")
+    obj = h.box("A", (-10, -10, 0), (10, 10, 5), h.material("Paint", h.painted("Base")))
+    h.age(addon, obj, stage.path / "gallery", h.recipe(addon), level=0.5)
+    hide(addon, obj)
+    with pytest.raises(addon("errors").SynGenError, match=r"The wear of 'A' does not show: .*Generate again"):
+        stage.run(h.STILL)
+    assert not (stage.path / "out" / "job.json").exists()
+
+
+@pytest.mark.versions
+def test_wear_seen_through_groups_glass_and_modifiers_counts_as_shown(addon, stage) -> None:
+    obj = stage.target("A", (-20, -20), (20, 20))
+    mix(obj, "ShaderNodeBsdfTransparent", 0.3)
+    tree = tree_of(obj)
+    inner = bpy.data.node_groups.new("Tint", "ShaderNodeTree")
+    for way in ("INPUT", "OUTPUT"):
+        inner.interface.new_socket("Color", in_out=way, socket_type="NodeSocketColor")
+    inner.links.new(inner.nodes.new("NodeGroupInput").outputs[0], inner.nodes.new("NodeGroupOutput").inputs[0])
+    tint = tree.nodes.new("ShaderNodeGroup")
+    tint.node_tree = inner
+    color = principled(tree).inputs["Base Color"]
+    tree.links.new(color.links[0].from_socket, tint.inputs[0])
+    tree.links.new(tint.outputs[0], color)
+    obj.modifiers.new("Subdivision", "SUBSURF").subdivision_type = "SIMPLE"
+    stage.run(h.STILL)
+    assert stage.record()["instances"][0]["wear_percent"] > 0
+
+
+# --- where targets are -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.versions
+@pytest.mark.parametrize("how", ["object", "eye", "collection", "layer collection"])
+def test_a_target_that_only_the_viewport_hides_is_found_where_it_is(addon, stage, how: str) -> None:
+    obj = stage.plain("A", (-1, -1), (1, 1))
+    obj.location.x = 100
+    bpy.context.view_layer.update()
+    h.age(addon, obj, stage.path / "gallery", h.recipe(addon), level=0.5)
+    collection = bpy.data.collections.new("Hidden")
+    stage.scene.collection.children.link(collection)
+    collection.objects.link(obj)
+    stage.scene.collection.objects.unlink(obj)
+    branch = bpy.context.view_layer.layer_collection.children["Hidden"]
+    if how == "eye":
+        obj.hide_set(True)
+    else:
+        {"object": obj, "collection": collection, "layer collection": branch}[how].hide_viewport = True
+    h.save(stage.path / "scene.blend")
+    bpy.ops.wm.open_mainfile(filepath=str(stage.path / "scene.blend"))  # so that nothing has been evaluated yet
+    before = h.snapshot()
+    stage.again()
+    # What is hidden has no place until something evaluates it.
+    assert not [line for line in h.changes(before, h.snapshot()) if "/matrix_" not in line]
+    record = stage.record()
+    assert not record["no_target"] and abs(record["camera"]["matrix_world"][0][3] - 100) < 30
+
+
+@pytest.mark.versions
+def test_a_target_that_instances_another_target_is_refused(addon, stage) -> None:
+    carrier, copied = stage.target("A", (-20, -20), (20, 20), -1), stage.target("B", (-3, -3), (3, 3))
+    copied.parent, carrier.instance_type = carrier, "VERTS"
+    with pytest.raises(addon("errors").SynGenError, match="'B' is also shown as an instance by 'A'"):
+        stage.run(h.STILL)
+
+
+def test_a_target_that_is_only_instances_of_itself_is_told_what_to_do(addon, stage) -> None:
+    obj = stage.target("A", (-5, -5), (5, 5))
+    tree, source, target = geometry_nodes(obj)
+    node = tree.nodes.new("GeometryNodeInstanceOnPoints")
+    tree.links.new(source, node.inputs["Points"])
+    tree.links.new(source, node.inputs["Instance"])
+    tree.links.new(node.outputs[0], target)
+    with pytest.raises(addon("errors").SynGenError, match=r"no faces of its own.*Realize Instances"):
+        stage.run(h.STILL)

@@ -1,0 +1,156 @@
+"""What renders show of materials: whether wear is among it, and which pictures are behind it. Reads only.
+
+Imports bpy, numpy.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import bpy
+import numpy as np
+
+from ..errors import SynGenError
+from .target import is_wear_group
+
+MAIN_SHARE = 0.5
+"""Wear on a shader that a Mix Shader gives less than this is not what one sees."""
+
+_Groups = tuple[bpy.types.ShaderNode, ...]
+"""The group nodes that a node lies in, outermost first."""
+_Source = tuple[bpy.types.NodeSocket, _Groups]
+
+
+def check_wear_shows(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> None:
+    """Raises SynGenError where no material that the evaluated object shows has its wear: labels would be wrong."""
+    evaluated = obj.evaluated_get(depsgraph)
+    mesh = evaluated.data
+    count = len(mesh.polygons)
+    if not count:
+        raise SynGenError(
+            f"The target {obj.name!r} has no faces of its own.",
+            "If its modifiers make instances, end them with Realize Instances.",
+        )
+    used = np.empty(count, np.int32)
+    mesh.polygons.foreach_get("material_index", used)
+    last = max(len(mesh.materials), len(evaluated.material_slots)) - 1
+    first = ""
+    for index in np.unique(np.clip(used, 0, max(last, 0))):
+        why = _why_hidden(_material(evaluated, int(index)), mesh)
+        if not why:
+            return
+        first = first or why
+    raise SynGenError(f"The wear of {obj.name!r} does not show: {first}.", "Remove its wear and Generate again.")
+
+
+def _material(evaluated: bpy.types.Object, index: int) -> bpy.types.Material | None:
+    """Of a slot, as renders take it: the object's own, else the evaluated mesh's, which modifiers may have changed."""
+    slots, materials = evaluated.material_slots, evaluated.data.materials
+    if index < len(slots) and slots[index].link == "OBJECT":
+        return slots[index].material
+    return materials[index] if index < len(materials) else None
+
+
+def _why_hidden(material: bpy.types.Material | None, mesh: bpy.types.Mesh) -> str:
+    """Why wear is not seen on this material; empty where it is."""
+    if material is None:
+        return "it has no material"
+    output = _output(material)
+    if output is None:
+        return f"the nodes of the material {material.name!r} are off or have no output"
+    shares: list[float] = []
+    for principled, groups, share in _principled(output.inputs["Surface"]):
+        wear = next(
+            (s.node for s, _ in behind([(principled.inputs["Base Color"], groups)]) if is_wear_group(s.node)), None
+        )
+        if wear is None:
+            continue
+        layer = wear.node_tree.nodes["uv"].uv_map
+        if (layer and layer not in mesh.uv_layers) or not mesh.uv_layers:
+            return f"its mesh has lost the UV map {layer!r}, perhaps by a modifier"
+        shares.append(share)
+    if not shares:
+        return f"the output of the material {material.name!r} does not use it"
+    return "" if max(shares) >= MAIN_SHARE else f"the material {material.name!r} mixes in little of it"
+
+
+def _output(material: bpy.types.Material) -> bpy.types.ShaderNode | None:
+    if material.node_tree is None or not (bpy.app.version >= (5, 0) or material.use_nodes):
+        return None
+    return material.node_tree.get_output_node("CYCLES")
+
+
+def _principled(
+    socket: bpy.types.NodeSocket, groups: _Groups = (), share: float = 1.0
+) -> Iterator[tuple[bpy.types.ShaderNode, _Groups, float]]:
+    """The Principled BSDFs behind a shader socket, with the share that mixing by constant factors leaves each."""
+    fed = _source(socket, groups)
+    if fed is None:
+        return
+    node, groups = fed[0].node, fed[1]
+    if node.type == "BSDF_PRINCIPLED":
+        yield node, groups, share
+    inputs = [each for each in node.inputs if each.type == "SHADER"]
+    parts = [1.0] * len(inputs)
+    if node.type == "MIX_SHADER" and not node.inputs[0].links:
+        factor = min(max(node.inputs[0].default_value, 0.0), 1.0)
+        sides = [_source(each, groups) for each in inputs]
+        if not any(side and side[0].node.type == "BSDF_TRANSPARENT" for side in sides):  # glass stays what one sees
+            parts = [1.0 - factor, factor]
+    for each, part in zip(inputs, parts, strict=True):
+        yield from _principled(each, groups, share * part)
+
+
+def _source(socket: bpy.types.NodeSocket, groups: _Groups, into_wear: bool = False) -> _Source | None:
+    """The output that feeds an input, seen through what is muted, reroutes and node groups; None where nothing does.
+
+    into_wear: also through SynGen's own groups.
+    """
+    while True:
+        link = next((each for each in socket.links if not each.is_muted), None)
+        if link is None:
+            return None
+        source = link.from_socket
+        node = source.node
+        inner: bpy.types.NodeSocket | None
+        if node.mute:
+            inner = next((each.from_socket for each in node.internal_links if each.to_socket == source), None)
+        elif node.type == "REROUTE":
+            inner = node.inputs[0]
+        elif node.type == "GROUP_INPUT" and groups:
+            inner, groups = _same(groups[-1].inputs, source), groups[:-1]
+        elif node.type == "GROUP" and node.node_tree is not None and (into_wear or not is_wear_group(node)):
+            end = next((n for n in node.node_tree.nodes if n.type == "GROUP_OUTPUT" and n.is_active_output), None)
+            inner, groups = _same(end.inputs, source) if end else None, (*groups, node)
+        else:
+            return source, groups
+        if inner is None:
+            return None
+        socket = inner
+
+
+def _same(sockets: Iterable[bpy.types.NodeSocket], like: bpy.types.NodeSocket) -> bpy.types.NodeSocket | None:
+    return next((s for s in sockets if s.identifier == like.identifier), None)
+
+
+def behind(sockets: Iterable[_Source], into_wear: bool = False) -> Iterator[_Source]:
+    """Every output that feeds these inputs, directly or through other nodes, with the groups it lies in."""
+    seen = set()
+    queue = list(sockets)
+    while queue:
+        fed = _source(*queue.pop(), into_wear)
+        if fed is None or fed in seen:
+            continue
+        seen.add(fed)
+        yield fed
+        queue += [(each, fed[1]) for each in fed[0].node.inputs if each.links]
+
+
+def pictures_behind(block: bpy.types.Material | bpy.types.World) -> set[bpy.types.Image]:
+    """The images that a material or a world shows, those of its wear among them."""
+    if isinstance(block, bpy.types.World):
+        output = block.node_tree.get_output_node("CYCLES") if block.node_tree else None
+    else:
+        output = _output(block)
+    if output is None:
+        return set()
+    nodes = [source.node for source, _ in behind([(each, ()) for each in output.inputs], into_wear=True)]
+    return {node.image for node in nodes if node.type in {"TEX_IMAGE", "TEX_ENVIRONMENT"} and node.image is not None}
