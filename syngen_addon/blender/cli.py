@@ -8,7 +8,7 @@ import dataclasses
 import json
 import signal
 import sys
-import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -131,8 +131,7 @@ class _Teller:
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
-        self.begun = time.monotonic()
-        self.rendered = 0
+        self.recent: deque[float] = deque(maxlen=20)
 
     def line(self, text: str) -> None:
         self._json("line", text=text) if self.as_json else print(f"syngen: {text}", flush=True)
@@ -150,9 +149,8 @@ class _Teller:
                 flush=True,
             )
         else:
-            self.rendered += 1
-            pace = (time.monotonic() - self.begun) / self.rendered
-            left = pace * (progress.total - progress.done)
+            self.recent.append(progress.seconds)
+            left = sum(self.recent) / len(self.recent) * (progress.total - progress.done)
             print(
                 f"syngen: frame {progress.frame} done, {progress.done} of {progress.total}, {progress.seconds:.1f} s, "
                 f"about {_clock(left)} left",
