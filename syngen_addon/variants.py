@@ -66,6 +66,8 @@ class Request:
     slots: tuple[SlotInput, ...]
     kind: Kind
     recipe: Recipe
+    warnings: tuple[str, ...] = ()
+    """What was noticed while it was gathered; each variant carries it on."""
 
 
 @dataclass(frozen=True)
@@ -139,14 +141,14 @@ def make_variants(
     Raises SynGenError for input that cannot be aged, Cancelled where should_stop said so.
     """
     settings = request.recipe.texture
-    warnings = tuple(check_mesh(request.mesh, [slot.index for slot in request.slots]))
+    warnings = (*request.warnings, *check_mesh(request.mesh, [slot.index for slot in request.slots]))
     home = object_folder(gallery, request.name)
     inputs = input_hash(request)
     seed_list = [settings.seed + i for i in range(settings.variants)]
     folders = [home / f"{request.kind.name}-{seed:04d}-{inputs}" for seed in seed_list]
     known = [read_variant(folder) for folder in folders]
     if all(known):
-        return [variant for variant in known if variant is not None]
+        return [dataclasses.replace(variant, warnings=warnings) for variant in known if variant is not None]
     verdicts: list[Verdict] = []
     found: list[Variant] = []
     places: _Places | None = None
@@ -166,7 +168,7 @@ def make_variants(
         verdicts.append(verdict)
         finished = read_variant(folder)
         if finished is not None:
-            found.append(finished)
+            found.append(dataclasses.replace(finished, warnings=warnings))
             continue
         step(0.2, f"Onset map {number + 1} of {len(folders)}")
         if places is None:

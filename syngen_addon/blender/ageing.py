@@ -15,10 +15,10 @@ from ..wear.mesh import check_mesh
 from ..wear.weights import vertex_map
 from . import material
 from .level import set_level
-from .mesh import ensure_uv_layer, mesh_arrays, vertex_weights
+from .mesh import ensure_uv_layer, mesh_arrays, metres_per_unit, vertex_weights
 from .names import ABOUT, LEVEL, UV_LAYER
 from .pixels import open_file, read_srgb
-from .target import Found, Slot, check_object, find
+from .target import Found, Slot, find, has_wear, wear_of
 
 
 def kind_named(name: str) -> Kind:
@@ -34,13 +34,14 @@ def gather(obj: bpy.types.Object, recipe: Recipe, kind: Kind) -> Request:
     Everything is checked before that one change. Raises SynGenError for an object that cannot be aged.
     """
     found = find(obj)
+    _check_property(obj)
     bases = [np.ascontiguousarray(read_srgb(slot.image)[..., :3]) for slot in found.slots]
     bases = [_capped(base, recipe.transfer.max_size) for base in bases]
     made = ensure_uv_layer(obj)
     try:
         if made:
             found = find(obj)
-        mesh = mesh_arrays(obj, found.slots)
+        mesh = mesh_arrays(obj, found.slots, metres_per_unit(bpy.context.scene))
         check_mesh(mesh, [slot.index for slot in found.slots])
         slots = tuple(
             SlotInput(slot.index, base, _protect(obj, mesh, slot, base, recipe))
@@ -50,7 +51,19 @@ def gather(obj: bpy.types.Object, recipe: Recipe, kind: Kind) -> Request:
         if made:
             obj.data.uv_layers.remove(obj.data.uv_layers[made])
         raise
-    return Request(obj.name, mesh, slots, kind, recipe)
+    warnings = list(found.warnings)
+    group = recipe.transfer.protect_group
+    if group and group not in obj.vertex_groups:
+        warnings.append(f"{obj.name!r} has no vertex group {group!r}, so none protects it from wear.")
+    return Request(obj.name, mesh, slots, kind, recipe, tuple(warnings))
+
+
+def _check_property(obj: bpy.types.Object) -> None:
+    if ABOUT in obj and not has_wear(obj):
+        raise SynGenError(
+            f"{obj.name!r} has a custom property {ABOUT!r} of its own, which its wear would overwrite.",
+            "Rename the property (Object Properties > Custom Properties).",
+        )
 
 
 def _capped(base: images.Array, largest: int) -> images.Array:
@@ -86,8 +99,8 @@ def apply_variant(
     pack: keep the pictures inside the .blend, so that it can move without the gallery.
     Raises SynGenError where the object no longer fits the variant; then nothing is changed.
     """
-    obj = check_object(obj)
     found = find(obj)
+    _check_property(obj)
     wanted = {slot.index for slot in found.slots}
     if not set(variant.slots) <= wanted:
         raise SynGenError(
@@ -106,15 +119,11 @@ def apply_variant(
     gallery = _stored_path(variant.folder.parent)
     for index in variant.slots:
         material.own_material(obj, index, (gallery, variant.name))
+    metres = metres_per_unit(bpy.context.scene)
     for slot in find(obj).slots:
         if slot.index in variant.slots:
-            group = material.group_of(slot.material)
-            before = material.shown_images(group.node_tree) if group else []
-            material.put(slot, load_worn(variant, slot.index, kind, softness, pack), _scale(obj))
-            for image in before:
-                if not image.users:
-                    bpy.data.images.remove(image)
-    about = dict(obj.get(ABOUT, {}))
+            material.put(slot, load_worn(variant, slot.index, kind, softness, pack), metres * _scale(obj), metres)
+    about = dict(wear_of(obj) or {})
     about.update(
         variant=variant.name, kind=variant.kind, gallery=gallery, gallery_absolute=str(variant.folder.parent.resolve())
     )
@@ -129,7 +138,7 @@ def apply_variant(
 
 
 def _scale(obj: bpy.types.Object) -> float:
-    """Metres a unit of the object's own space, on the average of its axes; 1 where it is flat."""
+    """Units of the scene a unit of the object's own space, on the average of its axes; 1 where it is flat."""
     return float(abs(np.linalg.det(np.array(obj.matrix_world)[:3, :3])) ** (1 / 3)) or 1.0
 
 
@@ -154,49 +163,58 @@ def _stored_path(folder: Path) -> str:
 
 
 def remove(obj: bpy.types.Object) -> None:
-    """Take wear off an object: nodes, links, slots, properties and an own UV map are as before it was applied."""
-    obj = check_object(obj)
-    if ABOUT not in obj:
+    """Take wear off an object: nodes, links, slots, properties and an own UV map are as before it was applied.
+
+    Also of an object that only shows what a deleted object left in its material. Raises SynGenError: no wear.
+    """
+    if obj is None or obj.type != "MESH":
+        raise SynGenError("No object with wear is selected.", "Select a mesh object that has wear.")
+    if obj.library is not None:
+        raise SynGenError(f"{obj.name!r} is linked from another file.", "Take its wear off there.")
+    others = material.other_wearers(obj)
+    about = wear_of(obj)
+    left_behind = any(
+        material.group_of(slot.material) is not None and not any(material.uses(o, slot.material) for o in others)
+        for slot in obj.material_slots
+    )
+    if about is None and not left_behind:
         raise SynGenError(f"{obj.name!r} has no wear to remove.")
-    about = obj[ABOUT]
-    for index, slot in enumerate(obj.material_slots):
-        if material.give_back_material(obj, index):
-            continue
-        still_worn = any(
-            other != obj and ABOUT in other and any(s.material == slot.material for s in other.material_slots)
-            for other in bpy.data.objects
-            if other.type == "MESH"
-        )
-        if slot.material is not None and not still_worn:
-            material.take_out(slot.material)
-    layer = about.get("uv_layer")
-    shared = any(other != obj and ABOUT in other and other.data == obj.data for other in bpy.data.objects)
-    if layer and layer in obj.data.uv_layers and not shared:
-        obj.data.uv_layers.remove(obj.data.uv_layers[layer])
-    for name in (ABOUT, LEVEL):
-        if name in obj:
-            del obj[name]
+    material.give_back_materials(obj)
+    for slot in obj.material_slots:
+        mine = slot.material
+        if mine is not None and mine.library is None and not any(material.uses(o, mine) for o in others):
+            material.take_out(mine)
+    if about is not None:
+        layer = about.get("uv_layer")
+        if layer and layer in obj.data.uv_layers and not any(other.data == obj.data for other in others):
+            obj.data.uv_layers.remove(obj.data.uv_layers[layer])
+        for name in (ABOUT, LEVEL):
+            if name in obj:
+                del obj[name]
     obj.update_tag()
 
 
 def applied_kind(obj: bpy.types.Object) -> Kind:
     """The kind of wear the object has. Raises SynGenError where it has none (or one this version does not know)."""
-    if ABOUT not in obj:
+    about = wear_of(obj)
+    if about is None:
         raise SynGenError(f"{obj.name!r} has no wear.", "Press Generate and choose a variant.")
-    return kind_named(obj[ABOUT]["kind"])
+    return kind_named(about["kind"])
 
 
 def applied_variants(obj: bpy.types.Object) -> list[Variant]:
     """The accepted variants of the object's gallery that could stand in for the one it wears (itself included),
     by name; empty where the gallery is gone."""
-    about = obj[ABOUT]
-    # Beside the .blend first, for a project that moved as a whole; else where it was, for a .blend saved elsewhere.
-    places = [Path(bpy.path.abspath(about["gallery"])), Path(about.get("gallery_absolute", ""))]
-    folder = next((place for place in places if read_variant(place / about["variant"]) is not None), places[0])
+    about = wear_of(obj)
+    if about is None:
+        return []
+    folder = Path(bpy.path.abspath(about["gallery"]))
     now = read_variant(folder / about["variant"])
     if now is None:
         return []
-    same_input = now.name.rsplit("-", 1)[1]
+    _, dash, same_input = now.name.rpartition("-")
+    if not dash:  # a folder that the user renamed says nothing about which others fit
+        return [now]
     found = [read_variant(p) for p in sorted(folder.iterdir()) if p.name.endswith(same_input)]
     return [v for v in found if v is not None and v.kind == now.kind and (v.accepted or v.name == now.name)]
 

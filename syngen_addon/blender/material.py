@@ -1,16 +1,18 @@
 """Wear on a material: one node group before the Principled inputs, put in and taken out without a trace.
 
 The group is SynGen's own; the user's nodes, links and values are never changed but for the four links that pass
-through it. It reads the level from the object, so that one material serves many objects. Imports bpy, numpy.
+through it. It reads the level from the object, so that one material serves many objects; and what lets light through,
+so that wear which is not seen is not labelled. Imports bpy, numpy.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import bpy
 import numpy as np
 
-from .names import ABOUT, GROUP, LEVEL, SLOT_MATERIAL, WEAR_AOV
-from .target import Slot, is_wear_group
+from .names import GROUP, LEVEL, SLOT_MATERIAL, WEAR_AOV
+from .target import Slot, is_animated, is_wear_group, wear_of
 
 SOCKETS = (
     ("Base Color", "Color", "NodeSocketColor"),
@@ -19,6 +21,13 @@ SOCKETS = (
     ("Normal", "Normal", "NodeSocketVector"),
 )
 """(input of the Principled BSDF, socket of the group, its type)."""
+COVER = ("Alpha", "Veil")
+"""Inputs of the group that say how much the surface covers: Alpha of the Principled BSDF, and the factor of a Mix
+Shader with a Transparent BSDF."""
+COVERED_FROM = 0.5
+"""Alpha from which a surface hides what lies behind it: the label layers' threshold (see render.py)."""
+LAYOUT = "syngen_layout"
+"""Custom property of a group: what it was built for."""
 RELIEF_M = 0.0045
 """Depth of a height map of relief 1."""
 LIP_M = 0.0006
@@ -48,18 +57,49 @@ class Worn:
         return {"color": self.color, "surface": self.surface, "onset": self.onset}
 
 
-def put(slot: Slot, worn: Worn, object_scale: float) -> bpy.types.ShaderNode:
+def put(slot: Slot, worn: Worn, object_scale: float, metres: float = 1.0) -> bpy.types.ShaderNode:
     """Put the group before the slot's Principled inputs, or show another variant in the one that is there.
 
-    object_scale: metres a unit of the object's own space, which the fine grain is laid in.
+    object_scale: metres a unit of the object's own space, which the fine grain is laid in. metres: those of a unit of
+    the scene, which relief is measured in. A group that was built for another UV map, mapping or set of links is built
+    anew.
     """
-    tree = slot.material.node_tree
-    node = next((n for n in tree.nodes if is_wear_group(n)), None)
+    node = group_of(slot.material)
+    if node is not None and node.node_tree.get(LAYOUT) != _layout(slot, node):
+        take_out(slot.material)
+        node = None
+    before = [] if node is None else shown_images(node.node_tree)
     if node is None:
         node = _insert(slot)
+    _follow_cover(node, slot)
     node.node_tree.nodes["grain size"].outputs[0].default_value = GRAIN_PER_M * object_scale
+    node.node_tree.nodes["bump"].inputs["Distance"].default_value = 1.0 / metres
     show(node.node_tree, worn)
+    _drop_unused(before)
     return node
+
+
+def _layout(slot: Slot, node: bpy.types.ShaderNode | None) -> str:
+    """What a group for this slot depends on, beside its pictures and numbers."""
+    normal = (slot.principled if node is None else node).inputs["Normal"]
+    # Rounded as float32 sockets keep it, so that the same mapping reads the same.
+    mapping = [[round(float(v), 6) + 0.0 for v in row] for row in slot.mapping[:2]]
+    return repr((slot.uv_layer, mapping, bool(normal.links), slot.veil_inverted, COVER))
+
+
+def _follow_cover(node: bpy.types.ShaderNode, slot: Slot) -> None:
+    """Let the group know how much the surface covers; the user's own links and values stay."""
+    tree = slot.material.node_tree
+    for name, source in zip(COVER, (slot.principled.inputs["Alpha"], slot.veil), strict=True):
+        target = node.inputs[name]
+        for link in list(target.links):
+            tree.links.remove(link)
+        if source is None:
+            target.default_value = 1.0
+            continue
+        target.default_value = source.default_value
+        if source.links and not source.links[0].is_muted:
+            tree.links.new(source.links[0].from_socket, target)
 
 
 def show(group: bpy.types.NodeTree, worn: Worn) -> None:
@@ -89,83 +129,124 @@ def take_out(material: bpy.types.Material) -> None:
         return
     tree = material.node_tree
     for _, name, _ in SOCKETS:
-        sources = [link.from_socket for link in node.inputs[name].links]
+        given = node.inputs[name]
+        sources = [(link.from_socket, link.is_muted) for link in given.links]
         targets = [link.to_socket for link in node.outputs[name].links]
         for link in list(node.outputs[name].links):
             tree.links.remove(link)
         for target in targets:
-            for source in sources:
-                tree.links.new(source, target)
+            # A value that was set on the group while it was there is one the person wants.
+            if given.type == target.type and hasattr(given, "default_value") and given.type != "VECTOR":
+                target.default_value = given.default_value
+            for source, muted in sources:
+                tree.links.new(source, target).is_muted = muted
     group = node.node_tree
     tree.nodes.remove(node)
     if not group.users:
         pictures = shown_images(group)
         bpy.data.node_groups.remove(group)
-        for picture in pictures:
-            if not picture.users:
-                bpy.data.images.remove(picture)
+        _drop_unused(pictures)
+
+
+def _drop_unused(pictures: list[bpy.types.Image]) -> None:
+    for picture in pictures:
+        if not picture.users:
+            bpy.data.images.remove(picture)
+
+
+def other_wearers(obj: bpy.types.Object) -> list[bpy.types.Object]:
+    """The other objects with wear; one that was deleted and is only not yet purged is none."""
+    return [
+        other
+        for other in bpy.data.objects
+        if other.type == "MESH" and other != obj and wear_of(other) is not None and other.users_collection
+    ]
+
+
+def uses(obj: bpy.types.Object, material: bpy.types.Material) -> bool:
+    """Whether one of the object's slots has the material."""
+    return any(slot.material == material for slot in obj.material_slots)
+
+
+def shows(obj: bpy.types.Object, group: bpy.types.NodeTree) -> bool:
+    """Whether a material of the object has this very wear group, which copies of a material share."""
+    nodes = [group_of(slot.material) for slot in obj.material_slots]
+    return any(node is not None and node.node_tree == group for node in nodes)
 
 
 def own_material(obj: bpy.types.Object, index: int, shown: tuple[str, str]) -> bpy.types.Material:
-    """The slot's material, or a copy for this object alone where the group cannot be shared.
+    """The slot's material, or a copy for this slot alone where the group cannot be shared.
 
     shown: gallery and name of the variant that the object is to show. A group cannot be shared where the material comes
-    from a library, or where another object wears it that has another mesh (an onset map belongs to one mesh) or shows
-    another variant. The copy is linked to the object, not to its mesh, and remembers what it stands for.
+    from a library, where a slot before has the same material, or where another object wears the group that has another
+    mesh (an onset map belongs to one mesh) or shows another variant. The copy is linked to the object, not to its mesh,
+    and the object remembers what it stands for. Where only copies of the material share the group, they are parted.
     """
     slot = obj.material_slots[index]
     material = slot.material
-    worn_elsewhere = group_of(material) is not None and any(
-        other != obj
-        and ABOUT in other
-        and any(s.material == material for s in other.material_slots)
-        and (other.data != obj.data or (other[ABOUT]["gallery"], other[ABOUT]["variant"]) != shown)
-        for other in bpy.data.objects
-        if other.type == "MESH"
-    )
-    if not worn_elsewhere and material.library is None:
-        return material
-    return isolate(obj, index)
+    rest = [each.material for i, each in enumerate(obj.material_slots) if i != index and each.material]
+    in_two_slots = any(each.material == material for each in list(obj.material_slots)[:index])
+    node = group_of(material)
+    others = [
+        other
+        for other in (other_wearers(obj) if node is not None else ())
+        if shows(other, node.node_tree)
+        and (other.data != obj.data or (wear_of(other)["gallery"], wear_of(other)["variant"]) != shown)
+    ]
+    if material.library is not None or in_two_slots or any(uses(other, material) for other in others):
+        return isolate(obj, index)
+    twins = [group_of(each) for each in rest if each != material]
+    if others or any(twin is not None and twin.node_tree == node.node_tree for twin in twins if node is not None):
+        node.node_tree = node.node_tree.copy()
+    return material
 
 
 def isolate(obj: bpy.types.Object, index: int) -> bpy.types.Material:
-    """Give the object a copy of the slot's material, with a group of its own where it had one."""
+    """Give the slot a copy of its material, with a group of its own where it had one."""
     slot = obj.material_slots[index]
     material = slot.material
     copy = material.copy()
     copy.name = f"{material.name} ({obj.name})"
     if group_of(copy) is not None:
         group_of(copy).node_tree = group_of(copy).node_tree.copy()
-    if SLOT_MATERIAL.format(index) not in obj:
-        obj[SLOT_MATERIAL.format(index)] = {"material": material, "link": slot.link}
+    known = next((key for key in _copy_keys(obj) if obj[key].get("copy") == material), None)
+    if known is not None:  # a duplicate of an object that has a copy: it stands for the same
+        obj[known]["copy"] = copy
+    else:
+        number = next(n for n in itertools.count() if SLOT_MATERIAL.format(n) not in obj)
+        obj[SLOT_MATERIAL.format(number)] = {"material": material, "link": slot.link, "copy": copy}
     slot.link = "OBJECT"
     slot.material = copy
     return copy
 
 
-def give_back_material(obj: bpy.types.Object, index: int) -> bool:
-    """Undo own_material. False where the slot has no copy."""
-    key = SLOT_MATERIAL.format(index)
-    if key not in obj:
-        return False
-    slot, before = obj.material_slots[index], obj[key]
-    copy = slot.material
-    take_out(copy)
-    material, link = before["material"], before["link"]
-    slot.material = None if link == "DATA" else material
-    slot.link = link
-    if link == "DATA" and slot.material != material:
-        slot.material = material
-    del obj[key]
-    if copy is not None and not copy.users:
-        bpy.data.materials.remove(copy)
-    return True
+def _copy_keys(obj: bpy.types.Object) -> list[str]:
+    names = list(obj.keys())  # an object is no iterable of its own
+    return [name for name in names if name.startswith(SLOT_MATERIAL.format(""))]
+
+
+def give_back_materials(obj: bpy.types.Object) -> None:
+    """Undo own_material, in whichever slots its copies are now. A copy that another object wears stays with that."""
+    for key in _copy_keys(obj):
+        before = obj[key]
+        copy, material, link = before.get("copy"), before["material"], before["link"]
+        for slot in obj.material_slots:
+            if copy is not None and slot.material == copy:
+                slot.material = None if link == "DATA" else material
+                slot.link = link
+                if link == "DATA" and slot.material != material:
+                    slot.material = material
+        del obj[key]
+        if copy is not None and not any(uses(other, copy) for other in other_wearers(obj)):
+            take_out(copy)
+            if not copy.users:
+                bpy.data.materials.remove(copy)
 
 
 def _insert(slot: Slot) -> bpy.types.ShaderNode:
     tree, principled = slot.material.node_tree, slot.principled
-    normal_is_linked = bool(principled.inputs["Normal"].links)
-    group = _build_group(f"{GROUP} {slot.material.name}", slot, normal_is_linked)
+    group = _build_group(f"{GROUP} {slot.material.name}", slot, bool(principled.inputs["Normal"].links))
+    group[LAYOUT] = _layout(slot, None)
     node = tree.nodes.new("ShaderNodeGroup")
     node.node_tree = group
     node.name = node.label = GROUP
@@ -174,12 +255,14 @@ def _insert(slot: Slot) -> bpy.types.ShaderNode:
     node.location = (principled.location.x - 200, principled.location.y + 40)
     for target_name, name, _ in SOCKETS:
         target = principled.inputs[target_name]
-        for link in list(target.links):
-            source = link.from_socket
-            tree.links.remove(link)
-            tree.links.new(source, node.inputs[name])
         if name != "Normal":
             node.inputs[name].default_value = target.default_value
+        if is_animated(target):
+            continue  # a link would stop what the person animated
+        for link in list(target.links):
+            source, muted = link.from_socket, link.is_muted
+            tree.links.remove(link)
+            tree.links.new(source, node.inputs[name]).is_muted = muted
         tree.links.new(node.outputs[name], target)
     return node
 
@@ -189,6 +272,8 @@ def _build_group(name: str, slot: Slot, normal_is_linked: bool) -> bpy.types.Nod
     for _, socket, kind in SOCKETS:
         for way in ("INPUT", "OUTPUT"):
             group.interface.new_socket(socket, in_out=way, socket_type=kind)
+    for socket in COVER:
+        group.interface.new_socket(socket, in_out="INPUT", socket_type="NodeSocketFloat")
     build = _Builder(group)
     inputs, outputs = group.nodes.new("NodeGroupInput"), group.nodes.new("NodeGroupOutput")
 
@@ -246,7 +331,14 @@ def _build_group(name: str, slot: Slot, normal_is_linked: bool) -> bpy.types.Nod
     group.links.new(bump.outputs["Normal"], outputs.inputs["Normal"])
     aov = build.node("ShaderNodeOutputAOV", "wear label")
     aov.aov_name = WEAR_AOV
-    group.links.new(mask, aov.inputs["Value"])
+    # Cycles writes the layer at every hit down to the first that covers; so what lets through must write nothing.
+    alpha, veil = (inputs.outputs[socket] for socket in COVER)
+    if slot.veil_inverted:
+        veil = build.math("SUBTRACT", 1.0, veil)
+    cover = build.math("MULTIPLY", build.clamped("ADD", alpha, 0.0), build.clamped("ADD", veil, 0.0))
+    lets_through = build.math("LESS_THAN", cover, COVERED_FROM)
+    seen = build.math("MULTIPLY", mask, build.math("SUBTRACT", 1.0, lets_through))
+    group.links.new(seen, aov.inputs["Value"])
     _lay_out(group)
     return group
 

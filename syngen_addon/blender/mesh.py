@@ -27,11 +27,18 @@ def ensure_uv_layer(obj: bpy.types.Object) -> str | None:
     return layer.name
 
 
-def mesh_arrays(obj: bpy.types.Object, slots: tuple[Slot, ...]) -> MeshArrays:
-    """The base mesh in world space, with each slot's triangles in the coordinates of its base texture.
+def metres_per_unit(scene: bpy.types.Scene) -> float:
+    """Metres a unit of the scene: its Unit Scale, where it has a unit system at all."""
+    units = scene.unit_settings
+    return 1.0 if units.system == "NONE" else float(units.scale_length)
+
+
+def mesh_arrays(obj: bpy.types.Object, slots: tuple[Slot, ...], metres: float = 1.0) -> MeshArrays:
+    """The base mesh in world space, in metres, with each slot's triangles in the coordinates of its base texture.
 
     The base mesh, not the evaluated one: its UVs are what the textures are painted on. Triangles of slots that
     are not asked for keep their own slot number, so that they still shade and shelter their neighbours.
+    metres: those of a unit of the scene.
     """
     mesh = obj.data
     mesh.calc_loop_triangles()
@@ -45,7 +52,7 @@ def mesh_arrays(obj: bpy.types.Object, slots: tuple[Slot, ...]) -> MeshArrays:
     vertices = np.empty(len(mesh.vertices) * 3, np.float32)
     mesh.vertices.foreach_get("co", vertices)
     matrix = np.array(obj.matrix_world, np.float64)
-    world = vertices.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
+    world = (vertices.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]) * metres
     triangles = triangles.reshape(-1, 3)
     corners = corners.reshape(-1, 3)
     if np.linalg.det(matrix[:3, :3]) < 0:

@@ -3,6 +3,7 @@
 import re
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 import numpy as np
@@ -13,7 +14,12 @@ from .names import ABOUT, CLASS, GROUP
 
 @dataclass(frozen=True)
 class Slot:
-    """A material slot that can be aged. mapping: 3 x 3 matrix from the UV layer to the base texture's coordinates."""
+    """A material slot that can be aged.
+
+    texture: the node of the base texture, which may lie in a node group. mapping: 3 x 3 matrix from the UV layer to the
+    base texture's coordinates. veil: the factor of a Mix Shader of the Principled BSDF and a Transparent BSDF, with
+    veil_inverted where a factor of 1 is transparent; None where there is no such mix. notes: sentences.
+    """
 
     index: int
     material: bpy.types.Material
@@ -21,6 +27,9 @@ class Slot:
     texture: bpy.types.ShaderNode
     uv_layer: str
     mapping: np.ndarray
+    veil: bpy.types.NodeSocket | None = None
+    veil_inverted: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def image(self) -> bpy.types.Image:
@@ -46,7 +55,13 @@ def check_object(obj: bpy.types.Object | None) -> bpy.types.Object:
         raise SynGenError(f"The mesh of {obj.name!r} has no faces.", "Select an object with a surface.")
     if obj.library is not None:
         raise SynGenError(
-            f"{obj.name!r} is linked from another file.", "Make a library override or make it local first."
+            f"{obj.name!r} is linked from another file.", "Make it local first (Object > Relations > Make Local)."
+        )
+    if obj.override_library is not None:
+        # Materials put onto an override and properties added to it are gone when the file is opened again.
+        raise SynGenError(
+            f"{obj.name!r} is a library override, which does not keep its wear in the file.",
+            "Make it local first (Object > Relations > Make Local).",
         )
     return obj
 
@@ -71,23 +86,15 @@ def find(obj: bpy.types.Object | None) -> Found:
     if not slots:
         raise first
     warnings = [f"Slot {index + 1} is left out: {why}" for index, why in left_out]
+    warnings += dict.fromkeys(note for slot in slots for note in slot.notes)
     return Found(tuple(slots), tuple(left_out), tuple(warnings))
 
 
 def _slot(obj: bpy.types.Object, index: int, material: bpy.types.Material | None) -> Slot:
     if material is None:
         raise SynGenError(f"Slot {index + 1} of {obj.name!r} is empty.", "Give it a material.")
-    principled = _principled(material)
-    if principled is None:
-        raise SynGenError(
-            f"The material {material.name!r} has no Principled BSDF.", "SynGen ages Principled materials."
-        )
-    texture = _base_texture(principled)
-    if texture is None:
-        raise SynGenError(
-            f"The material {material.name!r} has no base texture.",
-            "Plug an Image Texture into Base Color (or bake one).",
-        )
+    principled, others = _principled(material)
+    texture, groups, image_notes = _base_texture(principled, material)
     image = texture.image
     if image.source == "FILE" and not image.has_data and not image.packed_file and not image.size[0]:
         path = bpy.path.abspath(image.filepath, library=image.library)
@@ -100,8 +107,45 @@ def _slot(obj: bpy.types.Object, index: int, material: bpy.types.Material | None
             f"The base texture {image.name!r} is projected ({texture.projection.lower()}), not laid out by UVs.",
             "Unwrap the object and use flat projection.",
         )
-    layer, mapping = _uv_source(obj, texture)
-    return Slot(index, material, principled, texture, layer, mapping)
+    layer, mapping = _uv_source(obj, texture, groups)
+    veil, inverted, veil_notes = _veil(material, principled)
+    notes = [*image_notes, *veil_notes]
+    if others:
+        notes.append(
+            f"The material {material.name!r} mixes {others + 1} Principled BSDFs; only {principled.name!r} is aged."
+        )
+    if is_animated(principled.inputs["Alpha"]) or (veil is not None and is_animated(veil)):
+        notes.append(f"The transparency of {material.name!r} is animated; labels of wear take it as it is now.")
+    return Slot(index, material, principled, texture, layer, mapping, veil, inverted, tuple(notes))
+
+
+_Groups = tuple[bpy.types.ShaderNode, ...]
+"""The group nodes that a node lies in, outermost first."""
+
+
+def _feeding(socket: bpy.types.NodeSocket, groups: _Groups = ()) -> tuple[bpy.types.NodeSocket, _Groups] | None:
+    """The output that feeds an input, seen through reroutes and node groups; None where nothing does."""
+    while socket.links:
+        source = socket.links[0].from_socket
+        node = source.node
+        if node.type == "REROUTE":
+            socket = node.inputs[0]
+        elif node.type == "GROUP_INPUT" and groups:
+            socket = _same_socket(groups[-1].inputs, source)
+            groups = groups[:-1]
+        elif node.type == "GROUP" and node.node_tree is not None and not is_wear_group(node):
+            end = next((n for n in node.node_tree.nodes if n.type == "GROUP_OUTPUT" and n.is_active_output), None)
+            if end is None:
+                return None
+            socket = _same_socket(end.inputs, source)
+            groups = (*groups, node)
+        else:
+            return source, groups
+    return None
+
+
+def _same_socket(sockets: "bpy.types.NodeInputs", like: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
+    return next(s for s in sockets if s.identifier == like.identifier)
 
 
 def _upstream(socket: bpy.types.NodeSocket) -> "deque[bpy.types.Node]":
@@ -117,21 +161,117 @@ def _upstream(socket: bpy.types.NodeSocket) -> "deque[bpy.types.Node]":
     return found
 
 
-def _principled(material: bpy.types.Material) -> bpy.types.ShaderNode | None:
-    if not material.node_tree:
-        return None
-    output = material.node_tree.get_output_node("ALL") or material.node_tree.get_output_node("CYCLES")
-    if output is None:
-        return None
-    return next((n for n in _upstream(output.inputs["Surface"]) if n.type == "BSDF_PRINCIPLED"), None)
+def _surface(material: bpy.types.Material) -> bpy.types.NodeSocket | None:
+    tree = material.node_tree
+    output = tree and (tree.get_output_node("ALL") or tree.get_output_node("CYCLES"))
+    return output.inputs["Surface"] if output else None
 
 
-def _base_texture(principled: bpy.types.ShaderNode) -> bpy.types.ShaderNode | None:
+def _principled(material: bpy.types.Material) -> tuple[bpy.types.ShaderNode, int]:
+    """The Principled BSDF that is aged, and how many others there are: one that is worn already, else the nearest one
+    that has an image, else the nearest. Raises SynGenError where there is none."""
+    surface = _surface(material)
+    nodes = _upstream(surface) if surface else deque()
+    found = [n for n in nodes if n.type == "BSDF_PRINCIPLED"]
+    if not found:
+        hidden = next((n for n in nodes if n.type == "GROUP" and n.node_tree and _has_principled(n.node_tree)), None)
+        if hidden is not None:
+            raise SynGenError(
+                f"The Principled BSDF of {material.name!r} is inside the node group {hidden.node_tree.name!r}.",
+                "Take it out of the group (Node > Ungroup).",
+            )
+        raise SynGenError(
+            f"The material {material.name!r} has no Principled BSDF.", "SynGen ages Principled materials."
+        )
+    worn = [n for n in found if any(is_wear_group(e) for e in _upstream(n.inputs["Base Color"]))]
+    with_image = [n for n in found if _images(n.inputs["Base Color"], False)]
+    return (worn or with_image or found)[0], len(found) - 1
+
+
+def _has_principled(tree: bpy.types.NodeTree) -> bool:
+    return any(n.type == "BSDF_PRINCIPLED" for n in tree.nodes)
+
+
+def _base_texture(
+    principled: bpy.types.ShaderNode, material: bpy.types.Material
+) -> tuple[bpy.types.ShaderNode, _Groups, list[str]]:
+    """The image texture that the colour comes from, the groups it lies in, and notes where that is not plain."""
     color = principled.inputs["Base Color"]
-    group = next((link.from_node for link in color.links if is_wear_group(link.from_node)), None)
-    if group is not None:
-        color = group.inputs["Color"]
-    return next((n for n in _upstream(color) if n.type == "TEX_IMAGE" and n.image), None)
+    # A picture that only steers (a mask on a factor) is no base texture; a ramp's factor is where there is no other.
+    found = _images(color, False) or _images(color, True)
+    if not found:
+        raise SynGenError(
+            f"The material {material.name!r} has no base texture.",
+            "Plug an Image Texture into Base Color (or bake one).",
+        )
+    pictures = [each for each in found if not each[0].image.colorspace_settings.is_data] or found
+    node, groups = pictures[0]
+    if len({each[0].image for each in pictures}) == 1:
+        return node, groups, []
+    note = f"The Base Color of {material.name!r} comes from several images; {node.image.name!r} is taken as its base."
+    return node, groups, [note]
+
+
+def _images(socket: bpy.types.NodeSocket, any_input: bool) -> list[tuple[bpy.types.ShaderNode, _Groups]]:
+    """The image textures that feed a colour, nearest first; through colour inputs only, or through all."""
+    found: list[tuple[bpy.types.ShaderNode, _Groups]] = []
+    seen: list[tuple[bpy.types.NodeSocket, _Groups]] = []
+    queue: deque[tuple[bpy.types.NodeSocket, _Groups]] = deque([(socket, ())])
+    while queue:
+        fed = _feeding(*queue.popleft())
+        if fed is None or (fed[0].node, fed[1]) in seen:
+            continue
+        node, groups = fed[0].node, fed[1]
+        seen.append((node, groups))
+        if node.type == "TEX_IMAGE":
+            if node.image:
+                found.append((node, groups))
+            continue
+        inputs = [node.inputs["Color"]] if is_wear_group(node) else node.inputs
+        queue.extend((each, groups) for each in inputs if each.enabled and (any_input or each.type == "RGBA"))
+    return found
+
+
+def _veil(
+    material: bpy.types.Material, principled: bpy.types.ShaderNode
+) -> tuple[bpy.types.NodeSocket | None, bool, list[str]]:
+    """The factor of a Mix Shader of the Principled and a Transparent BSDF, and whether 1 is transparent; a note where
+    transparency is mixed in another way."""
+    surface = _surface(material)
+    if surface is None or not any(n.type == "BSDF_TRANSPARENT" for n in _upstream(surface)):
+        return None, False, []
+    fed = _feeding(surface)
+    if fed is not None and not fed[1] and fed[0].node.type == "MIX_SHADER":
+        mix = fed[0].node
+        sides = [side and side[0].node for side in map(_feeding, mix.inputs[1:3])]
+        kinds = [node.type if node else "" for node in sides]
+        if principled in sides and "BSDF_TRANSPARENT" in kinds:
+            return mix.inputs[0], kinds[1] == "BSDF_TRANSPARENT", []
+    note = (
+        f"The material {material.name!r} mixes in transparency in a way that is not followed: where it lets through, "
+        "its wear counts for what lies behind. Use the Alpha of the Principled BSDF."
+    )
+    return None, False, [note]
+
+
+def is_animated(socket: bpy.types.NodeSocket) -> bool:
+    """Whether keyframes or a driver set the value of a socket that nothing is plugged into."""
+    animation = socket.id_data.animation_data
+    plugged = any(not link.is_muted for link in socket.links)
+    if animation is None or plugged or not hasattr(socket, "default_value"):
+        return False
+    actions = [animation.action, *(strip.action for track in animation.nla_tracks for strip in track.strips)]
+    curves = [
+        curve
+        for action in actions
+        if action is not None
+        for layer in action.layers
+        for strip in layer.strips
+        for bag in strip.channelbags
+        for curve in bag.fcurves
+    ]
+    path = socket.path_from_id("default_value")
+    return any(curve.data_path == path for curve in (*animation.drivers, *curves))
 
 
 def is_wear_group(node: bpy.types.Node) -> bool:
@@ -139,18 +279,16 @@ def is_wear_group(node: bpy.types.Node) -> bool:
     return node.type == "GROUP" and node.node_tree is not None and node.node_tree.name.startswith(GROUP)
 
 
-def _uv_source(obj: bpy.types.Object, texture: bpy.types.ShaderNode) -> tuple[str, np.ndarray]:
+def _uv_source(obj: bpy.types.Object, texture: bpy.types.ShaderNode, groups: _Groups) -> tuple[str, np.ndarray]:
     """(UV layer, 3 x 3 mapping) that a texture node reads; the layer is "" where the mesh has none at all."""
     layers = obj.data.uv_layers
     active = next((layer.name for layer in layers if layer.active_render), layers[0].name if layers else "")
     mapping = np.eye(3)
-    socket = texture.inputs["Vector"]
-    while socket.links:
-        link = socket.links[0]
-        node = link.from_node
-        if node.type == "REROUTE":
-            socket = node.inputs[0]
-        elif node.type == "UVMAP":
+    fed = _feeding(texture.inputs["Vector"], groups)
+    while fed is not None:
+        source, groups = fed
+        node = source.node
+        if node.type == "UVMAP":
             name = node.uv_map or active
             if layers and name not in layers:
                 raise SynGenError(
@@ -158,18 +296,17 @@ def _uv_source(obj: bpy.types.Object, texture: bpy.types.ShaderNode) -> tuple[st
                     "Choose an existing UV map in the UV Map node.",
                 )
             return name, mapping
-        elif node.type == "TEX_COORD" and link.from_socket.name == "UV":
+        if node.type == "TEX_COORD" and source.name == "UV":
             return active, mapping
-        elif node.type == "MAPPING" and not any(
+        if node.type != "MAPPING" or any(
             node.inputs[n].links for n in ("Location", "Rotation", "Scale") if n in node.inputs
         ):
-            mapping = mapping @ _mapping_matrix(node)
-            socket = node.inputs["Vector"]
-        else:
             raise SynGenError(
                 f"The base texture {texture.image.name!r} is not laid out by a UV map ({node.name}).",
                 "Feed the Image Texture from a UV map.",
             )
+        mapping = mapping @ _mapping_matrix(node)
+        fed = _feeding(node.inputs["Vector"], groups)
     return active, mapping
 
 
@@ -189,9 +326,19 @@ def _mapping_matrix(node: bpy.types.ShaderNode) -> np.ndarray:
     return turn @ scale
 
 
+def wear_of(obj: bpy.types.Object) -> Any:
+    """What was applied to the object (an ID property group: variant, kind, gallery), None where nothing was.
+
+    A property of the same name that is the user's own is no wear.
+    """
+    about = obj.get(ABOUT)
+    is_ours = hasattr(about, "get") and all(isinstance(about.get(n), str) for n in ("variant", "kind", "gallery"))
+    return about if is_ours else None
+
+
 def has_wear(obj: bpy.types.Object) -> bool:
     """Whether a variant was put onto the object."""
-    return ABOUT in obj
+    return wear_of(obj) is not None
 
 
 def plain_name(obj: bpy.types.Object) -> str:
@@ -210,4 +357,4 @@ def set_class(objects: list[bpy.types.Object], name: str) -> None:
 
 def aged_objects(scene: bpy.types.Scene) -> list[bpy.types.Object]:
     """The scene's objects that have wear, by name."""
-    return sorted((o for o in scene.objects if o.type == "MESH" and ABOUT in o), key=lambda o: o.name)
+    return sorted((o for o in scene.objects if o.type == "MESH" and has_wear(o)), key=lambda o: o.name)
