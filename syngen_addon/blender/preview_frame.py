@@ -13,9 +13,10 @@ from ..sampling.frame import draw_frame
 from . import ageing
 from .dataset import check_camera, find_targets
 from .level import get_level, set_level
-from .names import ABOUT, LEVEL, PREVIEW
+from .names import LEVEL, PREVIEW
 from .scene import Rig, background_files, environment_files, scene_facts
 from .state import Borrowed
+from .target import has_wear
 
 OWN = "own"
 """What marks a datablock that belongs to the preview and goes with it."""
@@ -69,7 +70,7 @@ def begin(context: bpy.types.Context, recipe: Recipe, frame: int, seed: int) -> 
     backgrounds = background_files(recipe)
     if not recipe.camera.randomize:
         check_camera(scene)
-    counts = {obj.name: len(ageing.applied_variants(obj)) if ABOUT in obj else 0 for obj in objects}
+    counts = {obj.name: len(ageing.applied_variants(obj)) for obj in objects}
     facts = scene_facts(recipe, objects, counts, context.evaluated_depsgraph_get(), len(environments), len(backgrounds))
     draw = draw_frame(recipe, facts, seed, frame)
     borrowed = _Noted()
@@ -85,7 +86,7 @@ def begin(context: bpy.types.Context, recipe: Recipe, frame: int, seed: int) -> 
         borrowed.set(view, "exposure", render.exposure_ev + draw.exposure_ev)
         rig.show(draw)
         for obj in objects:
-            if obj.name in draw.levels and ABOUT in obj:
+            if obj.name in draw.levels and has_wear(obj):
                 borrowed.set_key(obj, LEVEL, get_level(obj))
                 set_level(obj, draw.levels[obj.name])
     finally:

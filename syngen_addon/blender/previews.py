@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import bpy
 import bpy.utils.previews
 
-from .names import ABOUT
 from .preferences import gallery_folder
+from .target import wear_of
 
 if TYPE_CHECKING:
     from ..variants import Variant
@@ -39,8 +39,9 @@ def home_of(obj: bpy.types.Object) -> Path:
     """The folder of the object's variants: the one it was aged from, so that renaming or copying it loses nothing."""
     from ..variants import object_folder
 
-    if ABOUT in obj:
-        folder = Path(bpy.path.abspath(str(obj[ABOUT].get("gallery", ""))))
+    about = wear_of(obj)
+    if about is not None:
+        folder = Path(bpy.path.abspath(about["gallery"]))
         if folder.is_dir():
             return folder
     return object_folder(gallery_folder(), obj.name)

@@ -14,7 +14,7 @@ from bpy.app.handlers import persistent
 
 from ..errors import SynGenError
 from . import previews, target
-from .names import ABOUT, CLASS, LEVEL, PREVIEW
+from .names import CLASS, LEVEL, PREVIEW
 from .previews import Shown
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ def _look(obj: bpy.types.Object | None) -> Look:
 
 def worn(obj: bpy.types.Object | None) -> str:
     """Name of the variant the object wears, "" where it wears none."""
-    return str(obj[ABOUT].get("variant", "")) if obj is not None and ABOUT in obj else ""
+    about = None if obj is None else target.wear_of(obj)
+    return "" if about is None else str(about["variant"])
 
 
 def object_class(obj: bpy.types.Object) -> str:

@@ -512,6 +512,16 @@ def test_a_property_of_the_users_that_is_called_like_ours_is_no_wear(addon, empt
         addon("blender.ageing").remove(obj)
     with pytest.raises(error, match="custom property 'syngen' of its own"):
         h.age(addon, obj, gallery, h.recipe(addon))
+    h.camera_above()
+    h.save(gallery.parent / "scene.blend")
+    dataset = addon("blender.dataset")
+    with pytest.raises(error, match="The scene has no target"):
+        dataset.run(dataset.Job(h.recipe(addon), gallery.parent / "none", 1))
+    named = h.recipe(addon, {"targets": {"objects": ["Sheet"]}})
+    with pytest.raises(error, match="custom property 'syngen' of its own"):
+        dataset.run(dataset.Job(named, gallery.parent / "named", 1))
+    assert addon("blender.session").worn(obj) == ""
+    assert addon("blender.previews").home_of(obj).name.startswith("Sheet-")
     assert obj["syngen"] == "hello"
 
 
