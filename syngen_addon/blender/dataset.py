@@ -31,12 +31,12 @@ from ..variants import Cancelled, Variant, make_variants
 from ..wear.levels import wear_class
 from . import ageing, material
 from .level import get_level, set_level
-from .names import ABOUT, CLASS, LEVEL, PREVIEW
+from .names import CLASS, LEVEL, PREVIEW
 from .render import configure, render_frame, resolve_device
 from .scene import Rig, background_files, environment_files, is_rendered, scene_facts
 from .shown import check_wear_shows
 from .state import Borrowed
-from .target import aged_objects, plain_name
+from .target import aged_objects, has_wear, plain_name, wear_of
 
 GIVE_UP_AFTER = 10
 """So many frames without a single target, from the first on, and the job ends: nothing can be seen."""
@@ -183,7 +183,8 @@ def object_class(obj: bpy.types.Object, recipe: Recipe) -> str:
 
 
 def _kind_of(obj: bpy.types.Object, recipe: Recipe) -> str:
-    return str(obj[ABOUT]["kind"]) if ABOUT in obj else recipe.wear.kind
+    about = wear_of(obj)
+    return recipe.wear.kind if about is None else str(about["kind"])
 
 
 def find_targets(recipe: Recipe, scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:
@@ -267,7 +268,7 @@ def job_inputs(
         files[job.recipe.transfer.protect_image] = jobs.file_hash(bpy.path.abspath(job.recipe.transfer.protect_image))
     if job.recipe.randomize.variant:
         for obj in objects:
-            if ABOUT in obj:
+            if has_wear(obj):
                 for variant in ageing.applied_variants(obj):
                     for path in sorted(variant.folder.iterdir()):
                         files[f"{obj.name}/{variant.name}/{path.name}"] = jobs.file_hash(path)
@@ -325,9 +326,9 @@ class Frames:
         recipe, borrowed = self.job.recipe, self.borrowed
         self.device = device
         self._unhide(objects)
-        self._check_shown([obj for obj in objects if ABOUT in obj])
+        self._check_shown([obj for obj in objects if has_wear(obj)])
         for number, obj in enumerate(objects):
-            if ABOUT not in obj:
+            if not has_wear(obj):
                 self._age(obj, number, len(objects))
                 self._check_shown([obj])
         self.warnings += configure(self.scene, self.layer, recipe, device, borrowed)
@@ -391,7 +392,7 @@ class Frames:
                 "Change [texture] or [filters] in the recipe.",
             )
         middle = sum(recipe.wear.level) / 2
-        self.borrowed.afterwards(lambda: ageing.remove(obj) if ABOUT in obj else None)
+        self.borrowed.afterwards(lambda: ageing.remove(obj) if has_wear(obj) else None)
         ageing.apply_variant(obj, chosen, softness=recipe.wear.softness, level=middle, pack=False)
 
     def _target(self, obj: bpy.types.Object, index: int) -> _Target:
@@ -401,7 +402,7 @@ class Frames:
         if not variants and recipe.randomize.variant:
             self.warnings.append(f"{obj.name}: its gallery is gone; every frame shows the variant it wears.")
         target = _Target(obj, index, object_class(obj, recipe), kind.name, variants)
-        worn_now = str(obj[ABOUT]["variant"])
+        worn_now = str(wear_of(obj)["variant"])
         target.wears = next((i for i, v in enumerate(variants) if v.name == worn_now), -1)
         if recipe.randomize.variant and len(variants) > 1:
             if obj.library is None:
@@ -421,7 +422,7 @@ class Frames:
             node = material.group_of(slot.material)
             if node is None:
                 continue
-            if slot.material.library is not None or self._is_shared(obj, slot.material):
+            if slot.material.library is not None or self._is_shared(obj, node.node_tree):
                 before, link = slot.material, slot.link
                 copy = before.copy()
                 material.group_of(copy).node_tree = material.group_of(copy).node_tree.copy()
@@ -443,12 +444,8 @@ class Frames:
             self.borrowed.afterwards(give_back)
             target.groups[index] = group
 
-    def _is_shared(self, obj: bpy.types.Object, shared: bpy.types.Material) -> bool:
-        return any(
-            o != obj and any(s.material == shared for s in o.material_slots)
-            for o in self.scene.objects
-            if o.type == "MESH"
-        )
+    def _is_shared(self, obj: bpy.types.Object, group: bpy.types.NodeTree) -> bool:
+        return any(o != obj and material.shows(o, group) for o in self.scene.objects if o.type == "MESH")
 
     # --- frames
 
