@@ -134,6 +134,10 @@ class SYNGEN_PT_wear(InSidebar, bpy.types.Panel):
         row.scale_y = 1.2
         row.prop(context.scene.syngen, "level", text="Level", slider=True)
         row.operator("syngen.key_level", text="", icon="KEY_HLT" if session.is_keyed(obj) else "KEY_DEHLT")
+        if context.space_data is not None and context.space_data.shading.type in {"WIREFRAME", "SOLID"}:
+            sentence(layout, context, "This shading shows no materials, so no wear.", "INFO")
+            shading = layout.operator("wm.context_set_enum", text="Material Preview", icon="SHADING_TEXTURE")
+            shading.data_path, shading.value = "space_data.shading.type", "MATERIAL"
         row = layout.row(align=True)
         row.operator("syngen.copy_level", text="Copy to Selected")
         row.operator("syngen.remove", text="Remove")
