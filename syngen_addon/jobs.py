@@ -7,6 +7,7 @@ docs/architecture.md. A frame is finished when its record is there, which is wri
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from . import recipe as recipes
 from .errors import SynGenError
 from .files import part_of, write_bytes
+from .formats.split import SPLITS, split_of
 from .formats.write import write_formats
 from .labels.record import decode
 
@@ -116,14 +118,26 @@ def check_empty(out: Path) -> None:
         raise SynGenError(f"The folder {out} holds files that are not a SynGen job.", "Choose an empty folder.")
 
 
-def open_folder(out: Path, inputs: Mapping[str, Any], recipe: recipes.Recipe) -> str:
-    """Claim a folder for a job, or find that it is this job's already; its fingerprint. Raises as check_folder does."""
+def open_folder(
+    out: Path, inputs: Mapping[str, Any], recipe: recipes.Recipe, classes: Mapping[str, list[str]] | None = None
+) -> str:
+    """Claim a folder for a job, or find that it is this job's already; its fingerprint. Raises as check_folder does.
+
+    classes: by labels.class_from every class name the job can have, kept for making formats again without the scene.
+    """
     fingerprint = fingerprint_of(inputs)
     if not check_folder(out, inputs):
-        about = {"version": JOB_VERSION, "fingerprint": fingerprint, "inputs": dict(inputs)}
+        about = {
+            "version": JOB_VERSION,
+            "fingerprint": fingerprint,
+            "inputs": dict(inputs),
+            "classes": dict(classes or {}),
+        }
         write_bytes(out / "job.json", (json.dumps(about, indent=1, sort_keys=True) + "\n").encode())
-    if not (out / "recipe.toml").is_file():  # a run may have been killed between the two
-        write_bytes(out / "recipe.toml", recipes.dumps(recipe).encode())
+    text = recipes.dumps(recipe).encode()
+    kept = out / "recipe.toml"
+    if not kept.is_file() or kept.read_bytes() != text:  # a run was killed between the two, or exports another way now
+        write_bytes(kept, text)
     return fingerprint
 
 
@@ -131,7 +145,7 @@ def read_job(out: Path) -> dict[str, Any]:
     """job.json. Raises SynGenError where it is missing or broken."""
     try:
         about = json.loads((out / "job.json").read_text(encoding="utf-8"))
-        if about["version"] != JOB_VERSION or not isinstance(about["inputs"], dict):
+        if about["version"] != JOB_VERSION or not all(isinstance(about[k], dict) for k in ("inputs", "classes")):
             raise ValueError
     except FileNotFoundError:
         raise SynGenError(f"The folder {out} holds no SynGen job.", "Name the folder that --out named.") from None
@@ -169,13 +183,28 @@ def finished_frames(out: Path, frames: Iterable[int]) -> set[int]:
     return {frame for frame in frames if read_record(out, frame) is not None}
 
 
-def rebuild(out: Path, recipe: recipes.Recipe, seed: int, frames: int, classes: list[str] | None = None) -> None:
-    """Write the recipe's formats from the records of the frames 0 to frames - 1; nothing is rendered."""
+def rebuild(out: Path, recipe: recipes.Recipe, seed: int, frames: int, classes: list[str] | None = None) -> list[str]:
+    """Write the recipe's formats from the records of the frames 0 to frames - 1; nothing is rendered.
+
+    Label files of frames from there on, which an earlier and longer job has left, go. Returns warnings.
+    """
+    pictures: Counter[str] = Counter()
 
     def records() -> Iterator[dict[str, Any]]:
+        pictures.clear()
         for frame in range(frames):
             record = read_record(out, frame)
             if record is not None:
+                if not record["no_target"]:
+                    pictures[split_of(frame, seed, recipe.export.split)] += 1
                 yield record
 
     write_formats(out, records, recipe, seed, classes)
+    for path in (out / "labels").glob("*/*.txt"):
+        if path.stem.isdigit() and int(path.stem) >= frames:
+            path.unlink()
+    return [
+        f"No picture is in the {split} split; render more frames or change export.split."
+        for split, share in zip(SPLITS, recipe.export.split, strict=True)
+        if share and split != "test" and not pictures[split]
+    ]

@@ -8,7 +8,7 @@ declaration. Ranges the sampler draws from are pairs [low, high].
 import dataclasses
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -17,6 +17,8 @@ from .errors import SynGenError
 
 Range = tuple[float, float]
 Names = tuple[str, ...]
+PATH_KEYS = (("light", "environments"), ("background", "folder"), ("transfer", "protect_image"))
+"""(section, key) of every path."""
 
 
 def key(
@@ -152,7 +154,7 @@ class Transfer:
     method: str = key("patch", "How; `patch` needs no weights.", choices=("patch",))
     structure: float = key(0.5, "How much of the base texture's own detail stays visible.", low=0, high=1)
     color: float = key(0.9, "How far the colour moves towards the wear texture's.", low=0, high=1)
-    protect_image: str = key("", "A picture in the base texture's layout; its white texels are protected.")
+    protect_image: str = key("", "A picture in the base texture's layout; its white texels are protected. A relative path counts from the recipe file's folder, `//` from the .blend.")
     protect_group: str = key("", "A vertex group; texels of weight over 0.5 are protected.")
     max_size: int = key(4096, "Aged textures are made no larger than this.", unit="texels", low=64, high=16384)
 
@@ -195,7 +197,7 @@ class Light:
     sun_angle_deg: Range = key((0.5, 6.0), "Apparent size: soft shadows from wide suns.", unit="degrees", low=0, high=180)
     area_lights: tuple[int, int] = key((0, 2), "How many area lamps.", low=0, high=16)
     area_power_w: Range = key((20.0, 150.0), "Power of a lamp 2 m away from its target; grows with distance squared.", unit="W", low=0, high=1e6)
-    environments: str = key("", "Folder of environment maps (.hdr, .exr); empty: Blender's own studio lights.")
+    environments: str = key("", "Folder of environment maps (.hdr, .exr); empty: Blender's own studio lights. A relative path counts from the recipe file's folder, `//` from the .blend.")
     environment_strength: Range = key((0.4, 1.2), "Brightness of the environment.", low=0, high=1000)
     exposure_ev: Range = key((-0.4, 0.4), "Added to render.exposure_ev.", unit="stops", low=-10, high=10)
 
@@ -208,7 +210,7 @@ class Background:
     kind: str = key("environment", "The environment map, one colour, or pictures from a folder.", choices=("environment", "color", "images"))
     color_low: tuple[float, float, float] = key((0.05, 0.05, 0.05), "Darkest colour (linear).", low=0, high=1, length=3)
     color_high: tuple[float, float, float] = key((0.8, 0.8, 0.8), "Brightest colour (linear).", low=0, high=1, length=3)
-    folder: str = key("", "Folder of pictures, for `kind = \"images\"`.")
+    folder: str = key("", "Folder of pictures, for `kind = \"images\"`. A relative path counts from the recipe file's folder, `//` from the .blend.")
 
 
 @dataclass(frozen=True)
@@ -422,6 +424,15 @@ def _check_across(recipe: Recipe, source: str) -> None:
 def onset_of(kind: Kind, recipe: Recipe) -> Onset:
     """The kind's onset with the recipe's overrides."""
     return dataclasses.replace(kind.onset, **recipe.wear.onset)
+
+
+def with_paths(recipe: Recipe, change: Callable[[str], str]) -> Recipe:
+    """The recipe with every path that it names put through change."""
+    for section, name in PATH_KEYS:
+        stage = getattr(recipe, section)
+        if path := getattr(stage, name):
+            recipe = dataclasses.replace(recipe, **{section: dataclasses.replace(stage, **{name: change(path)})})
+    return recipe
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ The copy lies in the job's folder. Blender's own copy silently drops unsaved pix
 these are written beside it and put back when the copy is opened. The panel polls `Process`; nothing here blocks.
 """
 
-import dataclasses
 import json
 import os
 import queue
@@ -23,14 +22,14 @@ import numpy as np
 from .. import jobs
 from ..errors import SynGenError, one_line
 from ..files import write_bytes
-from ..recipe import Recipe, dumps
-from .names import ABOUT
+from ..recipe import Recipe, dumps, with_paths
+from .inputs import absolute_path
+from .target import wear_of
 
 BATCH = Path(__file__).with_name("batch.py")
 PANEL = "panel"
 """Folder inside the job's, for what the panel puts there: it can never hit a file of the user's."""
 COPY, PIXELS, RECIPE, LOG = "scene.blend", "pixels", "recipe.toml", "job.log"
-PATH_KEYS = (("light", "environments"), ("background", "folder"), ("transfer", "protect_image"))
 
 
 def save_copy(folder: Path) -> Path:
@@ -49,9 +48,10 @@ def save_copy(folder: Path) -> Path:
         ) from error
     relative = {}
     for obj in bpy.data.objects:
-        if ABOUT in obj and str(obj[ABOUT].get("gallery", "")).startswith("//"):
-            relative[obj] = obj[ABOUT]["gallery"]
-            obj[ABOUT]["gallery"] = bpy.path.abspath(relative[obj])
+        about = wear_of(obj)
+        if about is not None and about["gallery"].startswith("//"):
+            relative[obj] = about["gallery"]
+            about["gallery"] = bpy.path.abspath(relative[obj])
     try:
         bpy.ops.wm.save_as_mainfile(filepath=str(target), copy=True, check_existing=False)
     except RuntimeError as error:
@@ -60,7 +60,7 @@ def save_copy(folder: Path) -> Path:
         ) from error
     finally:
         for obj, gallery in relative.items():
-            obj[ABOUT]["gallery"] = gallery
+            wear_of(obj)["gallery"] = gallery
     return target
 
 
@@ -180,16 +180,6 @@ class Process:
         self._reader.start()
 
 
-def with_absolute_paths(recipe: Recipe) -> Recipe:
-    """The recipe with paths that count from the .blend ("//") made absolute: the copy of the file lies elsewhere."""
-    for section, key in PATH_KEYS:
-        stage = getattr(recipe, section)
-        if getattr(stage, key).startswith("//"):
-            stage = dataclasses.replace(stage, **{key: bpy.path.abspath(getattr(stage, key))})
-            recipe = dataclasses.replace(recipe, **{section: stage})
-    return recipe
-
-
 def start(
     out: Path,
     recipe: Recipe,
@@ -210,7 +200,8 @@ def start(
     else:
         jobs.check_empty(out)
         save_copy(panel)
-        write_bytes(panel / RECIPE, dumps(with_absolute_paths(recipe)).encode())
+        here = with_paths(recipe, lambda path: absolute_path(path, Path.cwd()))  # the copy of the file lies elsewhere
+        write_bytes(panel / RECIPE, dumps(here).encode())
     arguments = [*job_arguments(str(out), frames, seed, str(panel / RECIPE)), "--progress", "json"]
     command = batch_command(str(panel / COPY), arguments)
     if bpy.app.binary_path:

@@ -19,6 +19,7 @@ from .. import jobs
 from .. import recipe as recipes
 from ..errors import SynGenError, one_line
 from . import background, dataset, preview_frame
+from .inputs import absolute_path
 
 EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_STOPPED = 0, 1, 2, 130
 
@@ -61,15 +62,15 @@ def main(argv: Sequence[str], program: str = "batch.py") -> int:
 
 
 def _run(arguments: argparse.Namespace, tell: "_Teller", signals: "_Signals") -> int:
+    out = Path(arguments.out).expanduser().resolve()
+    if arguments.formats_only:
+        return _formats_only(arguments, out, tell)
     open_scene(arguments.scene)
     background.restore_pixels(Path(bpy.data.filepath))
     for scene in bpy.data.scenes:  # a preview that was saved with the file is no part of the job
         preview_frame.end(scene)
-    out = Path(arguments.out).expanduser().resolve()
     shard = jobs.parse_shard(arguments.shard)
-    recipe = recipes.load(arguments.recipe) if arguments.recipe else recipes.Recipe()
-    if arguments.formats_only:
-        return _formats_only(arguments, recipe, out, tell)
+    recipe = _recipe(arguments.recipe) if arguments.recipe else recipes.Recipe()
     if arguments.frames is None:
         raise SynGenError("--frames is missing.", "Say how many frames the job has, for example --frames 200.")
     if not 0 <= arguments.seed < 2**63:
@@ -87,14 +88,23 @@ def _run(arguments: argparse.Namespace, tell: "_Teller", signals: "_Signals") ->
     return EXIT_OK
 
 
-def _formats_only(arguments: argparse.Namespace, recipe: recipes.Recipe, out: Path, tell: "_Teller") -> int:
+def _recipe(file: str) -> recipes.Recipe:
+    """A recipe file with its paths made absolute."""
+    folder = Path(file).expanduser().absolute().parent
+    return recipes.with_paths(recipes.load(file), lambda path: absolute_path(path, folder))
+
+
+def _formats_only(arguments: argparse.Namespace, out: Path, tell: "_Teller") -> int:
+    """Needs the job's folder and no scene."""
     about = jobs.read_job(out)
-    kept = recipe if arguments.recipe else recipes.from_dict(about["inputs"]["recipe"], str(out / "job.json"))
+    recipe = recipes.load(arguments.recipe or out / "recipe.toml")
     last = max((int(p.stem) for p in (out / "records").glob("*/*.json")), default=-1)
     if last < 0:
         raise SynGenError(f"The folder {out} has no finished frame.", "Render first.")
-    jobs.rebuild(out, kept, int(about["inputs"]["seed"]), arguments.frames or last + 1)
-    tell.line(f"Wrote {', '.join(kept.export.formats)} again into {out}")
+    classes = about["classes"].get(recipe.labels.class_from)
+    for warning in jobs.rebuild(out, recipe, int(about["inputs"]["seed"]), arguments.frames or last + 1, classes):
+        tell.warning(warning)
+    tell.line(f"Wrote {', '.join(recipe.export.formats)} again into {out}")
     if arguments.overview:
         _overview(out, Path(arguments.overview), tell)
     return EXIT_OK

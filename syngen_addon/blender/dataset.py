@@ -7,11 +7,8 @@ whatever happens, it is as it was when `run` returns or raises.
 import fnmatch
 import hashlib
 import json
-import math
-import platform
 import tempfile
 import time
-import tomllib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,21 +22,22 @@ from ..errors import SynGenError
 from ..files import remove_parts, write_bytes
 from ..labels.layers import Instance, Layers
 from ..labels.record import accepts, encode, make_record, no_target_record
-from ..recipe import Recipe, to_dict
+from ..recipe import Recipe
 from ..sampling.frame import FrameDraw, SceneFacts, draw_frame
 from ..variants import Cancelled, Variant, make_variants
 from ..wear.levels import wear_class
 from . import ageing, material
+from .inputs import check_pictures, job_inputs
 from .level import get_level, set_level
 from .names import CLASS, LEVEL, PREVIEW
 from .render import configure, render_frame, resolve_device
 from .scene import Rig, background_files, environment_files, is_rendered, scene_facts
 from .shown import check_wear_shows
 from .state import Borrowed
-from .target import aged_objects, has_wear, plain_name, wear_of
+from .target import aged_objects, find, has_wear, plain_name, wear_of
 
 GIVE_UP_AFTER = 10
-"""So many frames without a single target, from the first on, and the job ends: nothing can be seen."""
+"""So many frames without a single target, from the job's first on, and it ends: nothing can be seen."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +115,12 @@ def run(
     device = resolve_device(recipe.render.device)
     if not recipe.camera.randomize:
         check_camera(scene)
-    inputs = job_inputs(job, objects, environments, backgrounds, device)
-    jobs.check_folder(out, inputs)
+    inputs = job_inputs(recipe, job.seed, objects, environments, backgrounds, device)
+    classes = class_lists(recipe, objects)
+    begun = jobs.check_folder(out, inputs)
     remove_parts(out)
+    if begun:
+        jobs.open_folder(out, inputs, recipe, classes)  # its export section may be another
     summary = Summary()
     mine = list(jobs.frames_of(job.frames, job.shard))
     missing = []
@@ -137,18 +138,18 @@ def run(
                     job, jobs.fingerprint_of(inputs), scene, layer, borrowed, Path(scratch), report, should_stop
                 )
                 frames.prepare(objects, environments, backgrounds, device)
-                summary.warnings = frames.warnings
+                summary.warnings = list(dict.fromkeys(frames.warnings))
                 # Only now: a job that cannot be prepared leaves the folder free for its mended recipe.
-                jobs.open_folder(out, inputs, recipe)
+                jobs.open_folder(out, inputs, recipe, classes)
                 frames.render(missing, summary)
         except Cancelled:
             summary.stopped = True
     if not summary.stopped:
-        finish(job, objects, summary)
+        finish(job, classes[recipe.labels.class_from], summary)
     return summary
 
 
-def finish(job: Job, objects: list[bpy.types.Object], summary: Summary) -> None:
+def finish(job: Job, classes: list[str], summary: Summary) -> None:
     """Write the formats once every frame of the job is there; raise where the job shows no target at all."""
     summary.no_target = 0
     for frame in range(job.frames):
@@ -159,27 +160,35 @@ def finish(job: Job, objects: list[bpy.types.Object], summary: Summary) -> None:
     summary.complete = True
     if summary.no_target == job.frames:
         raise SynGenError(f"None of the {job.frames} frames shows a target.", _NEVER_SEEN)
-    jobs.rebuild(job.out, job.recipe, job.seed, job.frames, class_list(job.recipe, objects))
+    summary.warnings += jobs.rebuild(job.out, job.recipe, job.seed, job.frames, classes)
 
 
 _NEVER_SEEN = "Check that the targets are not inside or behind other objects, and the camera's ranges."
 
 
-def class_list(recipe: Recipe, objects: list[bpy.types.Object]) -> list[str] | None:
-    """Every class name the job can have, so that category ids do not depend on which frames are there."""
-    if recipe.labels.class_from == "object":
-        return sorted({object_class(obj, recipe) for obj in objects})
-    if recipe.labels.class_from == "kind":
-        return sorted({_kind_of(obj, recipe) for obj in objects})
-    return []
+def class_lists(recipe: Recipe, objects: list[bpy.types.Object]) -> dict[str, list[str]]:
+    """By labels.class_from every class name the job can have, so that ids do not depend on which frames are there.
+
+    Those of wear are known already.
+    """
+    return {
+        "wear": [],
+        "kind": sorted({_kind_of(obj, recipe) for obj in objects}),
+        "object": sorted({object_class(obj, recipe) for obj in objects}),
+    }
 
 
 def object_class(obj: bpy.types.Object, recipe: Recipe) -> str:
     """The object's class: by the recipe's table, its own property, or its name without Blender's number."""
     for pattern, name in recipe.targets.classes.items():
-        if fnmatch.fnmatchcase(obj.name, pattern):
+        if matches(obj.name, pattern):
             return name
     return str(obj.get(CLASS, "")) or plain_name(obj)
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a name fits a pattern in which * and ? are wildcards and nothing else is."""
+    return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def _kind_of(obj: bpy.types.Object, recipe: Recipe) -> str:
@@ -193,12 +202,12 @@ def find_targets(recipe: Recipe, scene: bpy.types.Scene, layer: bpy.types.ViewLa
     meshes = sorted((o for o in scene.objects if o.type == "MESH"), key=lambda o: o.name)
     if patterns:
         for pattern in patterns:
-            if not any(fnmatch.fnmatchcase(o.name, pattern) for o in meshes):
+            if not any(matches(o.name, pattern) for o in meshes):
                 raise SynGenError(
                     f"targets.objects: no mesh object of the scene is called {pattern!r}.",
                     f"There are: {', '.join(o.name for o in meshes[:12]) or 'none'}.",
                 )
-        targets = [o for o in meshes if any(fnmatch.fnmatchcase(o.name, p) for p in patterns)]
+        targets = [o for o in meshes if any(matches(o.name, p) for p in patterns)]
     else:
         targets = aged_objects(scene)
     if not targets:
@@ -251,49 +260,6 @@ def check_camera(scene: bpy.types.Scene) -> None:
         )
 
 
-def job_inputs(
-    job: Job, objects: list[bpy.types.Object], environments: list[Path], backgrounds: list[Path], device: str
-) -> dict[str, Any]:
-    """Everything that decides what the frames look like, JSON-ready: two jobs with the same are the same job."""
-    files: dict[str, str] = {}
-    for path in [*environments, *backgrounds]:
-        files[path.name] = jobs.file_hash(path)
-    for image in bpy.data.images:
-        if image.source == "FILE" and not image.packed_file and image.filepath:
-            path = bpy.path.abspath(image.filepath, library=image.library)
-            files[image.filepath] = jobs.file_hash(path)
-    for library in bpy.data.libraries:
-        files[library.filepath] = jobs.file_hash(bpy.path.abspath(library.filepath))
-    if job.recipe.transfer.protect_image:
-        files[job.recipe.transfer.protect_image] = jobs.file_hash(bpy.path.abspath(job.recipe.transfer.protect_image))
-    if job.recipe.randomize.variant:
-        for obj in objects:
-            if has_wear(obj):
-                for variant in ageing.applied_variants(obj):
-                    for path in sorted(variant.folder.iterdir()):
-                        files[f"{obj.name}/{variant.name}/{path.name}"] = jobs.file_hash(path)
-    return {
-        "recipe": to_dict(job.recipe),
-        "seed": job.seed,
-        "scene": {
-            "sha256": jobs.file_hash(bpy.data.filepath),
-            "name": bpy.context.scene.name,
-            "layer": bpy.context.view_layer.name,
-        },
-        "files": files,
-        "blender": f"{bpy.app.version_string} {bpy.app.build_hash.decode()}",
-        "syngen": syngen_version(),
-        "device": device,
-        "system": f"{platform.system()} {platform.machine()}",
-    }
-
-
-def syngen_version() -> str:
-    """The version, from its one source: the manifest."""
-    manifest = Path(__file__).resolve().parents[2] / "blender_manifest.toml"
-    return str(tomllib.loads(manifest.read_text(encoding="utf-8"))["version"])
-
-
 class Frames:
     """The frames of one run, in a scene that is borrowed."""
 
@@ -316,6 +282,7 @@ class Frames:
         self.rig: Rig
         self.device = ""
         self.refused_before = False
+        self.first_frames = range(GIVE_UP_AFTER)
 
     # --- before the first frame
 
@@ -326,11 +293,18 @@ class Frames:
         recipe, borrowed = self.job.recipe, self.borrowed
         self.device = device
         self._unhide(objects)
-        self._check_shown([obj for obj in objects if has_wear(obj)])
+        own_world = not (recipe.light.randomize and recipe.background.randomize)
+        depsgraph = bpy.context.evaluated_depsgraph_get()
+        self.warnings += check_pictures(objects, self.scene, self.layer, depsgraph, own_world)
+        worn = [obj for obj in objects if has_wear(obj)]
+        self._check_shown(worn)
+        for obj in worn:
+            self._tell_left_out(obj)
         for number, obj in enumerate(objects):
             if not has_wear(obj):
                 self._age(obj, number, len(objects))
                 self._check_shown([obj])
+            self._tell_left_out(obj)
         self.warnings += configure(self.scene, self.layer, recipe, device, borrowed)
         self.targets = [self._target(obj, index + 1) for index, obj in enumerate(objects)]
         indices = {t.obj: t.index for t in self.targets}
@@ -372,6 +346,17 @@ class Frames:
         for obj in objects:
             check_wear_shows(obj, depsgraph)
 
+    def _tell_left_out(self, obj: bpy.types.Object) -> None:
+        """What Generate says in the panel: a job without one has nobody who saw it."""
+        if obj.library is not None:
+            return
+        try:
+            found = find(obj)
+        except SynGenError as error:  # its wear shows all the same
+            self.warnings.append(f"{obj.name}: {error}")
+            return
+        self.warnings += [f"{obj.name}: {warning}" for warning in found.warnings]
+
     def _age(self, obj: bpy.types.Object, number: int, count: int) -> None:
         """Give a target that has no wear yet its variants, for this run only."""
         recipe = self.job.recipe
@@ -404,6 +389,8 @@ class Frames:
         target = _Target(obj, index, object_class(obj, recipe), kind.name, variants)
         worn_now = str(wear_of(obj)["variant"])
         target.wears = next((i for i, v in enumerate(variants) if v.name == worn_now), -1)
+        if target.wears >= 0:
+            self.warnings += [f"{obj.name}: {warning}" for warning in variants[target.wears].warnings]
         if recipe.randomize.variant and len(variants) > 1:
             if obj.library is None:
                 self._own_groups(target)
@@ -452,12 +439,10 @@ class Frames:
     def render(self, frames: list[int], summary: Summary) -> None:
         """Render these frames. A frame counts only if its render finished and no stop was asked for."""
         total = len(frames) + summary.found_finished
-        # So many frames without a single target, counted until the first with one.
-        barren = summary.no_target if summary.no_target == summary.found_finished else -math.inf
         self._tell(Progress(summary.found_finished, total, "Rendering"))
         for frame in frames:
-            if barren >= GIVE_UP_AFTER:
-                raise SynGenError(f"None of the first {barren} frames shows a target.", _NEVER_SEEN)
+            if self._is_barren():
+                raise SynGenError(f"None of the first {GIVE_UP_AFTER} frames shows a target.", _NEVER_SEEN)
             begun = time.monotonic()
             record = self.frame(frame)
             if record is None:
@@ -475,7 +460,17 @@ class Frames:
                 }
             )
             self._tell(Progress(summary.found_finished + summary.rendered, total, "Rendering", frame, seconds))
-            barren = barren + 1 if record["no_target"] else -math.inf
+
+    def _is_barren(self) -> bool:
+        """Whether the job's first frames are all there, whichever shard has rendered them, without a target."""
+        for frame in self.first_frames:
+            record = jobs.read_record(self.job.out, frame)
+            if record is None:
+                return False
+            if not record["no_target"]:
+                self.first_frames = range(0)  # need not be asked again
+                return False
+        return len(self.first_frames) == GIVE_UP_AFTER
 
     def _tell(self, progress: Progress) -> None:
         self.report(progress)

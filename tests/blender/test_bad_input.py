@@ -408,11 +408,11 @@ def test_relative_folders_are_found_from_the_scene_file(case: Case) -> None:
     assert case.main() == 0
 
 
-def test_other_relative_folders_are_found_from_where_the_command_is_given(
-    case: Case, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (case.place / "work" / "pictures").mkdir(parents=True)
-    cv2.imwrite(str(case.place / "work" / "pictures" / "a.png"), np.full((8, 8, 3), 99, np.uint8))
+def test_other_relative_folders_are_found_from_the_recipe_file(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = case.recipe_file.parent / "pictures"
+    pictures.mkdir()
+    cv2.imwrite(str(pictures / "a.png"), np.full((8, 8, 3), 99, np.uint8))
+    (case.place / "work").mkdir()
     monkeypatch.chdir(case.place / "work")
     case.write_recipe({"background": {"kind": "images", "folder": "pictures"}})
     assert case.main() == 0

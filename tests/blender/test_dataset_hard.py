@@ -346,3 +346,188 @@ def test_a_target_that_is_only_instances_of_itself_is_told_what_to_do(addon, sta
     tree.links.new(node.outputs[0], target)
     with pytest.raises(addon("errors").SynGenError, match=r"no faces of its own.*Realize Instances"):
         stage.run(h.STILL)
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def picture_file(path: Path, color: int = 40) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((8, 8, 3), color, np.uint8))
+    return path
+
+
+def test_missing_pictures_of_what_renders_are_named(addon, stage) -> None:
+    stage.target("A", (-20, -20), (20, 20))
+    for name, low in (("shown", 20), ("hidden", 24)):
+        image = bpy.data.images.load(str(picture_file(stage.path / f"{name}.png")))
+        h.plane(name, (low, -20), (low + 4, 20), 0, h.material(name, image)).hide_render = name == "hidden"
+        (stage.path / f"{name}.png").unlink()
+    summary = stage.run(h.STILL)
+    (warning,) = [w for w in summary.warnings if "missing" in w]
+    assert "shown.png" in warning and "hidden.png" not in warning
+
+
+def test_a_missing_picture_of_a_target_is_an_error(addon, stage) -> None:
+    file = picture_file(stage.path / "wood.png")
+    obj = h.plane("A", (-20, -20), (20, 20), 0, h.material("Wood", bpy.data.images.load(str(file))))
+    h.age(addon, obj, stage.path / "gallery", h.recipe(addon), level=0.5)
+    file.unlink()
+    with pytest.raises(addon("errors").SynGenError, match=r"target 'A' is missing: 'wood.png' \(.*wood.png\)"):
+        stage.run(h.STILL)
+
+
+@pytest.mark.versions
+def test_every_file_that_a_render_reads_is_part_of_the_job(addon, stage) -> None:
+    """Frames of a sequence, tiles, volumes, fonts; and the same path in two libraries."""
+    inputs = addon("blender.inputs")
+    here = stage.path
+    for name in ("a0001.png", "a0002.png", "b0001.png", "t.1001.png", "t.1002.png"):
+        picture_file(here / name)
+    sequence = bpy.data.images.load(str(here / "a0001.png"))
+    sequence.source = "SEQUENCE"
+    tiles = bpy.data.images.load(str(here / "t.1001.png"))
+    tiles.source, tiles.filepath = "TILED", str(here / "t.<UDIM>.png")
+    tiles.tiles.new(1002)
+    volume = bpy.data.volumes.new("Smoke")
+    volume.filepath = str(here / "smoke.vdb")
+    for folder in ("one", "two"):
+        picture_file(here / folder / "wood.png", 40 if folder == "one" else 80)
+        image = bpy.data.images.load(str(here / folder / "wood.png"))
+        image.filepath = "//wood.png"
+        bpy.data.libraries.write(str(here / folder / "library.blend"), {image}, path_remap="NONE")
+        bpy.data.images.remove(image)
+        with bpy.data.libraries.load(str(here / folder / "library.blend"), link=True) as (there, wanted):
+            wanted.images = there.images
+    stage.target("A", (-20, -20), (20, 20))
+    h.save(here / "scene.blend")
+    found = list(inputs.outside_files())
+    names = [name for name, _ in found]
+    assert len(names) == len(set(names))
+    read = {str(path.relative_to(here)) for _, path in found}
+    assert read == {
+        *("a0001.png", "a0002.png", "t.1001.png", "t.1002.png", "smoke.vdb"),
+        *("one/wood.png", "two/wood.png", "one/library.blend", "two/library.blend"),
+    }
+
+
+def test_where_folders_lie_is_no_part_of_the_job(addon, stage) -> None:
+    stage.target("A", (-20, -20), (20, 20))
+    for folder in ("one", "two"):
+        picture_file(stage.path / folder / "sky.png")
+    here = {"background": {"kind": "images", "folder": str(stage.path / "one")}}
+    there = {"background": {"kind": "images", "folder": str(stage.path / "two")}}
+    stage.run(here)
+    assert stage.again(there).found_finished == 1
+    picture_file(stage.path / "two" / "sky.png", 90)
+    with pytest.raises(addon("errors").SynGenError, match=r"another job: files.background.folder/sky.png"):
+        stage.again(there)
+
+
+@pytest.mark.versions
+def test_paths_of_a_recipe_count_from_its_file(addon, stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.target("A", (-20, -20), (20, 20))
+    h.save(stage.path / "scene.blend")
+    monkeypatch.setenv("HOME", str(stage.path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(stage.path / "home"))
+    for folder in ("recipes/sky", "sky2", "home/sky3"):
+        picture_file(stage.path / folder / "sky.png")
+    cli, recipes = addon("blender.cli"), addon("recipe")
+    for number, folder in enumerate(("sky", "//sky2", "~/sky3", str(stage.path / "sky2"))):
+        text = recipes.dumps(h.recipe(addon, {"background": {"kind": "images", "folder": folder}}))
+        (stage.path / "recipes" / "r.toml").write_text(text)
+        arguments = ["--recipe", str(stage.path / "recipes" / "r.toml"), "--frames", "1"]
+        assert cli.main([*arguments, "--out", str(stage.path / f"out{number}")]) == 0, folder
+        assert stage.record(out=f"out{number}")["background"] == "sky.png"
+
+
+# --- the folder ------------------------------------------------------------------------------------------------------
+
+OBJECTS: dict[str, dict[str, Any]] = {"labels": {"class_from": "object"}, "export": {"split": [1.0, 0.0, 0.0]}}
+
+
+@pytest.mark.versions
+def test_formats_made_again_without_a_scene_keep_their_class_numbers(addon, stage) -> None:
+    """A class that no frame shows has its number, too."""
+    stage.target("Zed", (-20, -20), (20, 20))
+    stage.target("Abe", (-20, -20), (20, 20), -5)
+    stage.run(h.STILL, OBJECTS)
+    before = h.files_of(stage.path / "out")
+    assert before["labels/0000/00000000.txt"].startswith(b"1 ")
+    for name in ("data.yaml", "labels/0000/00000000.txt", "annotations/instances_train.json"):
+        (stage.path / "out" / name).unlink()
+    bpy.ops.wm.read_homefile(use_empty=True)
+    assert addon("blender.cli").main(["--formats-only", "--out", str(stage.path / "out")]) == 0
+    assert not h.differing(before, h.files_of(stage.path / "out"))
+
+
+@pytest.mark.versions
+def test_another_export_section_is_the_same_job(addon, stage) -> None:
+    stage.target("A", (-20, -20), (20, 20))
+    stage.run(h.STILL, {"export": {"formats": ["yolo"]}}, frames=2)
+    assert not (stage.path / "out" / "annotations").exists()
+    summary = stage.again(h.STILL, {"export": {"formats": ["coco"], "split": [0.0, 0.0, 1.0]}}, frames=2)
+    assert (summary.rendered, summary.found_finished) == (0, 2)
+    assert (stage.path / "out" / "annotations" / "instances_test.json").is_file()
+    kept = addon("recipe").load(stage.path / "out" / "recipe.toml")
+    assert kept.export.formats == ("coco",)
+
+
+def test_fewer_frames_leave_no_label_file_of_the_others(addon, stage) -> None:
+    stage.target("A", (-20, -20), (20, 20))
+    stage.run(h.STILL, frames=3)
+    stage.again(h.STILL, frames=2)
+    labels = stage.path / "out" / "labels" / "0000"
+    assert sorted(p.name for p in labels.iterdir()) == ["00000000.txt", "00000001.txt"]
+    assert stage.again(h.STILL, frames=3).rendered == 0 and len(list(labels.iterdir())) == 3
+
+
+def test_a_split_that_got_no_picture_is_warned_of(addon, stage) -> None:
+    stage.target("A", (-20, -20), (20, 20))
+    summary = stage.run(h.STILL, {"export": {"split": [0.5, 0.5, 0.0]}})
+    assert [w for w in summary.warnings if "split" in w] == [
+        f"No picture is in the {split} split; render more frames or change export.split."
+        for split in ("train", "val")
+        if not (stage.path / "out" / f"{split}.txt").read_text()
+    ]
+    assert len([w for w in summary.warnings if "split" in w]) == 1
+    assert not stage.again(h.STILL, {"export": {"split": [0.0, 0.0, 1.0]}}).warnings
+
+
+def test_shards_give_up_on_the_jobs_first_frames_only(addon, stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard whose own frames happen to be empty goes on while another's may show a target."""
+    target = stage.target("A", (-20, -20), (20, 20))
+    target.location.x = 1000  # out of the camera's sight
+    h.save(stage.path / "scene.blend")
+    error = addon("errors").SynGenError
+    assert stage.again(h.STILL, frames=40, shard=(0, 2)).rendered == 20
+    with pytest.raises(error, match="None of the first 10 frames"):
+        stage.again(h.STILL, frames=40, shard=(1, 2))
+    assert len(list((stage.path / "out" / "records").glob("*/*.json"))) == 25
+
+
+# --- names and warnings ----------------------------------------------------------------------------------------------
+
+
+def test_only_stars_and_question_marks_are_wildcards(addon, stage) -> None:
+    stage.target("Crate [old]", (-20, -20), (0, 20))
+    stage.target("Crate o", (2, -20), (20, 20))
+    table = {"targets": {"objects": ["Crate [old]"], "classes": {"Crate [old]": "old", "*": "other"}}}
+    stage.run(h.STILL, table)
+    (instance,) = stage.record()["instances"]
+    assert (instance["name"], instance["classes"]["object"]) == ("Crate [old]", "old")
+    stage.run(h.STILL, {"targets": {"objects": ["Crate ?*"]}}, out="both")
+    assert len(stage.record(out="both")["instances"]) == 2
+
+
+@pytest.mark.versions
+@pytest.mark.parametrize("worn", [True, False], ids=["worn", "unworn"])
+def test_slots_that_are_left_out_are_warned_of_once(addon, stage, worn: bool) -> None:
+    obj = h.box("A", (-10, -10, 0), (10, 10, 5), h.material("Paint", h.painted("Base")))
+    obj.data.materials.append(h.material("Bare", None))
+    obj.data.polygons[1].material_index = 1
+    if worn:
+        h.age(addon, obj, stage.path / "gallery", h.recipe(addon), level=0.5)
+    summary = stage.run(h.STILL, {"targets": {"objects": ["A"]}})
+    assert len([w for w in summary.warnings if w.startswith("A: ") and "Slot 2 is left out" in w]) == 1
+    assert len(summary.warnings) == len(set(summary.warnings))
