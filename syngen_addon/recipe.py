@@ -120,6 +120,7 @@ class Targets:
 
     objects: Names = key((), "Names of the objects, with * and ? as wildcards; empty: every object that has wear.")
     classes: dict[str, str] = key({}, "Class name by object name (wildcards allowed), for `labels.class_from = \"object\"`.")
+    kinds: dict[str, str] = key({}, "Kind of wear by object name (wildcards allowed), for objects that have none yet; the others get `wear.kind`.")
 
 
 @dataclass(frozen=True)
