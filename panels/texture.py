@@ -29,10 +29,8 @@ class SYNGEN_PT_object(InSidebar, bpy.types.Panel):
             size.alignment = "RIGHT"
             size.label(text=slot.size)
         column.label(text=f"UV map: {found.slots[0].uv_layer}", icon="UV")
-        for warning in found.warnings:
-            sentence(layout, context, warning, "INFO")
         shown = session.gallery(obj)
-        for warning in shown[0].variant.warnings if shown else ():
+        for warning in dict.fromkeys((*found.warnings, *(shown[0].variant.warnings if shown else ()))):
             sentence(layout, context, warning, "INFO")
         row = layout.row(align=True)
         row.label(text=f"Class: {session.object_class(obj)}", icon="BOOKMARKS")

@@ -18,7 +18,7 @@ from .level import set_level
 from .mesh import ensure_uv_layer, mesh_arrays, metres_per_unit, vertex_weights
 from .names import ABOUT, LEVEL, UV_LAYER
 from .pixels import open_file, read_srgb
-from .target import Found, Slot, find, has_wear, wear_of
+from .target import Found, Slot, check_keeps_wear, find, wear_of
 
 
 def kind_named(name: str) -> Kind:
@@ -34,7 +34,7 @@ def gather(obj: bpy.types.Object, recipe: Recipe, kind: Kind) -> Request:
     Everything is checked before that one change. Raises SynGenError for an object that cannot be aged.
     """
     found = find(obj)
-    _check_property(obj)
+    check_keeps_wear(obj)
     bases = [np.ascontiguousarray(read_srgb(slot.image)[..., :3]) for slot in found.slots]
     bases = [_capped(base, recipe.transfer.max_size) for base in bases]
     made = ensure_uv_layer(obj)
@@ -58,14 +58,6 @@ def gather(obj: bpy.types.Object, recipe: Recipe, kind: Kind) -> Request:
     return Request(obj.name, mesh, slots, kind, recipe, tuple(warnings))
 
 
-def _check_property(obj: bpy.types.Object) -> None:
-    if ABOUT in obj and not has_wear(obj):
-        raise SynGenError(
-            f"{obj.name!r} has a custom property {ABOUT!r} of its own, which its wear would overwrite.",
-            "Rename the property (Object Properties > Custom Properties).",
-        )
-
-
 def _capped(base: images.Array, largest: int) -> images.Array:
     height, width = base.shape[:2]
     if max(height, width) <= largest:
@@ -79,7 +71,7 @@ def _protect(obj: bpy.types.Object, mesh: Any, slot: Slot, base: images.Array, r
     height, width = base.shape[:2]
     mask = None
     if recipe.transfer.protect_image:
-        picture = images.load(bpy.path.abspath(recipe.transfer.protect_image))
+        picture = images.load(Path(bpy.path.abspath(recipe.transfer.protect_image)).expanduser())
         white = images.luminance(picture) > 0.5
         rows = np.arange(height) * white.shape[0] // height
         columns = np.arange(width) * white.shape[1] // width
@@ -100,7 +92,7 @@ def apply_variant(
     Raises SynGenError where the object no longer fits the variant; then nothing is changed.
     """
     found = find(obj)
-    _check_property(obj)
+    check_keeps_wear(obj)
     wanted = {slot.index for slot in found.slots}
     if not set(variant.slots) <= wanted:
         raise SynGenError(

@@ -6,13 +6,15 @@ so that wear which is not seen is not labelled. Imports bpy, numpy.
 """
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import bpy
 import numpy as np
 
+from ..errors import SynGenError
 from .names import GROUP, LEVEL, SLOT_MATERIAL, WEAR_AOV
-from .target import Slot, is_animated, is_wear_group, wear_of
+from .target import Slot, aged_shader, is_animated, is_wear_group, veil_of, wear_of
 
 SOCKETS = (
     ("Base Color", "Color", "NodeSocketColor"),
@@ -21,9 +23,9 @@ SOCKETS = (
     ("Normal", "Normal", "NodeSocketVector"),
 )
 """(input of the Principled BSDF, socket of the group, its type)."""
-COVER = ("Alpha", "Veil")
-"""Inputs of the group that say how much the surface covers: Alpha of the Principled BSDF, and the factor of a Mix
-Shader with a Transparent BSDF."""
+COVER = ("Alpha", "Veil", "Veil Inverted")
+"""Inputs of the group that say how much the surface covers: Alpha of the Principled BSDF, the factor of a Mix Shader
+with a Transparent BSDF, and 1 where that factor is the transparent one's."""
 COVERED_FROM = 0.5
 """Alpha from which a surface hides what lies behind it: the label layers' threshold (see render.py)."""
 LAYOUT = "syngen_layout"
@@ -71,7 +73,7 @@ def put(slot: Slot, worn: Worn, object_scale: float, metres: float = 1.0) -> bpy
     before = [] if node is None else shown_images(node.node_tree)
     if node is None:
         node = _insert(slot)
-    _follow_cover(node, slot)
+    follow_cover(slot.material)
     node.node_tree.nodes["grain size"].outputs[0].default_value = GRAIN_PER_M * object_scale
     node.node_tree.nodes["bump"].inputs["Distance"].default_value = 1.0 / metres
     show(node.node_tree, worn)
@@ -84,22 +86,42 @@ def _layout(slot: Slot, node: bpy.types.ShaderNode | None) -> str:
     normal = (slot.principled if node is None else node).inputs["Normal"]
     # Rounded as float32 sockets keep it, so that the same mapping reads the same.
     mapping = [[round(float(v), 6) + 0.0 for v in row] for row in slot.mapping[:2]]
-    return repr((slot.uv_layer, mapping, bool(normal.links), slot.veil_inverted, COVER))
+    return repr((slot.uv_layer, mapping, bool(normal.links), COVER))
 
 
-def _follow_cover(node: bpy.types.ShaderNode, slot: Slot) -> None:
-    """Let the group know how much the surface covers; the user's own links and values stay."""
-    tree = slot.material.node_tree
-    for name, source in zip(COVER, (slot.principled.inputs["Alpha"], slot.veil), strict=True):
-        target = node.inputs[name]
-        for link in list(target.links):
-            tree.links.remove(link)
-        if source is None:
-            target.default_value = 1.0
-            continue
-        target.default_value = source.default_value
-        if source.links and not source.links[0].is_muted:
-            tree.links.new(source.links[0].from_socket, target)
+def follow_cover(material: bpy.types.Material) -> Callable[[], None]:
+    """Let the material's wear group know how much the surface covers now; the user's own links and values stay.
+
+    Returns what takes this back.
+    """
+    node = group_of(material)
+    if node is None:
+        return lambda: None
+    try:
+        principled, _ = aged_shader(material)
+    except SynGenError:  # none of it shows, so it covers nothing that is labelled
+        return lambda: None
+    veil, inverted, _ = veil_of(material, principled)
+    before = [_fed(node.inputs[name]) for name in COVER]
+    now = [_fed(principled.inputs["Alpha"]), (1.0, None) if veil is None else _fed(veil), (float(inverted), None)]
+
+    def feed(values: "list[tuple[float, bpy.types.NodeSocket | None]]") -> None:
+        inputs = group_of(material).inputs
+        for name, (value, source) in zip(COVER, values, strict=True):
+            inputs[name].default_value = value
+            if source is not None:
+                material.node_tree.links.new(source, inputs[name])
+            elif inputs[name].links:
+                material.node_tree.links.remove(inputs[name].links[0])
+
+    if now != before:
+        feed(now)
+    return lambda: feed(before) if now != before else None
+
+
+def _fed(socket: bpy.types.NodeSocket) -> tuple[float, bpy.types.NodeSocket | None]:
+    """The value of an input, and what is plugged into it."""
+    return socket.default_value, next((link.from_socket for link in socket.links if not link.is_muted), None)
 
 
 def show(group: bpy.types.NodeTree, worn: Worn) -> None:
@@ -332,10 +354,9 @@ def _build_group(name: str, slot: Slot, normal_is_linked: bool) -> bpy.types.Nod
     aov = build.node("ShaderNodeOutputAOV", "wear label")
     aov.aov_name = WEAR_AOV
     # Cycles writes the layer at every hit down to the first that covers; so what lets through must write nothing.
-    alpha, veil = (inputs.outputs[socket] for socket in COVER)
-    if slot.veil_inverted:
-        veil = build.math("SUBTRACT", 1.0, veil)
-    cover = build.math("MULTIPLY", build.clamped("ADD", alpha, 0.0), build.clamped("ADD", veil, 0.0))
+    alpha, factor, inverted = (inputs.outputs[socket] for socket in COVER)
+    veil = build.math("ABSOLUTE", build.math("SUBTRACT", build.clamped("ADD", factor, 0.0), inverted), 0.0)
+    cover = build.math("MULTIPLY", build.clamped("ADD", alpha, 0.0), veil)
     lets_through = build.math("LESS_THAN", cover, COVERED_FROM)
     seen = build.math("MULTIPLY", mask, build.math("SUBTRACT", 1.0, lets_through))
     group.links.new(seen, aov.inputs["Value"])

@@ -9,14 +9,10 @@ import bpy
 import numpy as np
 
 from ..errors import SynGenError
-from .target import is_wear_group
+from .target import Groups, Source, is_wear_group, source_of
 
 MAIN_SHARE = 0.5
 """Wear on a shader that a Mix Shader gives less than this is not what one sees."""
-
-_Groups = tuple[bpy.types.ShaderNode, ...]
-"""The group nodes that a node lies in, outermost first."""
-_Source = tuple[bpy.types.NodeSocket, _Groups]
 
 
 def check_wear_shows(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> None:
@@ -79,10 +75,10 @@ def _output(material: bpy.types.Material) -> bpy.types.ShaderNode | None:
 
 
 def _principled(
-    socket: bpy.types.NodeSocket, groups: _Groups = (), share: float = 1.0
-) -> Iterator[tuple[bpy.types.ShaderNode, _Groups, float]]:
+    socket: bpy.types.NodeSocket, groups: Groups = (), share: float = 1.0
+) -> Iterator[tuple[bpy.types.ShaderNode, Groups, float]]:
     """The Principled BSDFs behind a shader socket, with the share that mixing by constant factors leaves each."""
-    fed = _source(socket, groups)
+    fed = source_of(socket, groups)
     if fed is None:
         return
     node, groups = fed[0].node, fed[1]
@@ -92,51 +88,19 @@ def _principled(
     parts = [1.0] * len(inputs)
     if node.type == "MIX_SHADER" and not node.inputs[0].links:
         factor = min(max(node.inputs[0].default_value, 0.0), 1.0)
-        sides = [_source(each, groups) for each in inputs]
+        sides = [source_of(each, groups) for each in inputs]
         if not any(side and side[0].node.type == "BSDF_TRANSPARENT" for side in sides):  # glass stays what one sees
             parts = [1.0 - factor, factor]
     for each, part in zip(inputs, parts, strict=True):
         yield from _principled(each, groups, share * part)
 
 
-def _source(socket: bpy.types.NodeSocket, groups: _Groups, into_wear: bool = False) -> _Source | None:
-    """The output that feeds an input, seen through what is muted, reroutes and node groups; None where nothing does.
-
-    into_wear: also through SynGen's own groups.
-    """
-    while True:
-        link = next((each for each in socket.links if not each.is_muted), None)
-        if link is None:
-            return None
-        source = link.from_socket
-        node = source.node
-        inner: bpy.types.NodeSocket | None
-        if node.mute:
-            inner = next((each.from_socket for each in node.internal_links if each.to_socket == source), None)
-        elif node.type == "REROUTE":
-            inner = node.inputs[0]
-        elif node.type == "GROUP_INPUT" and groups:
-            inner, groups = _same(groups[-1].inputs, source), groups[:-1]
-        elif node.type == "GROUP" and node.node_tree is not None and (into_wear or not is_wear_group(node)):
-            end = next((n for n in node.node_tree.nodes if n.type == "GROUP_OUTPUT" and n.is_active_output), None)
-            inner, groups = _same(end.inputs, source) if end else None, (*groups, node)
-        else:
-            return source, groups
-        if inner is None:
-            return None
-        socket = inner
-
-
-def _same(sockets: Iterable[bpy.types.NodeSocket], like: bpy.types.NodeSocket) -> bpy.types.NodeSocket | None:
-    return next((s for s in sockets if s.identifier == like.identifier), None)
-
-
-def behind(sockets: Iterable[_Source], into_wear: bool = False) -> Iterator[_Source]:
+def behind(sockets: Iterable[Source], into_wear: bool = False) -> Iterator[Source]:
     """Every output that feeds these inputs, directly or through other nodes, with the groups it lies in."""
     seen = set()
     queue = list(sockets)
     while queue:
-        fed = _source(*queue.pop(), into_wear)
+        fed = source_of(*queue.pop(), into_wear=into_wear)
         if fed is None or fed in seen:
             continue
         seen.add(fed)

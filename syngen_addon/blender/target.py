@@ -2,6 +2,7 @@
 
 import re
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..errors import SynGenError
 from .names import ABOUT, CLASS, GROUP
+from .state import animating
 
 
 @dataclass(frozen=True)
@@ -17,8 +19,7 @@ class Slot:
     """A material slot that can be aged.
 
     texture: the node of the base texture, which may lie in a node group. mapping: 3 x 3 matrix from the UV layer to the
-    base texture's coordinates. veil: the factor of a Mix Shader of the Principled BSDF and a Transparent BSDF, with
-    veil_inverted where a factor of 1 is transparent; None where there is no such mix. notes: sentences.
+    base texture's coordinates. notes: sentences.
     """
 
     index: int
@@ -27,8 +28,6 @@ class Slot:
     texture: bpy.types.ShaderNode
     uv_layer: str
     mapping: np.ndarray
-    veil: bpy.types.NodeSocket | None = None
-    veil_inverted: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -57,13 +56,24 @@ def check_object(obj: bpy.types.Object | None) -> bpy.types.Object:
         raise SynGenError(
             f"{obj.name!r} is linked from another file.", "Make it local first (Object > Relations > Make Local)."
         )
+    if not has_wear(obj):
+        check_keeps_wear(obj)
+    return obj
+
+
+def check_keeps_wear(obj: bpy.types.Object) -> None:
+    """Raises SynGenError where wear that is put onto the object would not stay, or would overwrite something."""
     if obj.override_library is not None:
         # Materials put onto an override and properties added to it are gone when the file is opened again.
         raise SynGenError(
             f"{obj.name!r} is a library override, which does not keep its wear in the file.",
             "Make it local first (Object > Relations > Make Local).",
         )
-    return obj
+    if ABOUT in obj and not has_wear(obj):
+        raise SynGenError(
+            f"{obj.name!r} has a custom property {ABOUT!r} of its own, which its wear would overwrite.",
+            "Rename the property (Object Properties > Custom Properties).",
+        )
 
 
 def find(obj: bpy.types.Object | None) -> Found:
@@ -93,7 +103,7 @@ def find(obj: bpy.types.Object | None) -> Found:
 def _slot(obj: bpy.types.Object, index: int, material: bpy.types.Material | None) -> Slot:
     if material is None:
         raise SynGenError(f"Slot {index + 1} of {obj.name!r} is empty.", "Give it a material.")
-    principled, others = _principled(material)
+    principled, others = aged_shader(material)
     texture, groups, image_notes = _base_texture(principled, material)
     image = texture.image
     if image.source == "FILE" and not image.has_data and not image.packed_file and not image.size[0]:
@@ -108,7 +118,7 @@ def _slot(obj: bpy.types.Object, index: int, material: bpy.types.Material | None
             "Unwrap the object and use flat projection.",
         )
     layer, mapping = _uv_source(obj, texture, groups)
-    veil, inverted, veil_notes = _veil(material, principled)
+    veil, _, veil_notes = veil_of(material, principled)
     notes = [*image_notes, *veil_notes]
     if others:
         notes.append(
@@ -116,36 +126,47 @@ def _slot(obj: bpy.types.Object, index: int, material: bpy.types.Material | None
         )
     if is_animated(principled.inputs["Alpha"]) or (veil is not None and is_animated(veil)):
         notes.append(f"The transparency of {material.name!r} is animated; labels of wear take it as it is now.")
-    return Slot(index, material, principled, texture, layer, mapping, veil, inverted, tuple(notes))
+    return Slot(index, material, principled, texture, layer, mapping, tuple(notes))
 
 
-_Groups = tuple[bpy.types.ShaderNode, ...]
+Groups = tuple[bpy.types.ShaderNode, ...]
 """The group nodes that a node lies in, outermost first."""
+Source = tuple[bpy.types.NodeSocket, Groups]
+"""An output of a node, and the groups that the node lies in."""
 
 
-def _feeding(socket: bpy.types.NodeSocket, groups: _Groups = ()) -> tuple[bpy.types.NodeSocket, _Groups] | None:
-    """The output that feeds an input, seen through reroutes and node groups; None where nothing does."""
-    while socket.links:
-        source = socket.links[0].from_socket
+def source_of(
+    socket: bpy.types.NodeSocket, groups: Groups = (), *, into_wear: bool = False, muted_links: bool = False
+) -> Source | None:
+    """The output that feeds an input, seen through what is muted, reroutes and node groups; None where nothing does.
+
+    into_wear: also through SynGen's own groups. muted_links: also along links that are muted.
+    """
+    while True:
+        link = next((each for each in socket.links if muted_links or not each.is_muted), None)
+        if link is None:
+            return None
+        source = link.from_socket
         node = source.node
-        if node.type == "REROUTE":
-            socket = node.inputs[0]
+        inner: bpy.types.NodeSocket | None
+        if node.mute:
+            inner = next((each.from_socket for each in node.internal_links if each.to_socket == source), None)
+        elif node.type == "REROUTE":
+            inner = node.inputs[0]
         elif node.type == "GROUP_INPUT" and groups:
-            socket = _same_socket(groups[-1].inputs, source)
-            groups = groups[:-1]
-        elif node.type == "GROUP" and node.node_tree is not None and not is_wear_group(node):
+            inner, groups = _same(groups[-1].inputs, source), groups[:-1]
+        elif node.type == "GROUP" and node.node_tree is not None and (into_wear or not is_wear_group(node)):
             end = next((n for n in node.node_tree.nodes if n.type == "GROUP_OUTPUT" and n.is_active_output), None)
-            if end is None:
-                return None
-            socket = _same_socket(end.inputs, source)
-            groups = (*groups, node)
+            inner, groups = _same(end.inputs, source) if end else None, (*groups, node)
         else:
             return source, groups
-    return None
+        if inner is None:
+            return None
+        socket = inner
 
 
-def _same_socket(sockets: "bpy.types.NodeInputs", like: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
-    return next(s for s in sockets if s.identifier == like.identifier)
+def _same(sockets: Iterable[bpy.types.NodeSocket], like: bpy.types.NodeSocket) -> bpy.types.NodeSocket | None:
+    return next((s for s in sockets if s.identifier == like.identifier), None)
 
 
 def _upstream(socket: bpy.types.NodeSocket) -> "deque[bpy.types.Node]":
@@ -167,7 +188,7 @@ def _surface(material: bpy.types.Material) -> bpy.types.NodeSocket | None:
     return output.inputs["Surface"] if output else None
 
 
-def _principled(material: bpy.types.Material) -> tuple[bpy.types.ShaderNode, int]:
+def aged_shader(material: bpy.types.Material) -> tuple[bpy.types.ShaderNode, int]:
     """The Principled BSDF that is aged, and how many others there are: one that is worn already, else the nearest one
     that has an image, else the nearest. Raises SynGenError where there is none."""
     surface = _surface(material)
@@ -194,7 +215,7 @@ def _has_principled(tree: bpy.types.NodeTree) -> bool:
 
 def _base_texture(
     principled: bpy.types.ShaderNode, material: bpy.types.Material
-) -> tuple[bpy.types.ShaderNode, _Groups, list[str]]:
+) -> tuple[bpy.types.ShaderNode, Groups, list[str]]:
     """The image texture that the colour comes from, the groups it lies in, and notes where that is not plain."""
     color = principled.inputs["Base Color"]
     # A picture that only steers (a mask on a factor) is no base texture; a ramp's factor is where there is no other.
@@ -212,13 +233,13 @@ def _base_texture(
     return node, groups, [note]
 
 
-def _images(socket: bpy.types.NodeSocket, any_input: bool) -> list[tuple[bpy.types.ShaderNode, _Groups]]:
+def _images(socket: bpy.types.NodeSocket, any_input: bool) -> list[tuple[bpy.types.ShaderNode, Groups]]:
     """The image textures that feed a colour, nearest first; through colour inputs only, or through all."""
-    found: list[tuple[bpy.types.ShaderNode, _Groups]] = []
-    seen: list[tuple[bpy.types.NodeSocket, _Groups]] = []
-    queue: deque[tuple[bpy.types.NodeSocket, _Groups]] = deque([(socket, ())])
+    found: list[tuple[bpy.types.ShaderNode, Groups]] = []
+    seen: list[tuple[bpy.types.NodeSocket, Groups]] = []
+    queue: deque[tuple[bpy.types.NodeSocket, Groups]] = deque([(socket, ())])
     while queue:
-        fed = _feeding(*queue.popleft())
+        fed = source_of(*queue.popleft(), muted_links=True)  # one that is only muted for now is still the texture
         if fed is None or (fed[0].node, fed[1]) in seen:
             continue
         node, groups = fed[0].node, fed[1]
@@ -232,7 +253,7 @@ def _images(socket: bpy.types.NodeSocket, any_input: bool) -> list[tuple[bpy.typ
     return found
 
 
-def _veil(
+def veil_of(
     material: bpy.types.Material, principled: bpy.types.ShaderNode
 ) -> tuple[bpy.types.NodeSocket | None, bool, list[str]]:
     """The factor of a Mix Shader of the Principled and a Transparent BSDF, and whether 1 is transparent; a note where
@@ -240,10 +261,10 @@ def _veil(
     surface = _surface(material)
     if surface is None or not any(n.type == "BSDF_TRANSPARENT" for n in _upstream(surface)):
         return None, False, []
-    fed = _feeding(surface)
+    fed = source_of(surface)
     if fed is not None and not fed[1] and fed[0].node.type == "MIX_SHADER":
         mix = fed[0].node
-        sides = [side and side[0].node for side in map(_feeding, mix.inputs[1:3])]
+        sides = [side and side[0].node for side in map(source_of, mix.inputs[1:3])]
         kinds = [node.type if node else "" for node in sides]
         if principled in sides and "BSDF_TRANSPARENT" in kinds:
             return mix.inputs[0], kinds[1] == "BSDF_TRANSPARENT", []
@@ -256,22 +277,7 @@ def _veil(
 
 def is_animated(socket: bpy.types.NodeSocket) -> bool:
     """Whether keyframes or a driver set the value of a socket that nothing is plugged into."""
-    animation = socket.id_data.animation_data
-    plugged = any(not link.is_muted for link in socket.links)
-    if animation is None or plugged or not hasattr(socket, "default_value"):
-        return False
-    actions = [animation.action, *(strip.action for track in animation.nla_tracks for strip in track.strips)]
-    curves = [
-        curve
-        for action in actions
-        if action is not None
-        for layer in action.layers
-        for strip in layer.strips
-        for bag in strip.channelbags
-        for curve in bag.fcurves
-    ]
-    path = socket.path_from_id("default_value")
-    return any(curve.data_path == path for curve in (*animation.drivers, *curves))
+    return not any(not link.is_muted for link in socket.links) and bool(animating(socket, "default_value"))
 
 
 def is_wear_group(node: bpy.types.Node) -> bool:
@@ -279,12 +285,12 @@ def is_wear_group(node: bpy.types.Node) -> bool:
     return node.type == "GROUP" and node.node_tree is not None and node.node_tree.name.startswith(GROUP)
 
 
-def _uv_source(obj: bpy.types.Object, texture: bpy.types.ShaderNode, groups: _Groups) -> tuple[str, np.ndarray]:
+def _uv_source(obj: bpy.types.Object, texture: bpy.types.ShaderNode, groups: Groups) -> tuple[str, np.ndarray]:
     """(UV layer, 3 x 3 mapping) that a texture node reads; the layer is "" where the mesh has none at all."""
     layers = obj.data.uv_layers
     active = next((layer.name for layer in layers if layer.active_render), layers[0].name if layers else "")
     mapping = np.eye(3)
-    fed = _feeding(texture.inputs["Vector"], groups)
+    fed = source_of(texture.inputs["Vector"], groups)
     while fed is not None:
         source, groups = fed
         node = source.node
@@ -306,7 +312,7 @@ def _uv_source(obj: bpy.types.Object, texture: bpy.types.ShaderNode, groups: _Gr
                 "Feed the Image Texture from a UV map.",
             )
         mapping = mapping @ _mapping_matrix(node)
-        fed = _feeding(node.inputs["Vector"], groups)
+        fed = source_of(node.inputs["Vector"], groups)
     return active, mapping
 
 

@@ -119,6 +119,27 @@ def test_wear_that_lets_through_does_not_count_for_what_lies_behind(
     assert changed == []
 
 
+@pytest.mark.parametrize("how", CUT_OUTS)
+def test_transparency_that_came_after_the_wear_counts_in_a_job(
+    addon, empty_scene, gallery: Path, tmp_path: Path, how: str
+) -> None:
+    fence, wall = sheet("Fence", z=5), sheet("Wall")
+    for obj, level in ((fence, 1.0), (wall, 0.0)):
+        h.age(addon, obj, gallery, h.recipe(addon), level=level)
+    cut(fence, how)
+    h.camera_above()
+    h.light()
+    h.save(tmp_path / "scene.blend")
+    before = h.snapshot()
+    dataset = addon("blender.dataset")
+    for varied in (False, True):
+        settings = h.recipe(addon, h.STILL, {"randomize": {"level": False, "variant": varied}})
+        dataset.run(dataset.Job(settings, tmp_path / str(varied), 1))
+        wear = {i["name"]: i["wear_percent"] for i in h.record(tmp_path / str(varied))["instances"]}
+        assert wear["Wall"] == 0
+    assert h.changes(before, h.snapshot()) == []
+
+
 def test_transparency_that_is_not_followed_is_told(addon, empty_scene) -> None:
     fence = sheet("Fence")
     tree, principled, _ = parts(fence)
