@@ -110,6 +110,8 @@ def run(
     if PREVIEW in scene:
         raise SynGenError("The scene shows the preview of a frame.", "End the preview first.")
     objects = find_targets(recipe, scene, layer)
+    for obj in objects:
+        ageing.kind_named(_kind_of(obj, recipe))
     environments = environment_files(recipe) if recipe.light.randomize else []
     backgrounds = background_files(recipe)
     device = resolve_device(recipe.render.device)
@@ -193,7 +195,10 @@ def matches(name: str, pattern: str) -> bool:
 
 def _kind_of(obj: bpy.types.Object, recipe: Recipe) -> str:
     about = wear_of(obj)
-    return recipe.wear.kind if about is None else str(about["kind"])
+    if about is not None:
+        return str(about["kind"])
+    named = (kind for pattern, kind in recipe.targets.kinds.items() if matches(obj.name, pattern))
+    return next(named, recipe.wear.kind)
 
 
 def find_targets(recipe: Recipe, scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:
@@ -365,7 +370,7 @@ class Frames:
             self.report(Progress(0, 0, f"{obj.name} ({number + 1} of {count}): {text}"))
 
         had_layer = bool(obj.data.uv_layers)
-        request = ageing.gather(obj, recipe, ageing.kind_named(recipe.wear.kind))
+        request = ageing.gather(obj, recipe, ageing.kind_named(_kind_of(obj, recipe)))
         if not had_layer:
             self.borrowed.afterwards(lambda: _remove_own_layer(obj))
         made = make_variants(request, self.job.out / "variants", progress=progress, should_stop=self.should_stop)
