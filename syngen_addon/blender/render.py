@@ -201,7 +201,10 @@ def _configure_passes(layer: bpy.types.ViewLayer, borrowed: Borrowed, keep_passe
     borrowed.set(layer, "samples", 0)
     borrowed.set(layer, "material_override", None)
     borrowed.set_if_there(layer, "world_override", None)
-    if WEAR_AOV not in layer.aovs:
+    own = next((aov for aov in layer.aovs if aov.name == WEAR_AOV), None)
+    if own is not None:
+        borrowed.set(own, "type", "VALUE")
+    else:
         aov = layer.aovs.add()
         aov.name, aov.type = WEAR_AOV, "VALUE"
         borrowed.afterwards(lambda: layer.aovs.remove(next(a for a in layer.aovs if a.name == WEAR_AOV)))

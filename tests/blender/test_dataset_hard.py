@@ -296,6 +296,8 @@ def test_wear_seen_through_groups_glass_and_modifiers_counts_as_shown(addon, sta
     tree.links.new(color.links[0].from_socket, tint.inputs[0])
     tree.links.new(tint.outputs[0], color)
     obj.modifiers.new("Subdivision", "SUBSURF").subdivision_type = "SIMPLE"
+    addon("blender.shown").check_wear_shows(obj, bpy.context.evaluated_depsgraph_get())
+    next(n for n in tree.nodes if n.type == "MIX_SHADER").inputs[0].default_value = 0.9
     stage.run(h.STILL)
     assert stage.record()["instances"][0]["wear_percent"] > 0
 
@@ -531,3 +533,12 @@ def test_slots_that_are_left_out_are_warned_of_once(addon, stage, worn: bool) ->
     summary = stage.run(h.STILL, {"targets": {"objects": ["A"]}})
     assert len([w for w in summary.warnings if w.startswith("A: ") and "Slot 2 is left out" in w]) == 1
     assert len(summary.warnings) == len(set(summary.warnings))
+
+
+def test_a_layer_of_the_users_that_is_called_like_ours_serves_too(addon, stage) -> None:
+    stage.target("A", (-20, -20), (20, 20))
+    aov = bpy.context.view_layer.aovs.add()
+    aov.name, aov.type = "syngen_wear", "COLOR"
+    stage.run(h.STILL)
+    assert stage.record()["instances"][0]["wear_percent"] == pytest.approx(50, abs=4)
+    assert aov.type == "COLOR"
