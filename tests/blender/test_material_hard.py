@@ -183,6 +183,7 @@ def test_in_a_job_copies_of_a_material_show_their_own_variants(
     h.camera_above()
     h.light()
     h.save(tmp_path / "scene.blend")
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))  # a fresh copy's sockets are not settled yet
     before = h.snapshot()
     dataset = addon("blender.dataset")
     settings = h.recipe(addon, h.STILL, {"randomize": {"level": False, "variant": True}})
