@@ -200,7 +200,9 @@ def applied_variants(obj: bpy.types.Object) -> list[Variant]:
     about = wear_of(obj)
     if about is None:
         return []
-    folder = Path(bpy.path.abspath(about["gallery"]))
+    # Beside the .blend first, for a project that moved as a whole; else where it was, for a .blend saved elsewhere.
+    places = [Path(bpy.path.abspath(about["gallery"])), Path(about.get("gallery_absolute", ""))]
+    folder = next((place for place in places if read_variant(place / about["variant"]) is not None), places[0])
     now = read_variant(folder / about["variant"])
     if now is None:
         return []
