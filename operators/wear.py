@@ -139,12 +139,25 @@ class SYNGEN_OT_apply_variant(OnObject, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SYNGEN_OT_remove(OnWornObject, bpy.types.Operator):
+class SYNGEN_OT_remove(bpy.types.Operator):
     """Take the wear off the active object: its material is as it was before"""
 
     bl_idname = "syngen.remove"
     bl_label = "Remove Wear"
     bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        from ..syngen_addon.blender import material
+
+        try:  # also off a mesh that lost its faces, which the other operators refuse
+            material.check_removable(context.object)
+            if context.object.mode != "OBJECT":
+                raise SynGenError("Leave the edit or paint mode first.")
+        except SynGenError as error:
+            cls.poll_message_set(str(error))
+            return False
+        return True
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -159,18 +159,9 @@ def remove(obj: bpy.types.Object) -> None:
 
     Also of an object that only shows what a deleted object left in its material. Raises SynGenError: no wear.
     """
-    if obj is None or obj.type != "MESH":
-        raise SynGenError("No object with wear is selected.", "Select a mesh object that has wear.")
-    if obj.library is not None:
-        raise SynGenError(f"{obj.name!r} is linked from another file.", "Take its wear off there.")
+    material.check_removable(obj)
     others = material.other_wearers(obj)
     about = wear_of(obj)
-    left_behind = any(
-        material.group_of(slot.material) is not None and not any(material.uses(o, slot.material) for o in others)
-        for slot in obj.material_slots
-    )
-    if about is None and not left_behind:
-        raise SynGenError(f"{obj.name!r} has no wear to remove.")
     material.give_back_materials(obj)
     for slot in obj.material_slots:
         mine = slot.material

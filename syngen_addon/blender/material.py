@@ -190,6 +190,25 @@ def uses(obj: bpy.types.Object, material: bpy.types.Material) -> bool:
     return any(slot.material == material for slot in obj.material_slots)
 
 
+def left_behind(obj: bpy.types.Object) -> bool:
+    """Whether a material of the object has a wear group that no object wears, as one that was deleted leaves it."""
+    groups = [s.material for s in obj.material_slots if group_of(s.material) is not None and not s.material.library]
+    if not groups:
+        return False
+    others = other_wearers(obj)
+    return any(not any(uses(other, material) for other in others) for material in groups)
+
+
+def check_removable(obj: bpy.types.Object | None) -> None:
+    """Raises SynGenError where there is no wear to take off: neither the object's own nor one left in its material."""
+    if obj is None or obj.type != "MESH":
+        raise SynGenError("No object with wear is selected.", "Select a mesh object that has wear.")
+    if obj.library is not None:
+        raise SynGenError(f"{obj.name!r} is linked from another file.", "Take its wear off there.")
+    if wear_of(obj) is None and not left_behind(obj):
+        raise SynGenError(f"{obj.name!r} has no wear to remove.")
+
+
 def shows(obj: bpy.types.Object, group: bpy.types.NodeTree) -> bool:
     """Whether a material of the object has this very wear group, which copies of a material share."""
     nodes = [group_of(slot.material) for slot in obj.material_slots]

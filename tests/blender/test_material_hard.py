@@ -405,8 +405,11 @@ def test_what_a_deleted_object_left_in_a_material_can_be_taken_out(addon, empty_
     h.age(addon, first, gallery, h.recipe(addon))
     with pytest.raises(addon("errors").SynGenError, match="'Twin' has no wear to remove"):
         ageing.remove(twin)  # the first one wears it
+    bpy.context.view_layer.objects.active = twin
+    assert not bpy.ops.syngen.remove.poll()
     bpy.data.objects.remove(first)
-    ageing.remove(twin)
+    assert bpy.ops.syngen.remove.poll() and addon("blender.material").left_behind(twin)
+    assert bpy.ops.syngen.remove() == {"FINISHED"}
     assert h.node_tree(tree) == before and not bpy.data.node_groups
     with pytest.raises(addon("errors").SynGenError, match="no wear to remove"):
         ageing.remove(twin)
@@ -478,7 +481,8 @@ def test_wear_comes_off_a_mesh_without_faces(addon, empty_scene, gallery: Path) 
     before = h.node_tree(obj.data.materials[0].node_tree)
     h.age(addon, obj, gallery, h.recipe(addon))
     obj.data.clear_geometry()
-    addon("blender.ageing").remove(obj)
+    bpy.context.view_layer.objects.active = obj
+    assert bpy.ops.syngen.remove() == {"FINISHED"}
     assert h.node_tree(obj.data.materials[0].node_tree) == before
 
 
