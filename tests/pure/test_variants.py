@@ -108,6 +108,15 @@ def test_the_same_input_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.usefixtures("fake")
+def test_what_was_noticed_while_gathering_is_told_with_every_variant(tmp_path: Path) -> None:
+    for warnings in (("Slot 2 is left out.",), ("No group 'Labl'.",), ()):  # made once, then found finished
+        made = make_variants(request(warnings=warnings), tmp_path)
+        assert all(variant.warnings[: len(warnings)] == warnings for variant in made)
+    assert len({variant.folder for variant in made}) == len(made) and made[0].warnings == ()
+    assert read_variant(made[0].folder).warnings == ("Slot 2 is left out.",)
+
+
+@pytest.mark.usefixtures("fake")
 def test_more_variants_are_added_to_those_that_are_there(tmp_path: Path) -> None:
     few = make_variants(request(changes={"texture": {"variants": 1}}), tmp_path)
     mark = few[0].file("color", 0).stat().st_mtime_ns
