@@ -2,7 +2,7 @@
 
 import bpy
 
-from ..syngen_addon.blender import material, session
+from ..syngen_addon.blender import session
 from .common import Closed, InSidebar, keys, sentence, split
 
 PICTURES_SHOWN = 12
@@ -127,7 +127,7 @@ class SYNGEN_PT_wear(InSidebar, bpy.types.Panel):
         layout, obj = self.layout, context.object
         if not session.worn(obj):
             sentence(layout, context, "No wear yet: generate variants and use one.", "INFO")
-            if obj is not None and obj.type == "MESH" and material.left_behind(obj):
+            if session.wear_left_behind(obj):
                 sentence(layout, context, "Its material keeps the wear of an object that is gone.", "INFO")
                 layout.operator("syngen.remove", text="Remove")
             return

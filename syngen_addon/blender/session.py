@@ -13,7 +13,7 @@ import bpy
 from bpy.app.handlers import persistent
 
 from ..errors import SynGenError
-from . import previews, target
+from . import material, previews, target
 from .names import CLASS, LEVEL, PREVIEW
 from .previews import Shown
 
@@ -102,6 +102,11 @@ def worn(obj: bpy.types.Object | None) -> str:
     """Name of the variant the object wears, "" where it wears none."""
     about = None if obj is None else target.wear_of(obj)
     return "" if about is None else str(about["variant"])
+
+
+def wear_left_behind(obj: bpy.types.Object | None) -> bool:
+    """Whether a material of the object still has the wear of an object that is gone."""
+    return obj is not None and obj.type == "MESH" and material.left_behind(obj)
 
 
 def object_class(obj: bpy.types.Object) -> str:
