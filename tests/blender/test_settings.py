@@ -24,6 +24,7 @@ def _other(name, value, meta):
     special = {
         "targets.objects": ["Tank*", "Pipe, left", 'a "quoted" one'],
         "targets.classes": {"Tank*": "tank", "Rohr ä": "pipe"},
+        "targets.kinds": {"Pipe [1]": "rust_streaks"},
         "wear.kind": "rust_streaks",
         "wear.onset": {"edge": 0.123, "scale_m": 0.7},
         "export.split": [0.7, 0.2, 0.1],
