@@ -71,6 +71,13 @@ def keep_blender_quiet() -> None:
 
 
 def main() -> int:
+    if "--" not in sys.argv and {"--python", "-P"} & set(sys.argv):
+        print(
+            "syngen: error: SynGen's options stand among Blender's own. Put -- before them: "
+            "blender -b scene.blend --python batch.py -- --out FOLDER --frames N",
+            file=sys.stderr,
+        )
+        return 2
     argv = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
     if "--verbose" not in argv:
         keep_blender_quiet()
