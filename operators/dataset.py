@@ -1,11 +1,17 @@
 """Operators for the dataset: export it beside this Blender, stop that, copy the command that does the same."""
 
+import textwrap
+from pathlib import Path
+
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from ..syngen_addon.blender import session, settings
 from ..syngen_addon.errors import SynGenError
 from .common import reported
+
+DIALOG = 400
+"""Width of the dialog, in pixels before scaling."""
 
 
 class SYNGEN_OT_export_dataset(bpy.types.Operator):
@@ -36,14 +42,21 @@ class SYNGEN_OT_export_dataset(bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         from ..syngen_addon.blender import jobs_of_panel
 
-        if jobs_of_panel.holds_job(jobs_of_panel.folder_of(context.scene)) and not bpy.app.background:
-            self.into = "RESUME"
+        scene = context.scene
+        out = jobs_of_panel.folder_of(scene)
+        if jobs_of_panel.holds_job(out) and not bpy.app.background:
+            goes_on, self.why = jobs_of_panel.advice(out, settings.recipe_of(scene), scene.syngen.job.seed)
+            self.into = "RESUME" if goes_on else "NEW"
             return context.window_manager.invoke_props_dialog(
-                self, width=340, title="This Folder Holds a Dataset", confirm_text="Export"
+                self, width=DIALOG, title="This Folder Holds a Dataset", confirm_text="Export"
             )
         return self.execute(context)
 
     def draw(self, context: bpy.types.Context) -> None:
+        column = self.layout.column(align=True)
+        column.scale_y = 0.8
+        for line in textwrap.wrap(self.why, DIALOG // 7):
+            column.label(text=line)
         self.layout.props_enum(self, "into")
 
     @reported
@@ -138,4 +151,27 @@ class SYNGEN_OT_open_folder(bpy.types.Operator):
         return bpy.ops.wm.path_open(filepath=str(folder))
 
 
-CLASSES = (SYNGEN_OT_export_dataset, SYNGEN_OT_cancel_export, SYNGEN_OT_copy_batch_command, SYNGEN_OT_open_folder)
+class SYNGEN_OT_show_labels(bpy.types.Operator):
+    """Show some frames of the dataset with their labels drawn on, in the picture viewer of the system"""
+
+    bl_idname = "syngen.show_labels"
+    bl_label = "Show Labels"
+    bl_options = {"REGISTER"}
+
+    sheet: StringProperty(name="Picture", subtype="FILE_PATH", options={"SKIP_SAVE"})
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        if not Path(self.sheet).is_file():
+            raise SynGenError(f"The picture {self.sheet} does not exist.", "Export the dataset again: go on with it.")
+        # Not in an image editor: the picture would become a part of the open file, and so of its next dataset.
+        return bpy.ops.wm.path_open(filepath=self.sheet)
+
+
+CLASSES = (
+    SYNGEN_OT_export_dataset,
+    SYNGEN_OT_cancel_export,
+    SYNGEN_OT_copy_batch_command,
+    SYNGEN_OT_open_folder,
+    SYNGEN_OT_show_labels,
+)

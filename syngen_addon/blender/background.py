@@ -4,6 +4,7 @@ The copy lies in the job's folder. Blender's own copy silently drops unsaved pix
 these are written beside it and put back when the copy is opened. The panel polls `Process`; nothing here blocks.
 """
 
+import dataclasses
 import json
 import os
 import queue
@@ -22,7 +23,7 @@ import numpy as np
 from .. import jobs
 from ..errors import SynGenError, one_line
 from ..files import write_bytes
-from ..recipe import Recipe, dumps, with_paths
+from ..recipe import Recipe, dumps, load, with_paths
 from .inputs import absolute_path
 from .target import wear_of
 
@@ -30,6 +31,18 @@ BATCH = Path(__file__).with_name("batch.py")
 PANEL = "panel"
 """Folder inside the job's, for what the panel puts there: it can never hit a file of the user's."""
 COPY, PIXELS, RECIPE, LOG = "scene.blend", "pixels", "recipe.toml", "job.log"
+SHEET = "overview.png"
+"""In the job's folder itself: its contact sheet, some frames with their labels drawn on."""
+
+
+def with_absolute_paths(recipe: Recipe) -> Recipe:
+    """The recipe as a job needs it: the copy of the file lies elsewhere than the file."""
+    return with_paths(recipe, lambda path: absolute_path(path, Path.cwd()))
+
+
+def holds_panel_job(out: Path) -> bool:
+    """Whether a job of the panel was begun in a folder, which it can go on with."""
+    return (out / PANEL / COPY).is_file() and (out / PANEL / RECIPE).is_file()
 
 
 def save_copy(folder: Path) -> Path:
@@ -133,7 +146,7 @@ class Process:
             self._take(self._lines.get())
         if code is None:
             return True
-        if code != 0 and not self.error and not self.cancelled:
+        if code != 0 and not self.error and not self.result and not self.cancelled:
             self.error = (
                 f"The background Blender ended with code {code}. Its last words are in {self.out / PANEL / LOG}."
             )
@@ -151,9 +164,18 @@ class Process:
         elif kind == "warning":
             self.warnings.append(message["text"])
         elif kind == "error":
-            self.error = f"{message['message']} {message['hint']}".strip()
-        else:
+            text = f"{message['message']} {message['hint']}".strip()
+            if self.result:  # the dataset is there; only its contact sheet is not
+                self.warnings.append(text)
+            else:
+                self.error = text
+        elif kind == "done":
             self.result = message["text"]
+
+    @property
+    def sheet(self) -> str:
+        """The contact sheet of a job that is through, "" where there is none."""
+        return str(self.out / SHEET) if self.result and (self.out / SHEET).is_file() else ""
 
     def cancel(self) -> None:
         """Ask it to stop; the frame in work is dropped, finished ones stay."""
@@ -189,20 +211,23 @@ def start(
     resume: bool = False,
     popen: Callable[..., "subprocess.Popen[str]"] = subprocess.Popen,
 ) -> Process:
-    """Start a job of the open scene in a background Blender, into out. resume: go on with the copy that lies there.
+    """Start a job of the open scene in a background Blender, into out. It ends with drawing a contact sheet.
 
+    resume: go on with the copy and the recipe that lie there; of this recipe only the export section counts.
     Scripts in the file run in the child only where this session may run them. Raises SynGenError.
     """
     panel = out / PANEL
     if resume:
-        if not (panel / COPY).is_file():
+        if not holds_panel_job(out):
             raise SynGenError(f"The folder {out} holds no job of the panel.", "Choose an empty folder.")
+        here = dataclasses.replace(load(panel / RECIPE), export=recipe.export)
     else:
         jobs.check_empty(out)
         save_copy(panel)
-        here = with_paths(recipe, lambda path: absolute_path(path, Path.cwd()))  # the copy of the file lies elsewhere
-        write_bytes(panel / RECIPE, dumps(here).encode())
-    arguments = [*job_arguments(str(out), frames, seed, str(panel / RECIPE)), "--progress", "json"]
+        here = with_absolute_paths(recipe)
+    write_bytes(panel / RECIPE, dumps(here).encode())
+    arguments = job_arguments(str(out), frames, seed, str(panel / RECIPE))
+    arguments += ["--overview", str(out / SHEET), "--progress", "json"]
     command = batch_command(str(panel / COPY), arguments)
     if bpy.app.binary_path:
         command.insert(1, "-y" if bpy.context.preferences.filepaths.use_scripts_auto_execute else "-Y")

@@ -1,5 +1,6 @@
 """The panel's job: where it is written, how it is started, and the command line that does the same. Imports bpy."""
 
+import json
 from pathlib import Path
 
 import bpy
@@ -7,8 +8,11 @@ import bpy
 from .. import jobs
 from ..errors import SynGenError
 from ..files import write_bytes
-from ..recipe import Recipe, dumps
+from ..recipe import PATH_KEYS, Recipe, dumps, load, to_dict
 from . import background
+
+MOST_NAMED = 4
+"""So many changes are named in a dialog."""
 
 
 def folder_of(scene: bpy.types.Scene) -> Path:
@@ -37,17 +41,59 @@ def holds_job(folder: Path) -> bool:
     return (folder / "job.json").is_file()
 
 
+def changes_since(out: Path, recipe: Recipe, seed: int) -> list[str]:
+    """What the panel says otherwise than the job in a folder, such as "render.samples 32 -> 64".
+
+    The export section is left out: a job may go on with another. Raises SynGenError where job.json is broken.
+    """
+    about = jobs.read_job(out)["inputs"]
+    there, here = about["recipe"], to_dict(background.with_absolute_paths(recipe))
+    if background.holds_panel_job(out):
+        there = to_dict(load(out / background.PANEL / background.RECIPE))
+    else:
+        for section, key in PATH_KEYS:  # job.json does not say where they lie
+            here[section][key] = here[section][key] and "(files)"
+    del here["export"]
+    found = [("seed", about["seed"], seed)]
+    found += [(f"{s}.{k}", there.get(s, {}).get(k), value) for s, keys in here.items() for k, value in keys.items()]
+    return [f"{name} {_short(before)} -> {_short(now)}" for name, before, now in found if before != now]
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else "..." + text[-37:]
+
+
+def advice(out: Path, recipe: Recipe, seed: int) -> tuple[bool, str]:
+    """Whether going on with the job in a folder is what is meant, most likely, and why, in words. Raises SynGenError.
+
+    It is not where the panel has been changed since: the job would go on as it was set.
+    """
+    if not background.holds_panel_job(out):
+        return False, "It was not exported from this panel: only its own command line goes on with it."
+    changes = changes_since(out, recipe, seed)
+    if not changes:
+        return True, "The settings are the same. Going on renders what is missing, of the scene as it was then."
+    more = f", and {len(changes) - MOST_NAMED} more" if len(changes) > MOST_NAMED else ""
+    return False, (
+        f"Changed since: {', '.join(changes[:MOST_NAMED])}{more}. "
+        "Going on keeps the old settings, and the scene as it was then."
+    )
+
+
 def start(scene: bpy.types.Scene, recipe: Recipe, *, resume: bool = False) -> background.Process:
     """Start the job in a background Blender. Raises SynGenError.
 
-    resume: go on with the job that the folder holds; else a folder that holds one is left alone, and the next free
+    resume: go on with the job that the folder holds, with its own seed and settings (but the panel's export section and
+    number of frames); else a folder that holds one is left alone, and the next free
     name beside it is taken and set.
     """
     from .dataset import find_targets
 
     out, settings = folder_of(scene), scene.syngen.job
     if resume and holds_job(out):
-        return background.start(out, recipe, settings.frames, settings.seed, resume=True)
+        seed = int(jobs.read_job(out)["inputs"]["seed"])
+        return background.start(out, recipe, settings.frames, seed, resume=True)
     find_targets(recipe, scene, bpy.context.view_layer)
     if holds_job(out):
         out = next_free(out)
@@ -77,11 +123,21 @@ def run_here(scene: bpy.types.Scene, recipe: Recipe) -> str:
 
 
 def batch_line(scene: bpy.types.Scene, recipe: Recipe) -> str:
-    """The command that renders the dataset of the saved file, for this platform's shell; its recipe is written too."""
-    file = Path(bpy.data.filepath)
+    """The command that renders the dataset of the saved file, for this platform's shell; its recipe is written too.
+
+    Where the folder holds another job, the next free name beside it is taken: the command would be refused there.
+    Raises SynGenError.
+    """
+    file, settings, out = Path(bpy.data.filepath), scene.syngen.job, folder_of(scene)
+    if holds_job(out) and not _is_this(out, file, recipe, settings.seed):
+        out = next_free(out)
     recipe_file = file.with_suffix(".recipe.toml")
     write_bytes(recipe_file, dumps(recipe).encode())
-    arguments = background.job_arguments(
-        str(folder_of(scene)), scene.syngen.job.frames, scene.syngen.job.seed, str(recipe_file)
-    )
+    arguments = background.job_arguments(str(out), settings.frames, settings.seed, str(recipe_file))
     return background.command_line(background.batch_command(str(file), arguments))
+
+
+def _is_this(out: Path, file: Path, recipe: Recipe, seed: int) -> bool:
+    """Whether the job in a folder is the one that the command would begin (of a file, not of the panel's copy)."""
+    scene = jobs.read_job(out)["inputs"]["scene"]
+    return scene["sha256"] == jobs.file_hash(file) and not changes_since(out, recipe, seed)
