@@ -204,7 +204,7 @@ def rebuild(out: Path, recipe: recipes.Recipe, seed: int, frames: int, classes: 
         if path.stem.isdigit() and int(path.stem) >= frames:
             path.unlink()
     return [
-        f"No picture is in the {split} split; render more frames or change export.split."
+        f"No picture is in the {split} split; render more frames or change Train, Validation, Test (export.split)."
         for split, share in zip(SPLITS, recipe.export.split, strict=True)
         if share and split != "test" and not pictures[split]
     ]

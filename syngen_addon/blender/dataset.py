@@ -210,7 +210,7 @@ def find_targets(recipe: Recipe, scene: bpy.types.Scene, layer: bpy.types.ViewLa
             if not any(matches(o.name, pattern) for o in meshes):
                 raise SynGenError(
                     f"targets.objects: no mesh object of the scene is called {pattern!r}.",
-                    f"There are: {', '.join(o.name for o in meshes[:12]) or 'none'}.",
+                    f"Change it (Dataset > Targets). There are: {', '.join(o.name for o in meshes[:12]) or 'none'}.",
                 )
         targets = [o for o in meshes if any(matches(o.name, p) for p in patterns)]
     else:
@@ -218,7 +218,7 @@ def find_targets(recipe: Recipe, scene: bpy.types.Scene, layer: bpy.types.ViewLa
     if not targets:
         raise SynGenError(
             "The scene has no target: no object has wear.",
-            "Give an object wear first (Generate, choose one), or name objects in targets.objects.",
+            "Give an object wear first (Generate, choose one), or name some under Dataset > Targets (targets.objects).",
         )
     twice = [name for name, count in Counter(o.name for o in targets).items() if count > 1]
     if twice:
@@ -248,7 +248,8 @@ def find_targets(recipe: Recipe, scene: bpy.types.Scene, layer: bpy.types.ViewLa
             )
     if len(targets) > 32000:
         raise SynGenError(
-            f"There are {len(targets)} targets; a frame can tell 32,000 apart.", "Name fewer in targets.objects."
+            f"There are {len(targets)} targets; a frame can tell 32,000 apart.",
+            "Name fewer under Dataset > Targets (targets.objects).",
         )
     return targets
 
@@ -257,7 +258,8 @@ def check_camera(scene: bpy.types.Scene) -> None:
     """The scene's own camera can be used. Raises SynGenError."""
     if scene.camera is None:
         raise SynGenError(
-            "camera.randomize is off and the scene has no camera.", "Add a camera, or let SynGen draw it."
+            "camera.randomize is off and the scene has no camera.",
+            "Add a camera, or switch Scene > Camera on, so that SynGen draws it.",
         )
     if scene.camera.data.type == "PANO":
         raise SynGenError(
@@ -379,7 +381,7 @@ class Frames:
         if chosen is None:
             raise SynGenError(
                 f"Every variant of {obj.name!r} was refused: {made[0].sentence}",
-                "Change [texture] or [filters] in the recipe.",
+                "Change Texture and Transfer or Filters ([texture], [filters]).",
             )
         middle = sum(recipe.wear.level) / 2
         self.borrowed.afterwards(lambda: ageing.remove(obj) if has_wear(obj) else None)

@@ -32,7 +32,8 @@ def environment_files(recipe: Recipe) -> list[Path]:
     folder = bpy.utils.system_resource("DATAFILES", path="studiolights/world")
     if not folder:
         raise SynGenError(
-            "This Blender has no studio lights of its own.", "Set light.environments to a folder of .hdr or .exr files."
+            "This Blender has no studio lights of its own.",
+            "Name a folder of .hdr or .exr files under Scene > Light (light.environments).",
         )
     return pictures_in(folder, ENVIRONMENT_SUFFIXES, "light.environments")
 

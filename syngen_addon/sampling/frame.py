@@ -140,7 +140,8 @@ def draw_frame(recipe: recipes.Recipe, facts: SceneFacts, seed: int, frame: int,
     targets = sorted(facts.targets, key=lambda t: t.name)
     if not targets:
         raise SynGenError(
-            "The scene has no target.", "Give an object wear first, or name objects of the scene in targets.objects."
+            "The scene has no target.",
+            "Give an object wear first, or name objects of the scene under Dataset > Targets (targets.objects).",
         )
     aimed = _aimed_target(targets, seed, frame)
     light, switches = recipe.light, recipe.randomize
@@ -375,7 +376,8 @@ def _background(settings: recipes.Background, facts: SceneFacts, rng: Generator)
     if settings.kind == "images":
         if not facts.backgrounds:
             raise SynGenError(
-                f"There is no picture in {settings.folder}.", "Set background.folder to a folder of pictures."
+                f"There is no picture in {settings.folder}.",
+                "Name a folder of pictures under Scene > Background (background.folder).",
             )
         return BackgroundDraw("images", image=int(rng.integers(facts.backgrounds)))
     return BackgroundDraw("environment")
