@@ -55,7 +55,10 @@ def _export(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     for warning in now.warnings[:4]:
         sentence(layout, context, warning, "INFO")
     if now.folder and work is None and (now.told or now.failed):
-        layout.operator("syngen.open_folder", icon="FILE_FOLDER").folder = now.folder
+        row = layout.row(align=True)
+        row.operator("syngen.open_folder", icon="FILE_FOLDER").folder = now.folder
+        if now.sheet:
+            row.operator("syngen.show_labels", icon="IMAGE_DATA").sheet = now.sheet
 
 
 class _Part(Closed):

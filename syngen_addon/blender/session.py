@@ -45,13 +45,14 @@ class Look:
 
 @dataclass
 class Session:
-    """The work of this Blender. told: how the last export ended, with its folder."""
+    """The work of this Blender. told: how the last export ended, with its folder; sheet: its contact sheet, if any."""
 
     generation: Generation | None = None
     export: Process | None = None
     told: str = ""
     failed: str = ""
     folder: str = ""
+    sheet: str = ""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -96,6 +97,12 @@ def _look(obj: bpy.types.Object | None) -> Look:
         for s in found.slots
     )
     return Look(slots=slots, warnings=found.warnings)
+
+
+def chosen(context: bpy.types.Context) -> list[bpy.types.Object]:
+    """What Generate and Remove work on: the active mesh object first, then the other selected ones by name."""
+    found = {obj for obj in (context.object, *context.selected_objects) if obj is not None and obj.type == "MESH"}
+    return sorted(found, key=lambda obj: (obj != context.object, obj.name))
 
 
 def worn(obj: bpy.types.Object | None) -> str:
@@ -156,29 +163,36 @@ def redraw(views: bool = True) -> None:
 _views: dict[int, dict[str, Any]] = {}
 """How each 3D view looked at the scene before the preview."""
 _LOOK = ("view_location", "view_rotation", "view_distance")
+_SHADING = ("use_scene_world", "use_scene_lights", "use_scene_world_render", "use_scene_lights_render")
+"""What lets Material Preview and Rendered show the scene's own world and lights, which are the frame's."""
 
 
 def look_through_camera(context: bpy.types.Context) -> None:
-    """Turn the 3D views of the window to the camera."""
+    """Turn the 3D views of the window to the camera, in the scene's own world and light."""
     for space in _spaces(context.window.screen if context.window else None):
-        view = space.region_3d
+        view, before = space.region_3d, _views.setdefault(space.as_pointer(), {})
         if view is not None and view.view_perspective != "CAMERA":
-            _views[space.as_pointer()] = {
-                "perspective": view.view_perspective,
-                **{n: _copied(getattr(view, n)) for n in _LOOK},
-            }
+            before["perspective"] = view.view_perspective
+            before.update({n: _copied(getattr(view, n)) for n in _LOOK})
             view.view_perspective = "CAMERA"
+        for name in _SHADING:
+            if not getattr(space.shading, name):
+                before[name] = False
+                setattr(space.shading, name, True)
 
 
 def look_as_before() -> None:
     """Turn them back."""
     for window in bpy.context.window_manager.windows:
         for space in _spaces(window.screen):
-            before = _views.get(space.as_pointer())
-            if before is not None and space.region_3d.view_perspective == "CAMERA":
-                space.region_3d.view_perspective = before["perspective"]
+            before, view = _views.get(space.as_pointer(), {}), space.region_3d
+            if "perspective" in before and view is not None and view.view_perspective == "CAMERA":
+                view.view_perspective = before["perspective"]
                 for name in _LOOK:
-                    setattr(space.region_3d, name, before[name])
+                    setattr(view, name, before[name])
+            for name in _SHADING:
+                if name in before:
+                    setattr(space.shading, name, before[name])
     _views.clear()
 
 
@@ -196,6 +210,7 @@ def _spaces(screen: bpy.types.Screen | None) -> list[bpy.types.SpaceView3D]:
 def watch_export(process: Process) -> None:
     """Follow an export until it ends. A timer and no modal operator: that would hold up autosave for hours."""
     now.export, now.folder, now.told, now.failed, now.warnings = process, str(process.out), "", "", ()
+    now.sheet = ""
     bpy.app.timers.register(_poll_export, first_interval=POLL_S, persistent=True)
 
 
@@ -215,6 +230,7 @@ def _poll_export() -> float | None:
         now.failed = process.error
     else:
         done = f"Done: {process.done} of {process.total} frames are finished."
+        now.sheet = process.sheet
         now.told = done if process.total else "Every frame of this dataset was finished already."
     return None
 
