@@ -1,4 +1,5 @@
-"""Operators on the active object: make variants, use one, set and key the level, take the wear off."""
+"""Operators on the active object, and on the selected ones beside it: make variants, use one, set and key the level,
+take the wear off."""
 
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,21 @@ if TYPE_CHECKING:
     from ..syngen_addon.blender.generation import Generation
 
 
+def _left_out(skipped: dict[str, SynGenError]) -> str:
+    """One sentence that names the objects nothing was done to, with the reasons."""
+    reasons = [
+        error.message.rstrip(".") if repr(name) in error.message else f"{name!r}: {error.message.rstrip('.')}"
+        for name, error in skipped.items()
+    ]
+    return f"Left out: {'; '.join(reasons)}."
+
+
+def _objects(count: int) -> str:
+    return f"{count} object" if count == 1 else f"{count} objects"
+
+
 class SYNGEN_OT_generate(OnObject, bpy.types.Operator):
-    """Make aged variants of the active object's base texture. Esc stops it"""
+    """Make aged variants of the selected objects. Several get wear at once, unless they have some. Esc stops it"""
 
     bl_idname = "syngen.generate"
     bl_label = "Generate Variants"
@@ -26,7 +40,12 @@ class SYNGEN_OT_generate(OnObject, bpy.types.Operator):
         if session.now.generation is not None:
             cls.poll_message_set("Variants are being made already.")
             return False
-        return super().poll(context)
+        if not super().poll(context):
+            return False
+        found = session.look(context.object)
+        if found.error:
+            cls.poll_message_set(found.error)
+        return not found.error
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -55,15 +74,20 @@ class SYNGEN_OT_generate(OnObject, bpy.types.Operator):
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
         session.redraw(views=False)
-        if self.work.poll():
+        try:
+            runs = self.work.poll()
+        except Exception:  # a mistake while reading the next object must not leave the panel waiting for ever
+            self._end(context)
+            raise
+        if runs:
             return {"PASS_THROUGH"}
         self._end(context)
-        if self.work.cancelled or self.work.error:
+        if self.work.cancelled or not self.work.made:
             self.work.take_back()
-            self.report(
-                {"ERROR"} if self.work.error else {"INFO"},
-                self.work.error or "Stopped. What was finished is in the gallery.",
-            )
+            if self.work.cancelled:
+                self.report({"INFO"}, "Stopped. What was finished is in the gallery.")
+            else:
+                self.report({"ERROR"}, str(self.work.error))
             return {"CANCELLED"}
         return self._finished(self.work)
 
@@ -74,7 +98,7 @@ class SYNGEN_OT_generate(OnObject, bpy.types.Operator):
     def _work(self, context: bpy.types.Context) -> "Generation":
         from ..syngen_addon.blender.generation import Generation
 
-        return Generation(context.object, settings.recipe_of(context.scene), gallery_folder())
+        return Generation(session.chosen(context), settings.recipe_of(context.scene), gallery_folder())
 
     def _end(self, context: bpy.types.Context) -> None:
         context.window_manager.event_timer_remove(self.timer)
@@ -83,8 +107,23 @@ class SYNGEN_OT_generate(OnObject, bpy.types.Operator):
         session.redraw()
 
     def _finished(self, work: "Generation") -> set[str]:
+        work.take_back()
+        if work.several:
+            given = work.put_on()
+            text = f"{_objects(given)} got wear"
+            kept = len([name for name in work.made if name not in work.skipped]) - given
+            if kept:
+                text += f", {kept} kept the wear that was there"
+            self.report({"INFO"}, f"{text}. The gallery of each shows its variants.")
+        else:
+            ((name, variants),) = work.made.items()
+            refused = sum(not v.accepted for v in variants)
+            text = f"{len(variants)} variants of {name!r} are in the gallery"
+            self.report({"INFO"}, f"{text}, {refused} of them refused." if refused else f"{text}.")
+        if work.skipped:
+            self.report({"WARNING"}, _left_out(work.skipped))
         session.forget_pictures()
-        self.report({"INFO"}, work.summary)
+        session.redraw()
         return {"FINISHED"}
 
 
@@ -140,7 +179,7 @@ class SYNGEN_OT_apply_variant(OnObject, bpy.types.Operator):
 
 
 class SYNGEN_OT_remove(bpy.types.Operator):
-    """Take the wear off the active object: its material is as it was before"""
+    """Take the wear off the selected objects: their materials are as they were before"""
 
     bl_idname = "syngen.remove"
     bl_label = "Remove Wear"
@@ -148,24 +187,43 @@ class SYNGEN_OT_remove(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        from ..syngen_addon.blender import material
-
-        try:  # also off a mesh that lost its faces, which the other operators refuse
-            material.check_removable(context.object)
-            if context.object.mode != "OBJECT":
-                raise SynGenError("Leave the edit or paint mode first.")
-        except SynGenError as error:
-            cls.poll_message_set(str(error))
-            return False
-        return True
+        found = (cls._why_not(obj) for obj in session.chosen(context) or [None])
+        first = next(found)
+        if first is None or any(why is None for why in found):
+            return True
+        cls.poll_message_set(str(first))
+        return False
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
         from ..syngen_addon.blender import ageing
 
-        ageing.remove(context.object)
+        count, skipped = 0, {}
+        for obj in session.chosen(context):
+            why = self._why_not(obj)
+            if why is None:
+                ageing.remove(obj)
+                count += 1
+            elif target.has_wear(obj):
+                skipped[obj.name] = why
         session.redraw()
+        self.report({"INFO"}, f"Wear removed from {_objects(count)}.")
+        if skipped:
+            self.report({"WARNING"}, _left_out(skipped))
         return {"FINISHED"}
+
+    @staticmethod
+    def _why_not(obj: bpy.types.Object | None) -> SynGenError | None:
+        """Why nothing can be removed; None where it can, also off a mesh that lost its faces, which others refuse."""
+        from ..syngen_addon.blender import material
+
+        try:
+            material.check_removable(obj)
+            if obj.mode != "OBJECT":
+                raise SynGenError("Leave the edit or paint mode first.")
+        except SynGenError as error:
+            return error
+        return None
 
 
 class SYNGEN_OT_refresh(bpy.types.Operator):
@@ -201,7 +259,7 @@ class SYNGEN_OT_copy_level(OnWornObject, bpy.types.Operator):
     """Give all selected objects that have wear the active object's wear level"""
 
     bl_idname = "syngen.copy_level"
-    bl_label = "Copy Level to Selected"
+    bl_label = "Level to Selected"
     bl_options = {"REGISTER", "UNDO"}
 
     @reported
@@ -211,12 +269,12 @@ class SYNGEN_OT_copy_level(OnWornObject, bpy.types.Operator):
         others = [o for o in context.selected_objects if o != context.object and target.has_wear(o)]
         if not others:
             raise SynGenError(
-                "No other selected object has wear.", "Select the objects to copy to, the one to copy from last."
+                "None of the other selected objects has wear yet.", "Generate gives wear to all selected objects."
             )
         for obj in others:
             level.set_level(obj, level.get_level(context.object))
         session.redraw()
-        self.report({"INFO"}, f"Wear level copied to {len(others)} {'object' if len(others) == 1 else 'objects'}.")
+        self.report({"INFO"}, f"Wear level copied to {_objects(len(others))}.")
         return {"FINISHED"}
 
 

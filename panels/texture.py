@@ -16,7 +16,9 @@ class SYNGEN_PT_object(InSidebar, bpy.types.Panel):
         layout, obj = self.layout, context.object
         found = session.look(obj)
         if found.error:
-            sentence(layout, context, found.error, "ERROR")
+            row = layout.row()
+            sentence(row, context, found.error, "ERROR")
+            row.operator("syngen.refresh", text="", icon="FILE_REFRESH", emboss=False)
             return
         column = layout.column(align=True)
         row = column.row()
@@ -29,6 +31,10 @@ class SYNGEN_PT_object(InSidebar, bpy.types.Panel):
             size.alignment = "RIGHT"
             size.label(text=slot.size)
         column.label(text=f"UV map: {found.slots[0].uv_layer}", icon="UV")
+        together = len(session.chosen(context))
+        if together > 1:
+            who = f"{together} objects selected" if obj.select_get() else f"This object and {together - 1} selected"
+            sentence(layout, context, f"{who}: Generate and Remove work on all of them.", "INFO")
         shown = session.gallery(obj)
         for warning in dict.fromkeys((*found.warnings, *(shown[0].variant.warnings if shown else ()))):
             sentence(layout, context, warning, "INFO")
@@ -130,6 +136,8 @@ class SYNGEN_PT_wear(InSidebar, bpy.types.Panel):
             if session.wear_left_behind(obj):
                 sentence(layout, context, "Its material keeps the wear of an object that is gone.", "INFO")
                 layout.operator("syngen.remove", text="Remove")
+            elif any(session.worn(other) for other in session.chosen(context)):
+                layout.operator("syngen.remove", text="Remove from Selected")
             return
         row = layout.row(align=True)
         row.scale_y = 1.2
@@ -140,7 +148,7 @@ class SYNGEN_PT_wear(InSidebar, bpy.types.Panel):
             shading = layout.operator("wm.context_set_enum", text="Material Preview", icon="SHADING_TEXTURE")
             shading.data_path, shading.value = "space_data.shading.type", "MATERIAL"
         row = layout.row(align=True)
-        row.operator("syngen.copy_level", text="Copy to Selected")
+        row.operator("syngen.copy_level", text="Level to Selected")
         row.operator("syngen.remove", text="Remove")
 
 

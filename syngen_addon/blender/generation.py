@@ -1,6 +1,7 @@
 """Variants made in a thread, for the window: it stays alive while they are. Imports bpy, variants."""
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import bpy
@@ -8,74 +9,164 @@ import bpy
 from ..errors import SynGenError
 from ..recipe import Recipe
 from ..variants import Cancelled, Request, Variant, make_variants
-from .ageing import gather, kind_named
+from .ageing import apply_variant, gather, kind_named
 from .names import UV_LAYER
+from .target import find, has_wear
 
 
 class Generation:
-    """Variants of one object in the making. Everything of Blender is read before the thread starts, none in it.
+    """Variants of objects in the making, one object after the other.
 
-    fraction: 0 to 1. text: what is being done. variants, error: the outcome once poll() is False.
+    Each object is read from Blender before its thread starts, and none of Blender in the thread: only one object's
+    pictures are in memory, and poll() reads the next.
+
+    fraction: 0 to 1, of all objects. text: what is being done. The outcome once poll() is False: made (object name ->
+    its variants), skipped (object name -> why it has none), cancelled.
     """
 
-    def __init__(self, obj: bpy.types.Object, recipe: Recipe, gallery: Path) -> None:
-        """Raises SynGenError for an object that cannot be aged; then nothing is changed."""
-        layers = len(obj.data.uv_layers)
-        self.request: Request = gather(obj, recipe, kind_named(recipe.wear.kind))
-        self.object_name = obj.name
-        self.gallery = gallery
-        self.fraction, self.text, self.error = 0.0, "Starting", ""
-        self.variants: list[Variant] = []
+    def __init__(self, objects: Sequence[bpy.types.Object], recipe: Recipe, gallery: Path) -> None:
+        """Raises SynGenError where none of the objects can be aged, the first one's; then nothing is changed."""
+        self.several = len(objects) > 1
+        self.recipe, self.gallery = recipe, gallery
+        self.fraction, self.text = 0.0, "Starting"
+        self.made: dict[str, list[Variant]] = {}
+        self.skipped: dict[str, SynGenError] = {}
         self.cancelled = False
-        self._made_layer = len(obj.data.uv_layers) > layers
+        self._kind = kind_named(recipe.wear.kind)
+        self._first = objects[0].name
+        self._waiting: list[str] = []
+        for obj in objects:
+            try:
+                find(obj)
+                self._waiting.append(obj.name)
+            except SynGenError as error:
+                self.skipped[obj.name] = error
+        self._total = len(self._waiting)
+        self._made_layers: list[str] = []
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="SynGen variants", daemon=True)
+        self._request: Request | None = None
+        self._thread: threading.Thread | None = None
+        self._read_next()
+        self._check()
 
     def start(self) -> None:
+        self._thread = threading.Thread(target=self._work, name="SynGen variants", daemon=True)
         self._thread.start()
 
     def run(self) -> None:
-        """Make them here and now. Raises SynGenError."""
-        self.variants = make_variants(self.request, self.gallery, progress=self._progress)
+        """Make them here and now. Raises SynGenError where no object got variants, the first one's."""
+        while self._request is not None:
+            self._make(self._request)
+            self._read_next()
+        self._check()
 
     def poll(self) -> bool:
-        """Whether it still runs."""
-        return self._thread.is_alive()
+        """Whether it still runs. Takes up the next object where one is finished: for the main thread."""
+        if self._thread is None:
+            return False
+        if self._thread.is_alive():
+            return True
+        self._thread = None
+        if self._stop.is_set() and self._waiting:
+            self.cancelled = True
+        if not self.cancelled:
+            self._read_next()
+            if self._request is not None:
+                self.start()
+        return self._thread is not None
 
     def cancel(self) -> None:
         """Ask it to stop, which it does before its next step."""
         self._stop.set()
 
     def join(self) -> None:
-        """Wait until it has stopped."""
-        if self._thread.is_alive():
+        """Wait until the object at work has stopped."""
+        if self._thread is not None and self._thread.is_alive():
             self._thread.join()
 
     def take_back(self) -> None:
-        """Undo the one change that reading the object may have made, the UV map it lacked."""
-        obj = bpy.data.objects.get(self.object_name)
-        if self._made_layer and obj is not None and obj.type == "MESH" and UV_LAYER in obj.data.uv_layers:
-            obj.data.uv_layers.remove(obj.data.uv_layers[UV_LAYER])
+        """Undo the one change that reading an object may have made, the UV map it lacked: where it has got no variants,
+        and everywhere where the work was cancelled."""
+        kept = [] if self.cancelled else [bpy.data.objects[n].data for n in self.made if n in bpy.data.objects]
+        for name in self._made_layers:
+            obj = bpy.data.objects.get(name)
+            if obj is not None and obj.type == "MESH" and obj.data not in kept and UV_LAYER in obj.data.uv_layers:
+                obj.data.uv_layers.remove(obj.data.uv_layers[UV_LAYER])
+
+    def put_on(self) -> int:
+        """Put its first accepted variant onto every object that wears nothing yet; how many those are."""
+        count = 0
+        for name, variants in self.made.items():
+            try:
+                obj = _object(name)
+                if has_wear(obj):
+                    continue
+                accepted = next((v for v in variants if v.accepted), None)
+                if accepted is None:
+                    raise SynGenError(f"The filters refused every variant of {name!r}.", "Its gallery shows why.")
+                apply_variant(obj, accepted, softness=self.recipe.wear.softness)
+                count += 1
+            except SynGenError as error:
+                self.skipped[name] = error
+        return count
 
     @property
-    def summary(self) -> str:
-        """One sentence for the person."""
-        refused = sum(not v.accepted for v in self.variants)
-        text = f"{len(self.variants)} variants of {self.object_name!r} are in the gallery"
-        return f"{text}, {refused} of them refused." if refused else f"{text}."
+    def error(self) -> SynGenError:
+        """The first object's, where none was aged."""
+        return self.skipped[self._first]
+
+    def _check(self) -> None:
+        """Raises the first object's error where nothing is made and nothing is left to make."""
+        if self._request is None and not self.made:
+            raise self.error
+
+    def _read_next(self) -> None:
+        """Read the next object that can be aged; without one there is no request."""
+        self._request = None
+        while self._waiting and self._request is None:
+            name = self._waiting.pop(0)
+            try:
+                obj = _object(name)
+                had_layer = UV_LAYER in obj.data.uv_layers
+                self._request = gather(obj, self.recipe, self._kind)
+                if not had_layer and UV_LAYER in obj.data.uv_layers:
+                    self._made_layers.append(name)
+            except SynGenError as error:
+                self.skipped[name] = error
 
     def _progress(self, fraction: float, text: str) -> None:
-        self.fraction, self.text = fraction, text
+        number = self._total - len(self._waiting)
+        self.fraction = (number - 1 + fraction) / self._total
+        several = self._total > 1 and self._request is not None
+        self.text = f"{self._request.name} ({number} of {self._total}): {text}" if several else text
+
+    def _make(self, request: Request) -> None:
+        try:
+            self.made[request.name] = make_variants(
+                request, self.gallery, progress=self._progress, should_stop=self._stop.is_set
+            )
+        except SynGenError as error:
+            self.skipped[request.name] = error
 
     def _work(self) -> None:
+        request = self._request
+        assert request is not None
         try:
-            self.variants = make_variants(
-                self.request, self.gallery, progress=self._progress, should_stop=self._stop.is_set
-            )
+            self._make(request)
         except Cancelled:
             self.cancelled = True
-        except SynGenError as error:
-            self.error = str(error)
         except Exception as error:  # a thread's exception would vanish, and the panel would wait for ever
-            self.error = f"{type(error).__name__}: {error}. This is a mistake in SynGen; please report it."
+            self.skipped[request.name] = SynGenError(
+                f"{type(error).__name__}: {error}.", "This is a mistake in SynGen; please report it."
+            )
             raise
+
+
+def _object(name: str) -> bpy.types.Object:
+    """The mesh object of that name, as it is now. Raises SynGenError where it is gone or being edited."""
+    obj = bpy.data.objects.get(name)
+    if obj is None or obj.type != "MESH":
+        raise SynGenError(f"{name!r} is gone.")
+    if obj.mode != "OBJECT":
+        raise SynGenError(f"{name!r} is being edited.", "Leave the edit or paint mode first.")
+    return obj

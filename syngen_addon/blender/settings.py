@@ -38,6 +38,7 @@ LARGEST = 2**31 - 1
 LABELS = {
     "wear.up": "Up",
     "wear.kind": "Kind",
+    "wear.level": "Level Range",
     "texture.tile_m": "Tile Size",
     "texture.size": "Resolution",
     "texture.method": "Made By",

@@ -3,7 +3,10 @@
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import bpy
 import numpy as np
@@ -186,6 +189,223 @@ def test_objects_that_share_a_material_keep_their_own_levels(addon, scene: bpy.t
     assert two["syngen_level"] == pytest.approx(0.2)
 
 
+def test_copying_the_level_says_what_is_missing(addon, scene: bpy.types.Scene) -> None:
+    one, two = drum("One"), drum("Two")
+    select(one)
+    generate_and_use(addon)
+    two.select_set(True)
+    message = refused(bpy.ops.syngen.copy_level)
+    assert "None of the other selected objects has wear yet. Generate gives wear to all selected objects." in message
+
+
+# --- several objects -------------------------------------------------------------------------------------------------
+
+
+def pair_of_drums() -> tuple[bpy.types.Object, bpy.types.Object]:
+    """Two selected objects that share a material; "Two" is the active one."""
+    shared = painted()
+    one, two = drum("One", shared), drum("Two", shared)
+    two.location.x = 1
+    one.select_set(True)
+    return one, two
+
+
+def test_generate_gives_wear_to_all_selected_objects(addon, scene: bpy.types.Scene) -> None:
+    one, two = pair_of_drums()
+    before = snapshot(one), snapshot(two)
+    assert bpy.ops.syngen.generate() == {"FINISHED"}
+    for obj in (one, two):
+        found = addon("blender.previews").variants_of(obj)
+        assert [v.seed for v in found] == [0, 1]
+        assert obj["syngen"]["variant"] == found[0].name
+    assert one.material_slots[0].material != two.material_slots[0].material
+    scene.syngen.level = 0.9
+    assert (one["syngen_level"], two["syngen_level"]) == (pytest.approx(0.5), pytest.approx(0.9))
+    assert bpy.ops.syngen.copy_level() == {"FINISHED"}
+    assert one["syngen_level"] == pytest.approx(0.9)
+    assert bpy.ops.syngen.remove() == {"FINISHED"}
+    assert (snapshot(one), snapshot(two)) == before
+
+
+def test_generating_again_keeps_the_wear_that_is_there(addon, scene: bpy.types.Scene) -> None:
+    one, two = pair_of_drums()
+    select(one)
+    used = generate_and_use(addon, 1)
+    scene.syngen.level = 0.7
+    two.select_set(True)
+    assert bpy.ops.syngen.generate() == {"FINISHED"}
+    assert one["syngen"]["variant"] == used
+    assert one["syngen_level"] == pytest.approx(0.7)
+    assert two["syngen"]["variant"] == addon("blender.previews").variants_of(two)[0].name
+
+
+def test_the_first_variant_that_is_not_refused_is_put_on(
+    addon, scene: bpy.types.Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = pair_of_drums()
+    generation = addon("blender.generation")
+    make = generation.make_variants
+
+    def refusing(request, *arguments, **named):
+        """Refuses the first variant of "One" and all of "Two"."""
+        found = make(request, *arguments, **named)
+        return [replace(v, accepted=request.name == "One" and i > 0) for i, v in enumerate(found)]
+
+    monkeypatch.setattr(generation, "make_variants", refusing)
+    work = generation.Generation([two, one], addon("blender.settings").recipe_of(scene), scene_gallery(addon))
+    work.run()
+    assert work.put_on() == 1
+    assert one["syngen"]["variant"] == addon("blender.previews").variants_of(one)[1].name
+    assert "syngen" not in two
+    assert "refused every variant of 'Two'" in str(work.skipped["Two"])
+
+
+def scene_gallery(addon) -> Path:
+    return addon("blender.preferences").gallery_folder()
+
+
+def test_objects_that_cannot_be_aged_are_named_and_left_out(
+    addon, scene: bpy.types.Scene, capfd: pytest.CaptureFixture[str]
+) -> None:
+    one, two = pair_of_drums()
+    bare, flat = drum("Bare"), drum("Flat")
+    bare.data.materials.clear()
+    flat.data.uv_layers[0].uv.foreach_set("vector", np.full(len(flat.data.loops) * 2, 0.5, np.float32))
+    bpy.ops.object.empty_add()
+    empty = bpy.context.object
+    for obj in (one, two, bare, flat, empty):
+        obj.select_set(True)
+    bpy.context.view_layer.objects.active = one
+    before = snapshot(bare)["properties"], snapshot(flat)["properties"]
+    capfd.readouterr()
+    assert bpy.ops.syngen.generate() == {"FINISHED"}
+    said = capfd.readouterr().out
+    assert "2 objects got wear" in said
+    (warning,) = [line for line in said.splitlines() if line.startswith("Warning")]
+    assert "Left out: 'Bare' has no material; " in warning
+    assert "'Flat'" in warning
+    assert "Empty" not in warning
+    assert [o.name for o in scene.objects if "syngen" in o] == ["One", "Two"]
+    assert (snapshot(bare)["properties"], snapshot(flat)["properties"]) == before
+
+
+def test_where_no_selected_object_can_be_aged_the_active_ones_error_is_told(addon, scene: bpy.types.Scene) -> None:
+    one, two = drum("One"), drum("Two")
+    one.data.materials.clear()
+    two.data.uv_layers[0].uv.foreach_set("vector", np.full(len(two.data.loops) * 2, 0.5, np.float32))
+    one.select_set(True)
+    message = refused()
+    assert "area of zero" in message and "no material" not in message
+
+
+def test_several_objects_are_one_undo_step(addon, scene: bpy.types.Scene) -> None:
+    pair_of_drums()
+    bpy.ops.ed.undo_push(message="before")
+
+    def now() -> list[object]:
+        return [{**snapshot(o), "properties": sorted(o.keys())} for o in (bpy.data.objects[n] for n in ("One", "Two"))]
+
+    for call in (bpy.ops.syngen.generate, bpy.ops.syngen.remove):
+        before = now()
+        assert call("EXEC_DEFAULT", True) == {"FINISHED"}
+        after = now()
+        assert after != before
+        assert bpy.ops.ed.undo() == {"FINISHED"}
+        assert now() == before
+        assert bpy.ops.ed.redo() == {"FINISHED"}
+        assert now() == after
+
+
+def test_remove_takes_the_wear_off_selected_objects_only(addon, scene: bpy.types.Scene) -> None:
+    one, two = pair_of_drums()
+    bpy.ops.syngen.generate()
+    three = drum("Three")
+    two.select_set(False)
+    one.select_set(True)
+    bpy.context.view_layer.objects.active = three  # which has none itself
+    assert bpy.ops.syngen.remove() == {"FINISHED"}
+    assert "syngen" not in one and "syngen" in two
+
+
+def test_a_thread_makes_the_variants_of_all_objects(addon, scene: bpy.types.Scene) -> None:
+    one, two = pair_of_drums()
+    work = addon("blender.generation").Generation(
+        [two, one], addon("blender.settings").recipe_of(scene), scene_gallery(addon)
+    )
+    texts, fractions = [], []
+    work.start()
+    while work.poll():
+        work.join()
+        texts.append(work.text)
+        fractions.append(work.fraction)
+    assert texts == ["Two (1 of 2): Done", "One (2 of 2): Done"]
+    assert fractions == [0.5, 1.0]
+    assert list(work.made) == ["Two", "One"]
+    assert not work.skipped and not work.cancelled
+
+
+def test_a_generation_of_several_stops_between_objects(addon, scene: bpy.types.Scene) -> None:
+    one, two = pair_of_drums()
+    for obj in (one, two):
+        while obj.data.uv_layers:
+            obj.data.uv_layers.remove(obj.data.uv_layers[0])
+    work = addon("blender.generation").Generation(
+        [two, one], addon("blender.settings").recipe_of(scene), scene_gallery(addon)
+    )
+    work.start()
+    work.join()
+    assert [u.name for u in two.data.uv_layers] == ["SynGen"]
+    work.cancel()
+    assert not work.poll()
+    assert work.cancelled and list(work.made) == ["Two"]
+    work.take_back()
+    assert not two.data.uv_layers and not one.data.uv_layers
+
+
+def test_an_object_that_is_deleted_meanwhile_is_left_out(addon, scene: bpy.types.Scene) -> None:
+    one, two = pair_of_drums()
+    work = addon("blender.generation").Generation(
+        [two, one], addon("blender.settings").recipe_of(scene), scene_gallery(addon)
+    )
+    work.start()
+    bpy.data.objects.remove(one)
+    while work.poll():
+        work.join()
+    assert work.put_on() == 1
+    assert str(work.skipped["One"]) == "'One' is gone."
+
+
+def words_of(addon, panel: str) -> str:
+    """The text that a panel of the first steps draws."""
+    layout = MagicMock()
+    getattr(addon("panels.texture"), panel).draw(SimpleNamespace(layout=layout), bpy.context)
+    return " ".join(str(call.kwargs["text"]) for call in layout.mock_calls if "text" in call.kwargs)
+
+
+def test_the_object_panel_says_that_all_selected_objects_are_meant(addon, scene: bpy.types.Scene) -> None:
+    _, two = pair_of_drums()
+    assert "2 objects selected: Generate and Remove work on all of them." in words_of(addon, "SYNGEN_PT_object")
+    two.select_set(False)
+    assert "This object and 1 selected: Generate" in words_of(addon, "SYNGEN_PT_object")
+    select(two)
+    assert "selected" not in words_of(addon, "SYNGEN_PT_object")
+
+
+def test_generate_is_greyed_out_with_the_reason(addon, scene: bpy.types.Scene) -> None:
+    obj = drum()
+    assert bpy.ops.syngen.generate.poll()
+    kept = obj.data.materials[0]
+    obj.data.materials.clear()
+    assert not bpy.ops.syngen.generate.poll()
+    assert "poll() failed" in refused() and "has no material" in refused()
+    obj.data.materials.append(kept)
+    assert bpy.ops.syngen.generate.poll()
+
+
+def test_the_two_levels_have_names_of_their_own(addon, scene: bpy.types.Scene) -> None:
+    assert scene.syngen.wear.bl_rna.properties["level"].name == "Level Range"
+
+
 def test_the_key_button_animates_the_level(addon, scene: bpy.types.Scene) -> None:
     obj = drum()
     generate_and_use(addon)
@@ -332,6 +552,27 @@ def test_a_job_is_the_same_where_the_file_was_saved_in_a_preview(addon, stage: b
     assert shown["instances"] == plain["instances"]
 
 
+def test_a_preview_shows_the_frames_own_world_in_the_views(stage: bpy.types.Scene) -> None:
+    """In Material Preview, which by default shows a studio of its own; the views are given back as they were."""
+    (space,) = (a.spaces.active for a in bpy.context.window.screen.areas if a.type == "VIEW_3D")
+    names = ("use_scene_world", "use_scene_lights", "use_scene_world_render", "use_scene_lights_render")
+
+    def look() -> dict[str, object]:
+        view = space.region_3d
+        found = {name: getattr(space.shading, name) for name in names}
+        return {**found, "perspective": view.view_perspective, "distance": view.view_distance}
+
+    space.shading.type = "MATERIAL"
+    space.shading.use_scene_lights_render = False
+    before = look()
+    assert not before["use_scene_world"]
+    for frame in (0, 1):
+        bpy.ops.syngen.preview_frame(frame=frame)
+        assert all(look()[name] for name in names) and look()["perspective"] == "CAMERA"
+    bpy.ops.syngen.end_preview()
+    assert look() == before
+
+
 def test_a_preview_that_cannot_be_changes_nothing(addon, scene: bpy.types.Scene) -> None:
     drum()
     before = world_of(scene)
@@ -359,6 +600,33 @@ def test_the_copied_command_runs(addon, stage: bpy.types.Scene, tmp_path: Path) 
     done = subprocess.run(words, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "syngen_dataset").glob("records/*/*.json"))) == 2
+
+
+def test_the_copied_command_keeps_out_of_another_jobs_folder(addon, stage: bpy.types.Scene, tmp_path: Path) -> None:
+    """It goes on with its own job, but one with other settings, or of the panel's copy of the scene, is left alone."""
+    panel, recipe_of = addon("blender.jobs_of_panel"), addon("blender.settings").recipe_of
+
+    def out() -> str:
+        words = shlex.split(panel.batch_line(stage, recipe_of(stage)))
+        return Path(words[words.index("--out") + 1]).name
+
+    bpy.ops.wm.save_mainfile()
+    assert out() == "syngen_dataset"
+    bpy.ops.syngen.export_dataset()
+    assert out() == "syngen_dataset"
+    stage.syngen.render.samples = 2
+    assert out() == "syngen_dataset_002"
+    stage.syngen.render.samples = 1
+    stage.syngen.job.seed = 4
+    assert out() == "syngen_dataset_002"
+    stage.syngen.job.seed = 0
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"), compress=True)
+    assert out() == "syngen_dataset_002"
+
+
+def test_show_labels_needs_the_picture(scene: bpy.types.Scene, tmp_path: Path) -> None:
+    missing = str(tmp_path / "overview.png")
+    assert "does not exist" in refused(lambda: bpy.ops.syngen.show_labels(sheet=missing))
 
 
 def test_the_command_needs_a_saved_file(addon, empty_scene: bpy.types.Scene) -> None:
@@ -504,7 +772,9 @@ def test_a_stopped_generation_leaves_no_uv_layer(addon, scene: bpy.types.Scene, 
     obj = drum()
     while obj.data.uv_layers:
         obj.data.uv_layers.remove(obj.data.uv_layers[0])
-    work = addon("blender.generation").Generation(obj, addon("blender.settings").recipe_of(scene), tmp_path / "gallery")
+    work = addon("blender.generation").Generation(
+        [obj], addon("blender.settings").recipe_of(scene), tmp_path / "gallery"
+    )
     work.cancel()
     work.start()
     work.join()
