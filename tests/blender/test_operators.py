@@ -397,9 +397,62 @@ def test_generate_is_greyed_out_with_the_reason(addon, scene: bpy.types.Scene) -
     kept = obj.data.materials[0]
     obj.data.materials.clear()
     assert not bpy.ops.syngen.generate.poll()
-    assert "poll() failed" in refused() and "has no material" in refused()
+    message = refused()
+    assert "generate.poll() 'Drum' has no material" in message
     obj.data.materials.append(kept)
     assert bpy.ops.syngen.generate.poll()
+
+
+def test_generate_sees_what_a_script_has_mended(scene: bpy.types.Scene) -> None:
+    obj = drum()
+    texture = next(n for n in obj.data.materials[0].node_tree.nodes if n.type == "TEX_IMAGE")
+    image, texture.image = texture.image, None
+    assert "has no base texture" in refused()
+    texture.image = image
+    assert bpy.ops.syngen.generate() == {"FINISHED"}
+
+
+class Window:
+    """The operator as the window drives it: timer events until it ends."""
+
+    def __init__(self, addon, work) -> None:
+        self.operator, self.told = addon("operators.wear").SYNGEN_OT_generate, []
+        self.work, self.timer = work, None
+        work.start()
+
+    def report(self, kind: set[str], text: str) -> None:
+        self.told.append((*kind, text))
+
+    def _end(self, context: bpy.types.Context) -> None:
+        self.ended = True
+
+    def _finished(self, work) -> set[str]:
+        return self.operator._finished(self, work)
+
+    def tick(self) -> set[str]:
+        self.work.join()
+        return self.operator.modal(self, bpy.context, SimpleNamespace(type="TIMER", value="NOTHING"))
+
+
+def test_the_window_takes_up_one_object_after_the_other(addon, scene: bpy.types.Scene, tmp_path: Path) -> None:
+    one, two = pair_of_drums()
+    recipe = addon("blender.settings").recipe_of(scene)
+    window = Window(addon, addon("blender.generation").Generation([two, one], recipe, tmp_path / "gallery"))
+    assert window.tick() == {"PASS_THROUGH"}
+    assert "syngen" not in one and "syngen" not in two  # both at the end, in one step
+    assert window.tick() == {"FINISHED"}
+    assert window.ended and "syngen" in one and "syngen" in two
+    assert window.told == [("INFO", "2 objects got wear. The gallery of each shows its variants.")]
+
+
+def test_the_window_says_that_it_was_stopped(addon, scene: bpy.types.Scene, tmp_path: Path) -> None:
+    one, two = pair_of_drums()
+    recipe = addon("blender.settings").recipe_of(scene)
+    window = Window(addon, addon("blender.generation").Generation([two, one], recipe, tmp_path / "gallery"))
+    assert window.operator.modal(window, bpy.context, SimpleNamespace(type="ESC", value="PRESS")) == {"RUNNING_MODAL"}
+    assert window.tick() == {"CANCELLED"}
+    assert "syngen" not in one and "syngen" not in two
+    assert window.told == [("INFO", "Stopped. What was finished is in the gallery.")]
 
 
 def test_the_two_levels_have_names_of_their_own(addon, scene: bpy.types.Scene) -> None:
