@@ -55,7 +55,7 @@ class SYNGEN_OT_export_dataset(bpy.types.Operator):
     def draw(self, context: bpy.types.Context) -> None:
         column = self.layout.column(align=True)
         column.scale_y = 0.8
-        for line in textwrap.wrap(self.why, DIALOG // 7):
+        for line in textwrap.wrap(self.why, DIALOG // 6):
             column.label(text=line)
         self.layout.props_enum(self, "into")
 
