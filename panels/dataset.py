@@ -52,13 +52,13 @@ def _export(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         sentence(layout, context, now.failed, "ERROR")
     if now.told:
         sentence(layout, context, now.told, "CHECKMARK")
-    for warning in now.warnings[:4]:
-        sentence(layout, context, warning, "INFO")
     if now.folder and work is None and (now.told or now.failed):
         row = layout.row(align=True)
         row.operator("syngen.open_folder", icon="FILE_FOLDER").folder = now.folder
         if now.sheet:
             row.operator("syngen.show_labels", icon="IMAGE_DATA").sheet = now.sheet
+    for warning in now.warnings[:4]:
+        sentence(layout, context, warning, "INFO")
 
 
 class _Part(Closed):
