@@ -8,18 +8,17 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from . import recipe as recipes
 from .errors import SynGenError
-from .files import part_of, write_bytes
+from .files import frame_file, part_of, write_bytes
 from .formats.split import SPLITS, split_of
 from .formats.write import write_formats
 from .labels.record import decode
 
-FOLDER_SIZE = 10_000
 JOB_VERSION = 1
 MAY_LIE_THERE = {"variants", "panel"}
 """What may lie in a folder before its job: files of the panel, and variants that a stopped start has made."""
@@ -27,11 +26,12 @@ MAY_LIE_THERE = {"variants", "panel"}
 
 def picture_name(frame: int) -> str:
     """Path of a frame's picture inside the job's folder, with forward slashes."""
-    return f"images/{frame // FOLDER_SIZE:04d}/{frame:08d}.png"
+    return frame_file("images", frame, ".png")
 
 
 def record_path(out: Path, frame: int) -> Path:
-    return out / "records" / f"{frame // FOLDER_SIZE:04d}" / f"{frame:08d}.json"
+    """Where a frame's record lies."""
+    return out / frame_file("records", frame, ".json")
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -176,11 +176,6 @@ def read_record(out: Path, frame: int) -> dict[str, Any] | None:
     if record["frame"] != frame or not (record["no_target"] or (out / picture_name(frame)).is_file()):
         return None
     return record
-
-
-def finished_frames(out: Path, frames: Iterable[int]) -> set[int]:
-    """Which of these frames are finished."""
-    return {frame for frame in frames if read_record(out, frame) is not None}
 
 
 def rebuild(out: Path, recipe: recipes.Recipe, seed: int, frames: int, classes: list[str] | None = None) -> list[str]:

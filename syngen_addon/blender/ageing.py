@@ -18,7 +18,7 @@ from .level import set_level
 from .mesh import ensure_uv_layer, mesh_arrays, metres_per_unit, vertex_weights
 from .names import ABOUT, LEVEL, UV_LAYER
 from .pixels import open_file, read_srgb
-from .target import Found, Slot, check_keeps_wear, find, wear_of
+from .target import Slot, check_keeps_wear, find, wear_of
 
 
 def kind_named(name: str) -> Kind:
@@ -202,8 +202,3 @@ def applied_variants(obj: bpy.types.Object) -> list[Variant]:
         return [now]
     found = [read_variant(p) for p in sorted(folder.iterdir()) if p.name.endswith(same_input)]
     return [v for v in found if v is not None and v.kind == now.kind and (v.accepted or v.name == now.name)]
-
-
-def describe(obj: bpy.types.Object) -> Found:
-    """What was found on the object, for the panel. Raises SynGenError."""
-    return find(obj)

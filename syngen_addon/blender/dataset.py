@@ -42,7 +42,7 @@ GIVE_UP_AFTER = 10
 
 @dataclass(frozen=True)
 class Job:
-    """What the command line says beside the recipe. only: this one frame."""
+    """What the command line says beside the recipe. shard: (number, of how many)."""
 
     recipe: Recipe
     out: Path
