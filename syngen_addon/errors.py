@@ -1,4 +1,4 @@
-"""The only errors a user sees. Imports nothing."""
+"""The only errors a user sees, and what a stopped piece of work raises. Imports nothing."""
 
 
 class SynGenError(Exception):
@@ -11,6 +11,10 @@ class SynGenError(Exception):
         super().__init__(f"{message} {hint}".strip())
         self.message = message
         self.hint = hint
+
+
+class Cancelled(Exception):
+    """The person asked to stop."""
 
 
 def one_line(error: BaseException) -> str:

@@ -7,6 +7,7 @@ declaration. Ranges the sampler draws from are pairs [low, high].
 
 import dataclasses
 import math
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,10 +16,26 @@ from typing import Any, get_type_hints
 
 from .errors import SynGenError
 
+WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
 Range = tuple[float, float]
 Names = tuple[str, ...]
-PATH_KEYS = (("light", "environments"), ("background", "folder"), ("transfer", "protect_image"))
+PATH_KEYS = (
+    ("light", "environments"),
+    ("background", "folder"),
+    ("transfer", "protect_image"),
+    ("transfer", "style_image"),
+    ("diffusion", "style_image"),
+)
 """(section, key) of every path."""
+MODEL_KEYS = (
+    ("diffusion", "model"),
+    ("diffusion", "control_model"),
+    ("diffusion", "lora"),
+    ("diffusion", "style_model"),
+    ("neural", "vgg"),
+    ("neural", "decoder"),
+)
+"""(section, key) of every model: a path, or the name of one on the Hugging Face hub."""
 
 
 def key(
@@ -141,7 +158,7 @@ class Wear:
 class Texture:
     """The wear texture."""
 
-    method: str = key("procedural", "How wear textures are made.", choices=("procedural",))
+    method: str = key("procedural", "How wear textures are made.", choices=("procedural", "diffusion"))
     size: int = key(1024, "Side of the tile.", unit="texels", low=64, high=8192)
     tile_m: float = key(0.5, "World size of one tile on the object.", unit="m", low=1e-3, high=1000)
     variants: int = key(4, "Variants made for each object.", low=1, high=64)
@@ -152,12 +169,55 @@ class Texture:
 class Transfer:
     """How the wear texture is brought onto the base texture."""
 
-    method: str = key("patch", "How; `patch` needs no weights.", choices=("patch",))
+    method: str = key("patch", "How: by patches (needs no weights), by optimising against VGG features (Gatys et al.), by AdaIN in one pass, or by Stable Diffusion on the base texture.", choices=("patch", "gatys", "adain", "diffusion"))
     structure: float = key(0.5, "How much of the base texture's own detail stays visible.", low=0, high=1)
     color: float = key(0.9, "How far the colour moves towards the wear texture's.", low=0, high=1)
     protect_image: str = key("", "A picture in the base texture's layout; its white texels are protected. A relative path counts from the recipe file's folder, `//` from the .blend.")
     protect_group: str = key("", "A vertex group; texels of weight over 0.5 are protected.")
+    style_image: str = key("", "A photo of rust whose look `gatys` and `adain` take over; empty: the wear texture. A relative path counts from the recipe file's folder, `//` from the .blend.")
     max_size: int = key(4096, "Aged textures are made no larger than this.", unit="texels", low=64, high=16384)
+
+
+@dataclass(frozen=True)
+class Neural:
+    """Neural style transfer, for `transfer.method` = `gatys` or `adain`."""
+
+    content_weight: float = key(1.0, "How strongly the base texture's structure is held.", low=0, high=1000)
+    style_weight: float = key(1.0, "How strongly the wear's look is reached. Only the ratio of the two counts.", low=0, high=1000)
+    steps: int = key(200, "Optimisation steps of `gatys`.", low=1, high=10000)
+    colors: str = key("style", "Whose colours the result has; `content` transfers texture only.", choices=("style", "content"))
+    tile: int = key(0, "Side of the tiles it is computed in, so that memory stays bounded; 0: by the memory at hand.", unit="texels", low=0, high=8192)
+    vgg: str = key("", "VGG-19 weights: a path, or a name on the hub; empty: those that Get Weights fetches.")
+    decoder: str = key("", "AdaIN decoder weights, in the same way.")
+
+
+@dataclass(frozen=True)
+class Diffusion:
+    """Stable Diffusion, for `texture.method` = `diffusion` (wear textures from text) and `transfer.method` = `diffusion` (on the base texture)."""
+
+    model: str = key("stable-diffusion-v1-5/stable-diffusion-v1-5", "A name on the Hugging Face hub, a diffusers folder, or a .safetensors file.")
+    prompt: str = key("", "What to show; empty: made from the kind of wear, the material and the severity.")
+    negative: str = key("", "What to avoid; empty: made in the same way.")
+    material: str = key("painted steel", "What the object is made of, for prompts.")
+    severity: float = key(0.7, "How bad the wear is, for prompts.", low=0, high=1)
+    mode: str = key("inpaint", "On the base texture: `inpaint` paints only where wear may be, `image` starts from the whole of it.", choices=("inpaint", "image"))
+    strength: float = key(0.6, "How far the base texture is changed.", low=0, high=1)
+    size: int = key(512, "Side at which the model works, a multiple of 8.", unit="texels", low=64, high=4096)
+    steps: int = key(30, "Denoising steps.", low=1, high=1000)
+    guidance: float = key(7.0, "How closely the prompt is followed; 0 to 2 for turbo, LCM and lightning models.", low=0, high=50)
+    scheduler: str = key("auto", "The noise schedule; `auto` is the model's own.", choices=("auto", "ddim", "euler", "euler_a", "dpm", "unipc", "lcm"))
+    control: str = key("none", "What of the base texture a ControlNet holds.", choices=("none", "tile", "canny", "depth"))
+    control_model: str = key("", "The ControlNet: a name on the hub or a folder.")
+    control_weight: float = key(0.8, "How strongly it holds.", low=0, high=2)
+    lora: str = key("", "A LoRA: a .safetensors file, or a name on the hub (`owner/name` or `owner/name:file`).")
+    lora_weight: float = key(1.0, "How strongly it counts.", low=-2, high=2)
+    style_image: str = key("", "A photo whose style an IP-Adapter brings in; empty: none. A relative path counts from the recipe file's folder, `//` from the .blend.")
+    style_model: str = key("h94/IP-Adapter:models/ip-adapter_sd15.safetensors", "The IP-Adapter, as for `lora`.")
+    style_weight: float = key(0.6, "How strongly the style photo counts.", low=0, high=2)
+    rounds: int = key(3, "How often refused textures are tried again, with a prompt changed for the reason.", low=0, high=20)
+    refine_share: float = key(0.3, "The prompt changes when more than this share is refused for one reason.", low=0, high=1)
+    precision: str = key("auto", "Of the numbers; `auto` is half on a GPU, full elsewhere.", choices=("auto", "full", "half"))
+    offload: str = key("auto", "What waits in main memory while it is not needed; `auto`: by the memory at hand.", choices=("auto", "none", "model", "sequential"))
 
 
 @dataclass(frozen=True)
@@ -267,6 +327,8 @@ class Recipe:
     wear: Wear = field(default_factory=Wear)
     texture: Texture = field(default_factory=Texture)
     transfer: Transfer = field(default_factory=Transfer)
+    neural: Neural = field(default_factory=Neural)
+    diffusion: Diffusion = field(default_factory=Diffusion)
     filters: Filters = field(default_factory=Filters)
     camera: Camera = field(default_factory=Camera)
     light: Light = field(default_factory=Light)
@@ -415,6 +477,12 @@ def _check_across(recipe: Recipe, source: str) -> None:
         raise SynGenError(f"{source}: export.split = {list(recipe.export.split)} does not sum to 1.", "Use for example [0.8, 0.1, 0.1].")
     if recipe.background.kind == "images" and recipe.background.randomize and not recipe.background.folder:
         raise SynGenError(f"{source}: background.kind = \"images\" needs background.folder.", "Name a folder of pictures.")
+    if recipe.diffusion.size % 8:
+        raise SynGenError(f"{source}: diffusion.size = {recipe.diffusion.size} is not a multiple of 8.", f"Use {recipe.diffusion.size // 8 * 8}.")
+    if recipe.diffusion.control != "none" and recipe.transfer.method == "diffusion" and not recipe.diffusion.control_model:
+        raise SynGenError(f"{source}: diffusion.control = \"{recipe.diffusion.control}\" needs diffusion.control_model.", "Name a ControlNet, for example lllyasviel/control_v11f1e_sd15_tile.")
+    if recipe.neural.content_weight == 0 and recipe.neural.style_weight == 0:
+        raise SynGenError(f"{source}: neural.content_weight and neural.style_weight are both 0.", "Raise one of them.")
     onset_fields = {f.name: f for f in dataclasses.fields(Onset)}
     for name, value in recipe.wear.onset.items():
         if name not in onset_fields:
@@ -427,11 +495,17 @@ def onset_of(kind: Kind, recipe: Recipe) -> Onset:
     return dataclasses.replace(kind.onset, **recipe.wear.onset)
 
 
+def is_path(model: str) -> bool:
+    """Whether the name of a model is a path, and not one on the hub (`owner/name` or `owner/name:file`)."""
+    return not re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w./ -]+)?", model) or (Path(model).suffix in WEIGHT_FILES and ":" not in model)
+
+
 def with_paths(recipe: Recipe, change: Callable[[str], str]) -> Recipe:
     """The recipe with every path that it names put through change."""
-    for section, name in PATH_KEYS:
+    for section, name in (*PATH_KEYS, *MODEL_KEYS):
         stage = getattr(recipe, section)
-        if path := getattr(stage, name):
+        path = getattr(stage, name)
+        if path and ((section, name) in PATH_KEYS or is_path(path)):
             recipe = dataclasses.replace(recipe, **{section: dataclasses.replace(stage, **{name: change(path)})})
     return recipe
 

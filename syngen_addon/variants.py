@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from . import images, seeds
-from .errors import SynGenError
+from .errors import Cancelled, SynGenError
 from .files import part_of, write_bytes
 from .filters.judge import Verdict, judge
 from .images import Array, Mask
@@ -42,10 +42,6 @@ THUMBNAIL = 256
 MIN_ONSET_SIZE = 1024
 """A small base texture does not make a coarse front: the onset map is at least this large."""
 UPS = {"+X": (1, 0, 0), "-X": (-1, 0, 0), "+Y": (0, 1, 0), "-Y": (0, -1, 0), "+Z": (0, 0, 1), "-Z": (0, 0, -1)}
-
-
-class Cancelled(Exception):
-    """The person asked to stop."""
 
 
 @dataclass(frozen=True)

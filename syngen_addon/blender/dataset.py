@@ -18,13 +18,13 @@ from typing import Any
 import bpy
 
 from .. import jobs
-from ..errors import SynGenError
+from ..errors import Cancelled, SynGenError
 from ..files import remove_parts, write_bytes
 from ..labels.layers import Instance, Layers
 from ..labels.record import accepts, encode, make_record, no_target_record
 from ..recipe import Recipe
 from ..sampling.frame import FrameDraw, SceneFacts, draw_frame
-from ..variants import Cancelled, Variant, make_variants
+from ..variants import Variant, make_variants
 from ..wear.levels import wear_class
 from . import ageing, material
 from .inputs import check_pictures, job_inputs

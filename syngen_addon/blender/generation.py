@@ -6,9 +6,9 @@ from pathlib import Path
 
 import bpy
 
-from ..errors import SynGenError
+from ..errors import Cancelled, SynGenError
 from ..recipe import Recipe
-from ..variants import Cancelled, Request, Variant, make_variants
+from ..variants import Request, Variant, make_variants
 from .ageing import apply_variant, gather, kind_named
 from .names import UV_LAYER
 from .target import find, has_wear

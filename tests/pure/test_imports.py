@@ -41,13 +41,30 @@ RULES = (
     Rule("syngen_addon.images", ("syngen_addon.errors", "syngen_addon.files"), ARRAYS),
     Rule("syngen_addon.kinds", ("syngen_addon.recipe",)),
     *(Rule(stage, FOUNDATIONS, (*ARRAYS, "PIL", "pycocotools")) for stage in STAGE_PACKAGES),
-    Rule("syngen_addon.worker", FOUNDATIONS, (*ARRAYS, "PIL", "torch", "torchvision", "diffusers", "transformers")),
+    # Blender's side of the worker ...
+    *(
+        Rule(
+            f"syngen_addon.worker.{name}", ("syngen_addon.errors", "syngen_addon.files", "syngen_addon.worker.protocol")
+        )
+        for name in ("protocol", "client", "environment")
+    ),
+    # ... and the worker's own, in another process.
+    Rule(
+        "syngen_addon.worker",
+        ("syngen_addon.errors", "syngen_addon.files", "syngen_addon.images", "syngen_addon.worker.protocol"),
+        (*ARRAYS, "PIL", "skimage", "torch", "diffusers", "transformers", "huggingface_hub", "safetensors"),
+    ),
     # These two join stages.
-    Rule("syngen_addon.variants", (*FOUNDATIONS, *STAGE_PACKAGES), ARRAYS),
+    Rule("syngen_addon.variants", (*FOUNDATIONS, *STAGE_PACKAGES, "syngen_addon.worker.protocol"), ARRAYS),
     Rule("syngen_addon.jobs", (*FOUNDATIONS, *STAGE_PACKAGES), ARRAYS),
     Rule(
         "syngen_addon.blender",
-        (*FOUNDATIONS, *STAGE_PACKAGES, *(f"syngen_addon.{name}" for name in ("kinds", "variants", "jobs"))),
+        (
+            *FOUNDATIONS,
+            *STAGE_PACKAGES,
+            *(f"syngen_addon.{name}" for name in ("kinds", "variants", "jobs")),
+            *(f"syngen_addon.worker.{name}" for name in ("protocol", "client", "environment")),
+        ),
         (*BLENDER, *ARRAYS, "OpenEXR", "PIL"),
     ),
     Rule("syngen_addon", ()),

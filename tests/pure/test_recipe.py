@@ -70,6 +70,16 @@ def documents(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
     for number in chosen:
         section, field = KEYS[number]
         document.setdefault(section, {})[field.name] = draw(values(section, field))
+    # What only fits together.
+    diffusion, neural = document.get("diffusion", {}), document.get("neural", {})
+    if "size" in diffusion:
+        diffusion["size"] = diffusion["size"] // 8 * 8
+    if diffusion.get("control", "none") != "none":
+        diffusion["control_model"] = "owner/control"
+    if neural.get("content_weight") == 0:
+        neural["style_weight"] = 1.0
+    if neural.get("style_weight") == 0:
+        neural["content_weight"] = 1.0
     return document
 
 

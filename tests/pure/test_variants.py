@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from syngen_addon import images, variants
-from syngen_addon.errors import SynGenError
+from syngen_addon.errors import Cancelled, SynGenError
 from syngen_addon.kinds import KINDS
 from syngen_addon.recipe import from_dict
-from syngen_addon.variants import Cancelled, Request, SlotInput, make_variants, read_variant
+from syngen_addon.variants import Request, SlotInput, make_variants, read_variant
 from syngen_addon.wear.mesh import MeshArrays
 
 RECIPE = {"texture": {"size": 64, "variants": 2}, "filters": {"enabled": False}}
