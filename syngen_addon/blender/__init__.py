@@ -2,12 +2,12 @@
 
 import bpy
 
-from . import command, preferences, session, settings
+from . import command, preferences, session, settings, worker
 
 CLASSES: tuple[type, ...] = (*preferences.CLASSES, *settings.CLASSES)
 """In the order of registration."""
 
-_PARTS = (settings, session, command)
+_PARTS = (settings, session, worker, command)
 
 
 def register() -> None:

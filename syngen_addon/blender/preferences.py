@@ -19,6 +19,12 @@ class SYNGEN_AP_preferences(bpy.types.AddonPreferences):
         subtype="DIR_PATH",
         description="Where variants of objects are kept; empty: in the folder syngen beside the .blend file",
     )
+    interpreter: StringProperty(
+        name="Interpreter",
+        subtype="FILE_PATH",
+        description="The Python that runs Stable Diffusion and neural style transfer; empty: the one that Set Up makes",
+        update=lambda self, context: _interpreter_changed(),
+    )
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -26,6 +32,12 @@ class SYNGEN_AP_preferences(bpy.types.AddonPreferences):
         layout.use_property_decorate = False
         layout.prop(self, "gallery", placeholder="The folder syngen beside the .blend")
         layout.label(text=f"Variants of this file: {gallery_folder()}", icon="FILE_FOLDER")
+
+
+def _interpreter_changed() -> None:
+    from . import worker  # which imports this module
+
+    worker.close()
 
 
 def gallery_folder() -> Path:

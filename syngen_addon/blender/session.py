@@ -13,13 +13,14 @@ import bpy
 from bpy.app.handlers import persistent
 
 from ..errors import SynGenError
-from . import material, previews, target
+from . import material, previews, target, task
 from .names import CLASS, LEVEL, PREVIEW
 from .previews import Shown
 
 if TYPE_CHECKING:
     from .background import Process
     from .generation import Generation
+    from .task import Task
 
 POLL_S = 0.25
 
@@ -58,6 +59,11 @@ class Session:
     @property
     def exporting(self) -> bool:
         return self.export is not None
+
+    @property
+    def task(self) -> Task | None:
+        """The set-up or download that runs or was the last to run."""
+        return task.latest()
 
 
 now = Session()
