@@ -46,6 +46,20 @@ LABELS = {
     "transfer.color": "Color",
     "transfer.protect_image": "Protect Image",
     "transfer.protect_group": "Protect Group",
+    "neural.vgg": "VGG-19",
+    "neural.colors": "Color Of",
+    "diffusion.negative": "Avoid",
+    "diffusion.mode": "Paint",
+    "diffusion.size": "Work Size",
+    "diffusion.control": "ControlNet",
+    "diffusion.control_model": "Control Model",
+    "diffusion.lora": "LoRA",
+    "diffusion.lora_weight": "LoRA Weight",
+    "diffusion.style_model": "IP-Adapter",
+    "diffusion.style_image": "Style Photo",
+    "transfer.style_image": "Style Photo",
+    "diffusion.rounds": "Tries",
+    "diffusion.refine_share": "Refused Above",
     "filters.enabled": "Refuse Bad Textures",
     "camera.min_height_m": "Least Height",
     "light.area_lights": "Area Lamps",
@@ -85,9 +99,62 @@ CHOICES = {
     },
     "export.formats": {"coco": "COCO", "yolo": "YOLO"},
     "background.kind": {"environment": "Environment", "color": "Color", "images": "Pictures"},
-    "texture.method": {"procedural": "Procedural"},
-    "transfer.method": {"patch": "By Patches"},
+    "texture.method": {"procedural": "Procedural", "diffusion": "Stable Diffusion"},
+    "transfer.method": {
+        "patch": "By Patches",
+        "gatys": "Neural, Optimized",
+        "adain": "Neural, Fast",
+        "diffusion": "Stable Diffusion",
+    },
+    "neural.colors": {"style": "The Style", "content": "The Base Texture"},
+    "diffusion.mode": {"inpaint": "Where Wear May Be", "image": "The Whole Texture"},
+    "diffusion.scheduler": {
+        "auto": "The Model's Own",
+        "ddim": "DDIM",
+        "euler": "Euler",
+        "euler_a": "Euler Ancestral",
+        "dpm": "DPM++",
+        "unipc": "UniPC",
+        "lcm": "LCM",
+    },
+    "diffusion.control": {"none": "None", "tile": "Tile", "canny": "Edges (Canny)", "depth": "Depth"},
+    "diffusion.precision": {"auto": "Automatic", "full": "Full", "half": "Half"},
+    "diffusion.offload": {"auto": "Automatic", "none": "Nothing", "model": "Idle Parts", "sequential": "Every Layer"},
 }
+
+TIPS = {
+    "texture.method": {
+        "procedural": "From noise, at once. Needs nothing",
+        "diffusion": "From words, by a model that is downloaded once. Needs the worker",
+    },
+    "transfer.method": {
+        "patch": "Wear's colors and detail, laid over by patches. Quick, and needs nothing",
+        "gatys": "A network's idea of the wear's look, optimized step by step. Best quality, slow. Needs the worker",
+        "adain": "The same idea in one pass through a network. Quick, coarser. Needs the worker",
+        "diffusion": "A model paints wear onto the base texture. Needs the worker",
+    },
+    "neural.colors": {
+        "style": "The result has the colors of the wear",
+        "content": "The result keeps the base texture's colors: only texture comes over",
+    },
+    "diffusion.mode": {
+        "inpaint": "Only what is on the object and not protected is painted",
+        "image": "The whole texture is painted over; protected parts are put back",
+    },
+    "diffusion.control": {
+        "none": "Nothing holds the base texture but Strength",
+        "tile": "Holds color and layout",
+        "canny": "Holds edges: marks, seams, letters",
+        "depth": "Holds the shape, read off the texture's lightness",
+    },
+    "diffusion.offload": {
+        "auto": "By the memory at hand",
+        "none": "Everything stays on the device: fastest, most memory",
+        "model": "A part waits in main memory while another works: a little slower",
+        "sequential": "Layer after layer is fetched: slowest, least memory",
+    },
+}
+"""What a menu's choice means, where its name alone does not say it."""
 
 SOFT = {
     "camera.distance": (0.3, 10.0),
@@ -116,11 +183,33 @@ SOFT = {
     "render.width": (128, 4096),
     "render.height": (128, 4096),
     "wear.softness": (0.005, 0.2),
+    "neural.content_weight": (0.0, 10.0),
+    "neural.style_weight": (0.0, 10.0),
+    "neural.steps": (10, 1000),
+    "neural.tile": (0, 2048),
+    "diffusion.size": (256, 1536),
+    "diffusion.steps": (1, 100),
+    "diffusion.guidance": (0.0, 15.0),
+    "diffusion.rounds": (0, 6),
+    "diffusion.lora_weight": (0.0, 1.5),
+    "diffusion.control_weight": (0.0, 1.5),
+    "diffusion.style_weight": (0.0, 1.0),
 }
 """How far a slider goes where the key allows more than anyone drags to."""
 
 FOLDERS = {"light.environments", "background.folder"}
-FILES = {"transfer.protect_image"}
+FILES = {
+    "transfer.protect_image",
+    "transfer.style_image",
+    "neural.vgg",
+    "neural.decoder",
+    "diffusion.model",
+    "diffusion.control_model",
+    "diffusion.lora",
+    "diffusion.style_image",
+    "diffusion.style_model",
+}
+"""Of these the models' names may also be names on the hub."""
 COLORS = {"background.color_low", "background.color_high"}
 RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"}
 
@@ -133,8 +222,8 @@ def _label(name: str) -> str:
 
 
 def _choices(name: str, names: tuple[str, ...]) -> list[tuple[str, str, str]]:
-    words = CHOICES.get(name, {})
-    return [(n, words.get(n, n), "") for n in names]
+    words, tips = CHOICES.get(name, {}), TIPS.get(name, {})
+    return [(n, words.get(n, n), tips.get(n, "")) for n in names]
 
 
 def _view_transforms(self: Any, context: Any, text: str) -> list[str]:

@@ -1,38 +1,37 @@
-"""A contact sheet of a job with its labels drawn on. Imports recipe, files, errors, numpy, OpenCV, Pillow, pycocotools.
+"""A contact sheet of a job with its labels drawn on.
+
+Imports recipe, files, errors, formats' own modules, numpy, OpenCV, Pillow, pycocotools.
 
 Each object to detect has a thin outline, its box and a tag with its class and how much of what is seen of it is worn;
 where it is worn it has a translucent tint, of rust's own hue so that the rust still looks like rust. Everything is read
 from the job's folder; nothing is rendered.
 """
 
-import io
 import json
 import math
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from pycocotools import mask as coco_mask
 
 from .. import recipe as recipes
 from ..errors import SynGenError
-from ..files import frame_file, write_bytes
+from ..files import frame_file
 from .chosen import annotations, class_names
+from .sheet import FAINT, FINE, INK, PAPER, Color, font, rounded, write_png
 
-Color = tuple[int, int, int]
 Pixels = npt.NDArray[np.float32]
 Rect = tuple[float, float, float, float]
 
 MOST = 24
 """So many frames at most are shown where none are named, evenly spread over the job."""
 
-PAPER, INK, FAINT = (17, 19, 22), (236, 238, 240), (146, 152, 160)
 WEAR_COLORS: dict[str, Color] = {"default": (88, 200, 255), "streaks": (255, 208, 82), "complete": (226, 128, 255)}
 """Apart from each other for the colour-blind too, and from the browns they lie on."""
 OTHER_COLORS: tuple[Color, ...] = (
@@ -42,8 +41,6 @@ WORN: Color = (255, 124, 20)
 TINT, OUTLINE, FRAME = 0.22, 0.95, 0.55
 """Opacity of the worn area, the outline and the box."""
 MEND = "Run the job again; it makes that frame anew."
-FINE = 2
-"""Lines and tags are drawn so many times larger and then reduced, for smooth edges."""
 
 
 def overview(
@@ -74,11 +71,8 @@ def overview(
         row, column = divmod(number, columns)
         picture = _cell(out, record, labels, colors, cell)
         place = (margin + column * (cell + gap), top + row * (height + gap) + (height - picture.height) // 2)
-        sheet.paste(picture, place, _rounded(picture.size, cell // 60))
-    data = io.BytesIO()
-    sheet.save(data, "PNG", optimize=True)
-    write_bytes(target, data.getvalue())
-    return target
+        sheet.paste(picture, place, rounded(picture.size, cell // 60))
+    return write_png(target, sheet)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -176,9 +170,9 @@ def _tag(
     draw: ImageDraw.ImageDraw, text: str, box: Rect, color: Color, size: tuple[int, int], scale: int, taken: list[Rect]
 ) -> None:
     """A small label at a corner of the box, in the first place that no other tag has; where there is none, no label."""
-    font = _font(max(8, round(scale * 0.034)))
+    letters = font(max(8, round(scale * 0.034)))
     pad = scale * 0.009
-    width, height = font.getlength(text) + 2 * pad * 1.3, scale * 0.034 + 2 * pad
+    width, height = letters.getlength(text) + 2 * pad * 1.3, scale * 0.034 + 2 * pad
     left, right, over, foot = box[0], box[2] - width, box[1] - height, box[3] - height
     places = ((left, over), (left, box[1]), (left, box[3]), (right, over), (left, foot), (right, box[1]), (right, foot))
     for x, y in places:
@@ -187,7 +181,7 @@ def _tag(
         if all(place[2] <= t[0] or t[2] <= place[0] or place[3] <= t[1] or t[3] <= place[1] for t in taken):
             taken.append(place)
             draw.rounded_rectangle(place, radius=height * 0.22, fill=(*color, 242))
-            draw.text((x + width / 2, y + height / 2), text, font=font, fill=(*PAPER, 255), anchor="mm")
+            draw.text((x + width / 2, y + height / 2), text, font=letters, fill=(*PAPER, 255), anchor="mm")
             return
 
 
@@ -197,35 +191,30 @@ def _header(
 ) -> None:
     """One line over the pictures: how many frames and objects, and what the colours mean; two where it is narrow."""
     draw = ImageDraw.Draw(sheet)
-    font = _font(max(8, round(cell * 0.05)))
+    letters = font(max(8, round(cell * 0.05)))
     objects = sum(counts.values())
     frames = f"{shown} frame{'s' * (shown != 1)}" if shown == total else f"{shown} of {total} frames"
     middle = top / 2 if columns > 2 else top * 0.3
-    draw.text((margin, middle), frames, font=font, fill=INK, anchor="lm")
-    after = margin + font.getlength(frames) + cell * 0.05
-    draw.text((after, middle), f"{objects} labelled object{'s' * (objects != 1)}", font=font, fill=FAINT, anchor="lm")
+    draw.text((margin, middle), frames, font=letters, fill=INK, anchor="lm")
+    after = margin + letters.getlength(frames) + cell * 0.05
+    labelled = f"{objects} labelled object{'s' * (objects != 1)}"
+    draw.text((after, middle), labelled, font=letters, fill=FAINT, anchor="lm")
     right, middle = float(sheet.width - margin), top / 2 if columns > 2 else top * 0.7
     dot = cell * 0.017
-    limit = after + font.getlength(f"{objects} labelled objects") + cell * 0.1 if columns > 2 else margin
+    limit = after + letters.getlength(f"{objects} labelled objects") + cell * 0.1 if columns > 2 else margin
     entries = [("worn", "", WORN), *((name, str(counts[name]), colors[name]) for name in colors if counts[name])]
     for name, count, color in reversed(entries):
         gap = cell * 0.025 if count else 0.0
-        wide = font.getlength(name) + font.getlength(count) + 2 * dot + gap + cell * 0.025
+        wide = letters.getlength(name) + letters.getlength(count) + 2 * dot + gap + cell * 0.025
         if right - wide < limit:
             break
-        draw.text((right, middle), count, font=font, fill=FAINT, anchor="rm")
-        right -= font.getlength(count) + gap
-        draw.text((right, middle), name, font=font, fill=INK, anchor="rm")
-        right -= font.getlength(name) + cell * 0.025 + dot
+        draw.text((right, middle), count, font=letters, fill=FAINT, anchor="rm")
+        right -= letters.getlength(count) + gap
+        draw.text((right, middle), name, font=letters, fill=INK, anchor="rm")
+        right -= letters.getlength(name) + cell * 0.025 + dot
         swatch = (right - dot, middle - dot, right + dot, middle + dot)
         draw.rounded_rectangle(swatch, dot if count else dot * 0.3, fill=color)
         right -= dot + cell * 0.07
-
-
-def _rounded(size: tuple[int, int], radius: int) -> Image.Image:
-    mask = Image.new("L", (size[0] * FINE, size[1] * FINE))
-    ImageDraw.Draw(mask).rounded_rectangle((0, 0, mask.width - 1, mask.height - 1), radius * FINE, fill=255)
-    return mask.resize(size, Image.Resampling.BOX)
 
 
 def _colors(names: Sequence[str]) -> dict[str, Color]:
@@ -233,11 +222,3 @@ def _colors(names: Sequence[str]) -> dict[str, Color]:
     others = [name for name in names if name not in WEAR_COLORS]
     turn = {name: OTHER_COLORS[i % len(OTHER_COLORS)] for i, name in enumerate(others)}
     return {name: WEAR_COLORS.get(name) or turn[name] for name in names}
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        raise SynGenError("This Pillow cannot draw text.", "Install a Pillow with FreeType.")
-    return font
