@@ -19,6 +19,9 @@ from ..errors import SynGenError
 VERSION = 1
 """Of this protocol. A worker of another one is refused."""
 
+UNREADABLE = 0
+"""The id with which the worker answers a line that it cannot read; no job has it."""
+
 Texts = tuple[str, ...]
 Ints = tuple[int, ...]
 
@@ -206,7 +209,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """The job cannot be done; the worker lives on."""
+    """The job cannot be done; the worker lives on. id: UNREADABLE where the request itself could not be read."""
 
     id: int
     message: str
@@ -269,12 +272,16 @@ def decode_event(line: bytes) -> Event:
 
 def _parsed(line: bytes) -> dict[str, Any]:
     try:
-        plain = json.loads(line)
-    except ValueError:
+        plain = json.loads(line, parse_constant=_no_number)
+    except (ValueError, RecursionError):
         raise _refused(line) from None
     if not isinstance(plain, dict):
         raise _refused(line)
     return plain
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _message(kinds: Mapping[str, type], plain: dict[str, Any], line: bytes) -> object:
@@ -288,15 +295,15 @@ def _build(kind: Any, plain: Mapping[str, Any], line: bytes) -> Any:
     """The dataclass from its plain values, each of the declared type."""
     hints = get_type_hints(kind)
     values = {name: tuple(v) if isinstance(v, list) else v for name, v in plain.items()}
-    try:
-        if all(_fits(values[name], hints[name]) for name in values):
-            return kind(**values)
-    except (KeyError, TypeError):  # an unknown or a missing field
-        pass
-    raise _refused(line)
+    needed = {f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING}
+    if not needed <= values.keys() <= hints.keys() or not all(_fits(values[name], hints[name]) for name in values):
+        raise _refused(line)
+    return kind(**values)
 
 
 def _fits(value: Any, hint: Any) -> bool:
+    if get_origin(hint) is dict:
+        return isinstance(value, dict)
     if get_origin(hint) is tuple:
         return isinstance(value, tuple) and all(_fits(v, get_args(hint)[0]) for v in value)
     if hint is float:

@@ -52,17 +52,18 @@ RULES = (
     Rule(
         "syngen_addon.worker",
         ("syngen_addon.errors", "syngen_addon.files", "syngen_addon.images", "syngen_addon.worker.protocol"),
-        (*ARRAYS, "PIL", "skimage", "torch", "diffusers", "transformers", "huggingface_hub", "safetensors"),
+        (*ARRAYS, "PIL", "skimage", "torch", "diffusers", "transformers", "huggingface_hub", "safetensors", "psutil"),
     ),
-    # These two join stages.
-    Rule("syngen_addon.variants", (*FOUNDATIONS, *STAGE_PACKAGES, "syngen_addon.worker.protocol"), ARRAYS),
+    # These join stages.
+    Rule("syngen_addon.methods", (*FOUNDATIONS, *STAGE_PACKAGES, "syngen_addon.worker.protocol"), ARRAYS),
+    Rule("syngen_addon.variants", (*FOUNDATIONS, *STAGE_PACKAGES, "syngen_addon.methods"), ARRAYS),
     Rule("syngen_addon.jobs", (*FOUNDATIONS, *STAGE_PACKAGES), ARRAYS),
     Rule(
         "syngen_addon.blender",
         (
             *FOUNDATIONS,
             *STAGE_PACKAGES,
-            *(f"syngen_addon.{name}" for name in ("kinds", "variants", "jobs")),
+            *(f"syngen_addon.{name}" for name in ("kinds", "methods", "variants", "jobs")),
             *(f"syngen_addon.worker.{name}" for name in ("protocol", "client", "environment")),
         ),
         (*BLENDER, *ARRAYS, "OpenEXR", "PIL"),
