@@ -29,7 +29,6 @@ KIND = Kind(
         pits=0.5,
         spots=0.5,
     ),
-    prompt="heavily rusted steel, layered flaking corrosion, dark brown scale, blisters and pits, orange powder, "
-    "seamless texture, flat lighting",
+    prompt="heavy rust, layered flaking corrosion, dark brown scale, blisters and pits, orange powder",
     coverage=0.92,
 )

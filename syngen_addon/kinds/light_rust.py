@@ -30,6 +30,6 @@ KIND = Kind(
         spots=0.9,
         bare=0.006,
     ),
-    prompt="light surface rust on steel, thin orange-brown film, fine powdery specks, seamless texture, flat lighting",
+    prompt="light surface rust, thin orange-brown film, fine powdery specks, glints of bare metal",
     coverage=0.75,
 )

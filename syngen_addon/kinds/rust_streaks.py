@@ -31,6 +31,6 @@ KIND = Kind(
         runs=0.9,
     ),
     wear_class="streaks",
-    prompt="rust streaks running down a steel wall, vertical orange-brown stains, seamless texture, flat lighting",
+    prompt="rust streaks running down, vertical orange-brown stains, drips",
     coverage=0.7,
 )

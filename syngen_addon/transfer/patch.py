@@ -77,16 +77,16 @@ def transfer(
     The same input gives the same bytes. Raises SynGenError for a wrong shape, size or number.
     """
     base_srgb = np.asarray(base_srgb, np.float32)
-    _check(base_srgb, wear, tile_m, coverage, surface, protect)
+    check(base_srgb, wear, tile_m, coverage, surface, protect)
     height, width = base_srgb.shape[:2]
     prepared = _prepare(wear, texels_a_tile(surface, width, tile_m), coverage)
     covered = None if surface is None or surface.covered.all() or not surface.covered.any() else surface.covered
 
     color = np.clip(base_srgb, 0, 1)
     if covered is not None:
-        color = _fill(color, covered)
+        color = fill(color, covered)
     lightness = np.ascontiguousarray(lab_of(color)[..., 0])
-    detail = _detail(lightness, covered, float(prepared.std[0]), surface is None)
+    detail = detail_of(lightness, covered, float(prepared.std[0]), surface is None)
     choice = _choose(lightness, covered, surface, tile_m)
 
     rough, metal, relief = (np.empty((height, width), np.float32) for _ in range(3))
@@ -103,7 +103,7 @@ def transfer(
     return Maps(color, rough, metal, relief)
 
 
-def _check(
+def check(
     base: Array, wear: Maps, tile_m: float, coverage: float, surface: SurfaceMaps | None, protect: Mask | None
 ) -> None:
     if base.ndim != 3 or base.shape[2] != 3 or 0 in base.shape:
@@ -166,7 +166,7 @@ def _prepare(wear: Maps, texels: float, coverage: float) -> _Wear:
     lab = lab_of(stack[..., :3])
     lightness = np.ascontiguousarray(lab[..., 0])
 
-    around = _blur(lightness, size / CELLS / 5, wraps=True)  # how light a patch is
+    around = blur(lightness, size / CELLS / 5, wraps=True)  # how light a patch is
     centres = (np.arange(PATCHES) + 0.5) / PATCHES
     at = (centres * size).astype(int)
     order = np.argsort(around[np.ix_(at, at)], axis=None, kind="stable")
@@ -198,7 +198,7 @@ def _hidden(h: Array, coverage: float) -> Array:
     if coverage < 0.5:
         return np.asarray(1 - _hidden(1 - h, 1 - coverage), np.float32)
     size = h.shape[0]
-    thickness = _blur(h, max(size / 200, 0.8), wraps=True) + 0.4 * h - 1.3 * _blur(h, size / 24, wraps=True)
+    thickness = blur(h, max(size / 200, 0.8), wraps=True) + 0.4 * h - 1.3 * blur(h, size / 24, wraps=True)
     rank = np.empty(h.size, np.float32)
     rank[np.argsort(thickness, axis=None, kind="stable")] = (np.arange(h.size, dtype=np.float32) + 0.5) / h.size
     bare = 1 - coverage
@@ -322,7 +322,7 @@ def _sample(wear: _Wear, x: Array, y: Array) -> tuple[Array, Array]:
 # --- the base texture's own detail -----------------------------------------------------------------------------------
 
 
-def _fill(color: Array, covered: Mask) -> Array:
+def fill(color: Array, covered: Mask) -> Array:
     """Texels outside the surface take the mean of those around (push-pull, coarser the farther away)."""
     weight = covered.astype(np.float32)
     levels = [(color * weight[..., None], weight)]
@@ -339,14 +339,14 @@ def _fill(color: Array, covered: Mask) -> Array:
     return np.asarray(np.where(covered[..., None], color, filled), np.float32)
 
 
-def _detail(lightness: Array, covered: Mask | None, std_wear: float, wraps: bool) -> Array:
+def detail_of(lightness: Array, covered: Mask | None, std_wear: float, wraps: bool) -> Array:
     """What of the base texture's lightness is structure, in Lab units, its contrast matched to the wear's.
 
     Two scales: fine detail (lines, rivets, edges of markings) counts in full, the coarse rest (a label's or a panel's
     own lightness) less. Weak detail is lifted to the wear's contrast, strong edges are held back, so that both read.
     """
     size = max(lightness.shape)
-    low = _blur(lightness, max(size / 48, 2.0), wraps)
+    low = blur(lightness, max(size / 48, 2.0), wraps)
     inside = lightness if covered is None else lightness[covered]
     detail = (lightness - low) + 0.45 * (low - float(inside.mean()))
     std = float((detail if covered is None else detail[covered]).std())
@@ -355,7 +355,7 @@ def _detail(lightness: Array, covered: Mask | None, std_wear: float, wraps: bool
     return np.asarray(limit * np.tanh(detail * (gain / limit)), np.float32)
 
 
-def _blur(image: Array, sigma: float, wraps: bool) -> Array:
+def blur(image: Array, sigma: float, wraps: bool) -> Array:
     """Gaussian blur, done on a smaller copy, where nobody can tell."""
     height, width = image.shape
     factor = max(1, int(sigma // 4))
