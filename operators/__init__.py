@@ -2,9 +2,9 @@
 
 import bpy
 
-from . import dataset, preview, recipes, wear
+from . import dataset, preview, recipes, wear, worker
 
-CLASSES: tuple[type, ...] = (*wear.CLASSES, *preview.CLASSES, *dataset.CLASSES, *recipes.CLASSES)
+CLASSES: tuple[type, ...] = (*wear.CLASSES, *preview.CLASSES, *dataset.CLASSES, *recipes.CLASSES, *worker.CLASSES)
 """In the order of registration."""
 
 

@@ -17,10 +17,13 @@ import bpy
 
 from .. import jobs
 from .. import recipe as recipes
-from ..errors import SynGenError, one_line
-from . import background, dataset, preview_frame
+from ..errors import Cancelled, SynGenError, one_line
+from . import background, dataset, preview_frame, worker
 from .inputs import absolute_path
 
+WORKER = "worker"
+"""The first word of the commands that set up the worker; every other command line is a job's."""
+ROLES = ("pipeline", "control", "lora", "adapter")
 EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_STOPPED = 0, 1, 2, 130
 
 
@@ -41,24 +44,70 @@ def parser(program: str) -> argparse.ArgumentParser:
         "--formats-only", action="store_true", help="render nothing: write the formats again from the records"
     )
     p.add_argument("--overview", metavar="FILE", help="afterwards draw a contact sheet with labels to this PNG")
+    _add_worker_python(p)
     p.add_argument("--verbose", action="store_true", help="let Blender's own messages through")
     p.add_argument("--progress", choices=("text", "json"), default="text", help=argparse.SUPPRESS)
+    p.epilog = f"{program} {WORKER} --help: set up Stable Diffusion and neural style transfer"
     return p
 
 
+def worker_parser(program: str) -> argparse.ArgumentParser:
+    """The arguments after the word `worker`."""
+    p = argparse.ArgumentParser(
+        prog=f"{program} {WORKER}", description="The Python that Stable Diffusion and neural style transfer run in."
+    )
+    what = p.add_subparsers(dest="what", required=True, metavar="WHAT")
+    each = {
+        "set-up": "make its environment (a download of some GB)",
+        "check": "see whether it has everything, and its device",
+        "weights": "fetch the weights of neural style transfer (88 MB)",
+        "model": "fetch a model of the hub",
+        "diagnose": "print one text for a bug report",
+        "remove": "remove the environment and the weights",
+    }
+    for name, about in each.items():
+        one = what.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
+        one.set_defaults(progress="text", online=False)
+        _add_worker_python(one)
+        if name == "model":
+            one.add_argument("name", metavar="NAME", help="owner/name, as in the recipe")
+            one.add_argument("--role", choices=ROLES, default=ROLES[0], help=f"what it is (default: {ROLES[0]})")
+        if name in ("set-up", "weights", "model"):
+            one.add_argument("--online", action="store_true", help="allow this command to use the network")
+        if name == "set-up":
+            builds = ("cpu", "cuda", "rocm", "apple")
+            one.add_argument("--build", choices=builds, help="torch for this (default: what is in this machine)")
+            one.add_argument(
+                "--installer", choices=("auto", "pip"), help="pip: as it is configured here (default: the preferences')"
+            )
+        one.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
+    return p
+
+
+def _add_worker_python(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--worker-python", metavar="FILE", help="the Python that Stable Diffusion and neural style transfer run in"
+    )
+
+
 def main(argv: Sequence[str], program: str = "batch.py") -> int:
-    """Run a job from arguments; the exit code."""
+    """Run a job from arguments, or set up the worker; the exit code."""
+    words, for_worker = list(argv), list(argv[:1]) == [WORKER]
     try:
-        arguments = parser(program).parse_args(list(argv))
+        arguments = worker_parser(program).parse_args(words[1:]) if for_worker else parser(program).parse_args(words)
     except SystemExit as stop:  # argparse has said what is wrong
         return EXIT_OK if stop.code == 0 else EXIT_USAGE
     tell = _Teller(arguments.progress == "json")
     try:
         with _Signals() as signals:
-            return _run(arguments, tell, signals)
+            if arguments.worker_python is not None:
+                worker.choose(arguments.worker_python)
+            return _worker(arguments, tell, signals) if for_worker else _run(arguments, tell, signals)
     except SynGenError as error:
         tell.error(error)
         return EXIT_ERROR
+    finally:
+        worker.choose(None)
 
 
 def _run(arguments: argparse.Namespace, tell: "_Teller", signals: "_Signals") -> int:
@@ -85,6 +134,39 @@ def _run(arguments: argparse.Namespace, tell: "_Teller", signals: "_Signals") ->
     tell.done(summary, out)
     if arguments.overview:
         _overview(out, Path(arguments.overview), tell)
+    return EXIT_OK
+
+
+def _worker(arguments: argparse.Namespace, tell: "_Teller", signals: "_Signals") -> int:
+    """Set up, check, describe or remove the worker."""
+    from . import worker_setup
+
+    if arguments.online and not bpy.app.online_access_override:  # --offline-mode stands over it
+        bpy.context.preferences.system.use_online_access = True
+    if arguments.what == "set-up":
+        plan = worker_setup.plan(arguments.build, arguments.installer)
+        for line in plan.lines:
+            tell.line(line)
+        task = worker_setup.set_up(plan)
+    elif arguments.what == "model":
+        task = worker_setup.download(arguments.name, arguments.role)
+    else:
+        make = {
+            "check": worker_setup.check,
+            "weights": worker_setup.get_weights,
+            "diagnose": worker_setup.diagnose,
+            "remove": worker_setup.remove,
+        }
+        task = make[arguments.what]()
+    try:
+        told = task.run(tell.step, lambda: signals.asked)
+    except Cancelled:
+        tell.line("Stopped. The same command goes on from here.")
+        return EXIT_STOPPED
+    if arguments.what == "diagnose":
+        print(told, flush=True)
+    else:
+        tell.line(told)
     return EXIT_OK
 
 
@@ -142,6 +224,7 @@ class _Teller:
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self.recent: deque[float] = deque(maxlen=20)
+        self.said = ("", -1)
 
     def line(self, text: str) -> None:
         self._json("line", text=text) if self.as_json else print(f"syngen: {text}", flush=True)
@@ -166,6 +249,12 @@ class _Teller:
                 f"about {_clock(left)} left",
                 flush=True,
             )
+
+    def step(self, fraction: float, text: str) -> None:
+        """A step of what is no job: a line where the words change or another tenth is done."""
+        if (text, int(fraction * 10)) != self.said:
+            self.said = (text, int(fraction * 10))
+            self.line(f"{fraction:4.0%} {text}")
 
     def warning(self, text: str) -> None:
         self._json("warning", text=text) if self.as_json else print(

@@ -18,8 +18,9 @@ _REDRAWN = {"PREFERENCES": "WINDOW", "VIEW_3D": "UI"}
 class Task:
     """Work in a thread, and what of it can be shown.
 
-    kind: "set-up", "remove", "check", "weights", "resolve" or "model". about: what it works on, such as a model's name.
-    fraction: 0 to 1. text: what is being done. Once done: told (the outcome in a sentence), error or cancelled.
+    kind: "set-up", "remove", "check", "diagnose", "weights", "resolve" or "model". about: what it works on, such as a
+    model's name. fraction: 0 to 1. text: what is being done. Once done: told (the outcome in a sentence), error or
+    cancelled.
     """
 
     def __init__(self, kind: str, work: Callable[["Task"], str], about: str = "") -> None:
@@ -34,24 +35,32 @@ class Task:
         self.cancelled = False
         self.done = False
         self._work = work
+        self._heard: Callable[[float, str], None] = lambda fraction, text: None
+        self._asked: Callable[[], bool] = lambda: False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def progress(self, fraction: float, text: str) -> None:
         """For the work: how far it is."""
         self.fraction, self.text = min(max(fraction, 0.0), 1.0), text
+        self._heard(self.fraction, text)
 
     def should_stop(self) -> bool:
         """For the work: whether the person asked to stop."""
-        return self._stop.is_set()
+        return self._stop.is_set() or self._asked()
 
     @property
     def stopping(self) -> bool:
         """Whether it was asked to stop and has not yet."""
         return self._stop.is_set() and not self.done
 
-    def run(self) -> str:
-        """Do it here and now. Raises SynGenError, Cancelled."""
+    def run(
+        self,
+        progress: Callable[[float, str], None] = lambda fraction, text: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> str:
+        """Do it here and now; what to tell. Raises SynGenError, Cancelled."""
+        self._heard, self._asked = progress, should_stop
         return self._work(self)
 
     def start(self) -> None:

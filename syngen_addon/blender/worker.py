@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from ..errors import SynGenError
+from . import task
 from .preferences import ROOT_PACKAGE
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "SYNGEN_WORKER_PYTHON"
 """The environment variable that names the worker's Python."""
-LOG = "worker.log"
+LOG = "logs/worker.log"
 """In home(): what the worker and the libraries in it print."""
 NO_WEIGHTS = ("patch", "diffusion")
 """Methods of transfer that need no weights of ours."""
@@ -79,7 +80,7 @@ def interpreter() -> Interpreter | None:
         return Interpreter(_chosen, "command line")
     if os.environ.get(VARIABLE):
         return Interpreter(Path(os.environ[VARIABLE]).expanduser().absolute(), VARIABLE)
-    preferred = _preferred()
+    preferred = preference("interpreter")
     if preferred:
         return Interpreter(Path(bpy.path.abspath(preferred)).expanduser().absolute(), "preferences")
     from ..worker import environment
@@ -88,11 +89,12 @@ def interpreter() -> Interpreter | None:
     return None if own is None else Interpreter(own, "own")
 
 
-def _preferred() -> str:
+def preference(name: str) -> str:
+    """One of SynGen's preferences, "" where this is a plain checkout and has none."""
     addon = bpy.context.preferences.addons.get(ROOT_PACKAGE)
     if addon is None or addon.preferences is None:
         return ""
-    return str(addon.preferences.interpreter).strip()
+    return str(getattr(addon.preferences, name)).strip()
 
 
 def python() -> Path | None:
@@ -101,8 +103,8 @@ def python() -> Path | None:
     return None if found is None else found.path
 
 
-def _python() -> Path:
-    """The same. Raises SynGenError where it is not there."""
+def check_python() -> Path:
+    """Path of the worker's Python. Raises SynGenError where there is none."""
     found = interpreter()
     if found is None:
         raise SynGenError("Stable Diffusion and neural style transfer are not set up.", how_to_set_up())
@@ -157,7 +159,7 @@ def get() -> Worker:
     global _worker, _worker_python
     from ..worker.client import Worker
 
-    path = _python()
+    path = check_python()
     if _worker is not None and _worker_python != path:
         close()
     if _worker is None:
@@ -181,7 +183,7 @@ def needed(recipe: Recipe) -> bool:
 def check(recipe: Recipe) -> None:
     """Raises SynGenError where the recipe needs the worker or its weights and they are not there; changes nothing."""
     if needed(recipe):
-        _python()
+        check_python()
     if recipe.transfer.method not in NO_WEIGHTS:
         weights(recipe)
 
@@ -203,17 +205,17 @@ def weights(recipe: Recipe) -> tuple[str, str]:
         if bpy.app.background:
             hint = f"Get Weights fetches them: {command()} worker weights."
         raise SynGenError("The weights for neural style transfer are not here.", hint)
-    return vgg or str(ours[0]), (decoder or str(ours[1])) if with_decoder else ""
+    return vgg or str(ours.vgg), (decoder or str(ours.decoder)) if with_decoder else ""
 
 
 # --- registration ----------------------------------------------------------------------------------------------------
 
 
 def stop() -> None:
-    """End what runs for the worker, and the worker itself: Blender or the extension goes away."""
-    from . import task
-
+    """End the worker and what is done for it: Blender or the extension goes away."""
     task.stop()
+    if (setup := sys.modules.get(f"{__package__}.worker_setup")) is not None:  # only where it was used
+        setup.stop()
     close()
 
 
