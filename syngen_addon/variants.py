@@ -1,6 +1,6 @@
 """From base textures and a mesh to aged variants on disk: the stages joined, and the gallery they are kept in.
 
-Imports the stages and the foundations, never bpy: it runs in a thread of the window as well as in a batch job.
+Imports methods, the stages and the foundations, never bpy: it runs in a thread of the window as well as in a batch job.
 
     <gallery>/<object>/<variant>/variant.json            what it is, how it was made, the filters' verdict
                                  color-<slot>.png        aged colour, sRGB, in the base texture's layout
@@ -20,6 +20,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,9 +29,8 @@ from .errors import Cancelled, SynGenError
 from .files import part_of, write_bytes
 from .filters.judge import Verdict, judge
 from .images import Array, Mask
+from .methods import Made, Tools, Watch, aged_texture, identities, method_inputs, wear_textures
 from .recipe import Kind, Recipe, onset_of, to_dict
-from .textures.procedural import wear_texture
-from .transfer.patch import transfer
 from .wear.mesh import MeshArrays, check_mesh
 from .wear.onset import onset_maps, surface_maps
 from .wear.portrait import Portrait, paint, pose
@@ -79,6 +79,8 @@ class Variant:
     sentence: str
     scores: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    made: dict[str, Any] = field(default_factory=dict)
+    """How its wear texture was made, where the seed alone does not say it: the prompts, what was refused."""
 
     @property
     def name(self) -> str:
@@ -99,9 +101,10 @@ def object_folder(gallery: Path, name: str) -> Path:
     return gallery / f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def input_hash(request: Request) -> str:
-    """What goes into a request's variants but for the seed, as 16 hex digits."""
+def input_hash(request: Request, models: dict[str, str] | None = None) -> str:
+    """What goes into a request's variants but for the seed, as 16 hex digits. models: the identities of its models."""
     recipe = to_dict(request.recipe)
+    methods = method_inputs(request.recipe, models or {})
     plain = {section: recipe[section] for section in ("wear", "texture", "transfer", "filters")}
     for section, name in (
         ("wear", "level"),
@@ -111,9 +114,11 @@ def input_hash(request: Request) -> str:
         ("wear", "complete_from"),
         ("texture", "seed"),
         ("texture", "variants"),
+        ("transfer", "style_image"),
     ):
         del plain[section][name]
-    digest = hashlib.sha256(json.dumps([VERSION, plain, dataclasses.asdict(request.kind)], sort_keys=True).encode())
+    inputs = [VERSION, plain, dataclasses.asdict(request.kind), *([methods] if methods else [])]
+    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode())
     mesh = request.mesh
     for array in (mesh.vertices, mesh.triangles, mesh.uvs, mesh.slots):
         digest.update(np.ascontiguousarray(array).tobytes())
@@ -128,50 +133,51 @@ def make_variants(
     request: Request,
     gallery: Path,
     *,
+    tools: Tools | None = None,
     progress: Callable[[float, str], None] = lambda fraction, text: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[Variant]:
     """Make (or find finished) `texture.variants` variants of an object, in the order of their seeds.
 
-    progress is told the fraction done and what is being done; should_stop is asked between steps.
+    tools: what methods that need the worker run with. progress is told the fraction done and what is being done;
+    should_stop is asked between steps, those of a network included.
     Raises SynGenError for input that cannot be aged, Cancelled where should_stop said so.
     """
     settings = request.recipe.texture
+    tools = tools or Tools()
+
+    def tell(fraction: float, text: str) -> None:
+        if should_stop():
+            raise Cancelled
+        progress(fraction, text)
+
+    watch = Watch(tell, should_stop)
     warnings = (*request.warnings, *check_mesh(request.mesh, [slot.index for slot in request.slots]))
     home = object_folder(gallery, request.name)
-    inputs = input_hash(request)
+    models = identities(request.recipe, tools, watch.part(0, 0))
+    inputs = input_hash(request, models)
     seed_list = [settings.seed + i for i in range(settings.variants)]
     folders = [home / f"{request.kind.name}-{seed:04d}-{inputs}" for seed in seed_list]
     known = [read_variant(folder) for folder in folders]
     if all(known):
         return [dataclasses.replace(variant, warnings=warnings) for variant in known if variant is not None]
-    verdicts: list[Verdict] = []
     found: list[Variant] = []
     places: _Places | None = None
-    for number, (seed, folder) in enumerate(zip(seed_list, folders, strict=True)):
-
-        def step(part: float, text: str, number: int = number) -> None:
-            if should_stop():
-                raise Cancelled
-            progress((number + part) / len(folders), text)
-
-        step(0, f"Wear texture {number + 1} of {len(folders)}")
-        rng = seeds.generator(seed, f"texture/{request.kind.name}")
-        wear = wear_texture(request.kind, settings.size, rng)
-        verdict = judge(
-            wear, request.kind.look.colors_srgb, request.recipe.filters, [v for v in verdicts if v.accepted]
-        )
-        verdicts.append(verdict)
+    # Pictures of a model are all made with the first texture, and take longest.
+    begin = 0.0 if settings.method == "procedural" else 0.6
+    textures = wear_textures(
+        request.kind, request.recipe, seed_list, gallery, tools, models, watch.part(0, begin or 1.0)
+    )
+    for number, (seed, folder, made) in enumerate(zip(seed_list, folders, textures, strict=True)):
         finished = read_variant(folder)
         if finished is not None:
             found.append(dataclasses.replace(finished, warnings=warnings))
             continue
-        step(0.2, f"Onset map {number + 1} of {len(folders)}")
         if places is None:
             places = _places(request)
-        onset = _onset(request, seed)
-        step(0.7, f"Transfer {number + 1} of {len(folders)}")
-        found.append(_write_variant(request, folder, seed, wear, verdict, places, onset, warnings))
+        part = watch.part(*(begin + (1 - begin) * (number + i) / len(folders) for i in (0, 1)))
+        of = f"{number + 1} of {len(folders)}"
+        found.append(_write_variant(request, folder, seed, made, places, tools, part, of, warnings))
     progress(1.0, "Done")
     return found
 
@@ -223,27 +229,27 @@ def _write_variant(
     request: Request,
     folder: Path,
     seed: int,
-    wear: images.Maps,
-    verdict: Verdict,
+    made: Made,
     places: _Places,
-    onset: dict[int, Array],
+    tools: Tools,
+    watch: Watch,
+    of: str,
     warnings: Sequence[str],
 ) -> Variant:
-    recipe, surface = request.recipe, places.surface
+    recipe, surface, verdict = request.recipe, places.surface, made.verdict
+    watch.progress(0.2, f"Onset map {of}")
+    onset = _onset(request, seed)
     work = part_of(folder)
     try:
         work.mkdir(parents=True, exist_ok=True)
         half_worn = {}
-        for slot in request.slots:
-            aged = transfer(
-                slot.base_srgb,
-                wear,
-                recipe.transfer,
-                tile_m=recipe.texture.tile_m,
-                coverage=request.kind.coverage,
-                surface=surface[slot.index],
-                protect=slot.protect,
-            )
+        for number, slot in enumerate(request.slots):
+            part = watch.part(*(0.4 + 0.6 * (number + i) / len(request.slots) for i in (0, 1)), f"Transfer {of}")
+            watch.progress(0.4 + 0.6 * number / len(request.slots), f"Transfer {of}")
+            aged = aged_texture(
+                slot.base_srgb, made.maps, request.kind, recipe, seed, tools, part,
+                surface=surface[slot.index], protect=slot.protect,
+            )  # fmt: skip
             if verdict.accepted:
                 verdict = _judge_aged(aged, request, slot, surface[slot.index], verdict)
             images.save_png(work / f"color-{slot.index}.png", aged.color_srgb)
@@ -264,6 +270,7 @@ def _write_variant(
             verdict.sentence,
             dict(verdict.scores),
             tuple(warnings),
+            made.about,
         )
         about = dataclasses.asdict(variant)
         del about["folder"]
@@ -314,6 +321,7 @@ def read_variant(folder: Path) -> Variant | None:
             str(about["sentence"]),
             dict(about["scores"]),
             tuple(about["warnings"]),
+            dict(about.get("made", {})),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

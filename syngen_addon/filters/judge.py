@@ -53,16 +53,13 @@ def judge(
     None for all. With settings.enabled off only a broken (invalid) texture is refused.
     Raises SynGenError where `where` is of another size.
     """
-    thresholds = {
-        "sharpness": settings.sharpness_min, "noise": settings.noise_max, "contrast": settings.contrast_min,
-        "color": settings.color_max, "seam": settings.seam_max, "duplicate": settings.duplicate_min,
-    }  # fmt: skip
+    thresholds = _thresholds(settings)
     shape = candidate.color_srgb.shape[:2]
     if where is not None and where.shape != shape:
         raise SynGenError(f"The mask to judge in is {where.shape}, the texture {shape}.", "Make both the same size.")
-    broken = _broken(candidate, where)
-    if broken:
-        return Verdict(False, "invalid", broken, {}, thresholds, np.zeros(0, np.float32))
+    fault = _fault(candidate, where)
+    if fault:
+        return broken(fault, settings)
 
     noise = measure.pixel_noise(measure.lab_of(candidate.color_srgb), where)
     color, where = _smaller(candidate.color_srgb, where, SIDE)
@@ -87,7 +84,19 @@ def judge(
     return Verdict(not reason, reason, _sentence(reason, scores, thresholds, others), scores, thresholds, mark)
 
 
-def _broken(candidate: Maps, where: Mask | None) -> str:
+def broken(sentence: str, settings: Filters) -> Verdict:
+    """The verdict on what cannot be used at all, whatever the settings; sentence: why."""
+    return Verdict(False, "invalid", sentence, {}, _thresholds(settings), np.zeros(0, np.float32))
+
+
+def _thresholds(settings: Filters) -> dict[str, float]:
+    return {
+        "sharpness": settings.sharpness_min, "noise": settings.noise_max, "contrast": settings.contrast_min,
+        "color": settings.color_max, "seam": settings.seam_max, "duplicate": settings.duplicate_min,
+    }  # fmt: skip
+
+
+def _fault(candidate: Maps, where: Mask | None) -> str:
     """A sentence where the maps cannot be used at all, else ""."""
     for name in ("color_srgb", "roughness", "metallic", "height"):
         values = getattr(candidate, name)

@@ -11,40 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from syngen_addon import images, variants
+from syngen_addon import images, methods, variants
 from syngen_addon.errors import Cancelled, SynGenError
 from syngen_addon.kinds import KINDS
-from syngen_addon.recipe import from_dict
-from syngen_addon.variants import Request, SlotInput, make_variants, read_variant
-from syngen_addon.wear.mesh import MeshArrays
-
-RECIPE = {"texture": {"size": 64, "variants": 2}, "filters": {"enabled": False}}
-
-
-def sheet(slots: int = 1) -> MeshArrays:
-    """Upright squares of a metre side by side, one a slot, each over the whole texture."""
-    vertices, triangles, uvs, slot_of = [], [], [], []
-    for slot in range(slots):
-        first = len(vertices)
-        vertices += [(2 * slot, 0, 0), (2 * slot + 1, 0, 0), (2 * slot + 1, 0, 1), (2 * slot, 0, 1)]
-        triangles += [(first, first + 1, first + 2), (first, first + 2, first + 3)]
-        uvs += [[(0, 0), (1, 0), (1, 1)], [(0, 0), (1, 1), (0, 1)]]
-        slot_of += [slot, slot]
-    return MeshArrays(
-        np.array(vertices, np.float32),
-        np.array(triangles, np.int32),
-        np.array(uvs, np.float32),
-        np.array(slot_of, np.int32),
-    )
-
-
-def request(
-    name: str = "Sheet", slots: int = 1, changes: dict[str, dict[str, Any]] | None = None, **more: Any
-) -> Request:
-    rng = np.random.default_rng(0)
-    document = {s: {**RECIPE.get(s, {}), **(changes or {}).get(s, {})} for s in {*RECIPE, *(changes or {})}}
-    inputs = tuple(SlotInput(i, (0.4 + 0.05 * rng.random((64, 64, 3))).astype(np.float32), None) for i in range(slots))
-    return dataclasses.replace(Request(name, sheet(slots), inputs, KINDS["heavy_rust"], from_dict(document)), **more)
+from syngen_addon.variants import make_variants, read_variant
+from tests.pure.small import contents, request
 
 
 @pytest.fixture(autouse=True)
@@ -66,12 +37,8 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
     ) -> dict[int, np.ndarray]:
         return {slot: np.tile(np.linspace(0, 1, w, dtype=np.float32), (h, 1)) for slot, (w, h) in sizes.items()}
 
-    monkeypatch.setattr(variants, "wear_texture", wear)
+    monkeypatch.setattr(methods, "wear_texture", wear)
     monkeypatch.setattr(variants, "onset_maps", onset)
-
-
-def contents(gallery: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(gallery)): p.read_bytes() for p in sorted(gallery.rglob("*")) if p.is_file()}
 
 
 def test_a_variant_is_whole(tmp_path: Path) -> None:
@@ -102,7 +69,7 @@ def test_a_variant_is_whole(tmp_path: Path) -> None:
 def test_the_same_input_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = make_variants(request(), tmp_path)
     before = contents(tmp_path)
-    monkeypatch.setattr(variants, "wear_texture", lambda *a: pytest.fail("made again"))
+    monkeypatch.setattr(methods, "wear_texture", lambda *a: pytest.fail("made again"))
     assert make_variants(request(), tmp_path) == first
     assert contents(tmp_path) == before
 

@@ -1,0 +1,211 @@
+"""Methods that need the worker, with a stand-in for it: what it is asked, what becomes of its pictures."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from syngen_addon import images, methods, variants
+from syngen_addon.errors import Cancelled, SynGenError
+from syngen_addon.kinds import KINDS
+from syngen_addon.methods import Tools
+from syngen_addon.textures.procedural import wear_texture
+from syngen_addon.variants import make_variants
+from syngen_addon.worker import protocol
+from syngen_addon.worker.protocol import Download, Generate, Job, Resolve, Stylise
+from tests.pure.small import contents, request
+
+RUST = KINDS["heavy_rust"]
+
+
+def noise(seed: int, height: int, width: int) -> np.ndarray:
+    """Rust as the filters like it, cut from the procedural texture."""
+    side = max(height, width, 64)
+    return wear_texture(RUST, side, np.random.default_rng(seed)).color_srgb[:height, :width]
+
+
+class Painter:
+    """Does jobs as the worker would: pictures by `paint`, style transfer as a mix of content and style."""
+
+    def __init__(self, paint: Callable[[Generate, int], np.ndarray] | None = None) -> None:
+        self.jobs: list[Job] = []
+        self.paint = paint or (lambda job, seed: noise(seed, job.height, job.width))
+        self.identity = {"owner/model": "abc"}
+        self.faults: list[str] = []
+
+    def run(self, job: Job, *, progress: Any = None, preview: Any = None, should_stop: Any = None) -> dict[str, Any]:
+        protocol.decode_request(protocol.encode(protocol.Run(0, job)))
+        self.jobs.append(job)
+        if progress is not None:
+            progress(0.5, "step 1 of 2")
+        if isinstance(job, (Resolve, Download)):
+            here = isinstance(job, Download) or job.model in self.identity or Path(job.model).exists()
+            identity = self.identity.get(job.model, f"hash of {job.model}") if here else ""
+            files = [] if here else ["unet.safetensors"]
+            return {"path": job.model if here else "", "identity": identity, "files": files}
+        if isinstance(job, Generate):
+            Path(job.out).mkdir(parents=True, exist_ok=True)
+            paths = []
+            for number, seed in enumerate(job.seeds):
+                paths.append(str(Path(job.out) / f"{number:04d}.png"))
+                images.save_png(paths[-1], self.paint(job, seed))
+            faults = [self.faults.pop(0) if self.faults else "" for _ in paths]
+            return {"pictures": paths, "faults": faults, "notes": []}
+        assert isinstance(job, Stylise)
+        content, style = images.load(job.content), images.load(job.style)
+        images.save_png(job.out, 0.5 * content + 0.5 * style.mean(axis=(0, 1)), 16)
+        return {"picture": job.out}
+
+    def asked(self, kind: type) -> list[Any]:
+        return [job for job in self.jobs if isinstance(job, kind)]
+
+
+@pytest.fixture(autouse=True)
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(variants, "MIN_ONSET_SIZE", 128)
+
+
+def by_diffusion(**more: Any) -> Any:
+    diffusion = {"model": "owner/model", "size": 64, "rounds": 2, **more.pop("diffusion", {})}
+    return request(changes={"texture": {"method": "diffusion"}, "diffusion": diffusion, **more})
+
+
+def test_wear_textures_by_diffusion(tmp_path: Path) -> None:
+    painter = Painter()
+    made = make_variants(by_diffusion(), tmp_path, tools=Tools(painter))
+    (job,) = painter.asked(Generate)
+    assert job.mode == "text" and job.tileable and job.seeds == (0, 1) and (job.width, job.height) == (64, 64)
+    assert "rust" in job.prompt and job.negative
+    assert [v.accepted for v in made] == [True, True]
+    assert made[0].made["positive"] == job.prompt and made[0].made["rounds"][0]["accepted"] == 2
+    colors = [images.load(v.file("color", 0)) for v in made]
+    assert np.abs(colors[0] - colors[1]).mean() > 0.01, "each seed has a picture of its own"
+
+
+def test_the_same_pictures_serve_every_object_and_a_second_call(tmp_path: Path) -> None:
+    painter = Painter()
+    make_variants(by_diffusion(), tmp_path, tools=Tools(painter))
+    before = contents(tmp_path)
+    make_variants(by_diffusion(), tmp_path, tools=Tools(painter))
+    make_variants(dataclasses.replace(by_diffusion(), name="Other"), tmp_path, tools=Tools(painter))
+    assert len(painter.asked(Generate)) == 1
+    after = contents(tmp_path)
+    assert {name: after[name] for name in before} == before
+
+
+def test_the_prompt_changes_for_the_reason_and_the_log_says_what_it_brought(tmp_path: Path) -> None:
+    painter = Painter(lambda job, seed: np.full((64, 64, 3), 0.3, np.float32) if seed < 4 else noise(seed % 99, 64, 64))
+    made = make_variants(
+        by_diffusion(filters={"enabled": True}, diffusion={"refine_share": 0.3}), tmp_path, tools=Tools(painter)
+    )
+    first, second = painter.asked(Generate)[:2]
+    assert (first.prompt, first.negative) != (second.prompt, second.negative)
+    assert not set(first.seeds) & set(second.seeds), "a refused picture is not drawn again"
+    rounds = made[0].made["rounds"]
+    assert rounds[0] == {
+        "prompt": first.prompt, "negative": first.negative,
+        "made": 2, "accepted": 0, "refused": {"flat": 2}, "notes": [],
+    }  # fmt: skip
+    assert rounds[1]["prompt"] == second.prompt and rounds[1]["made"] == 2
+    assert made[0].made["positive"] != first.prompt or not made[0].accepted
+
+
+def test_pictures_that_stay_bad_are_refused_and_say_why(tmp_path: Path) -> None:
+    painter = Painter()
+    painter.faults = ["blanked"] * 6
+    made = make_variants(by_diffusion(), tmp_path, tools=Tools(painter))
+    assert [v.accepted for v in made] == [False, False]
+    assert "safety" in made[0].sentence and made[0].reason == "invalid"
+    assert len(painter.asked(Generate)) == 3, "the first round and two more"
+
+
+def test_a_missing_model_is_named_before_anything_is_made(tmp_path: Path) -> None:
+    painter = Painter()
+    with pytest.raises(SynGenError, match=r"nobody/nothing is not on this machine.*unet.safetensors") as caught:
+        make_variants(by_diffusion(diffusion={"model": "nobody/nothing"}), tmp_path, tools=Tools(painter))
+    assert "Get Model" in caught.value.hint
+    assert contents(tmp_path) == {}
+    make_variants(by_diffusion(diffusion={"model": "nobody/nothing"}), tmp_path, tools=Tools(painter, online=True))
+    assert len(painter.asked(Download)) == 1
+
+
+def test_without_a_worker_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SynGenError, match="not set up"):
+        make_variants(by_diffusion(), tmp_path)
+
+
+def test_cancelling_a_job_leaves_nothing(tmp_path: Path) -> None:
+    class Stopping(Painter):
+        def run(self, job: Job, **more: Any) -> dict[str, Any]:
+            if isinstance(job, Generate):
+                Path(job.out).mkdir(parents=True)
+                raise Cancelled
+            return super().run(job, **more)
+
+    with pytest.raises(Cancelled):
+        make_variants(by_diffusion(), tmp_path, tools=Tools(Stopping()))
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("method", ["gatys", "adain", "diffusion"])
+def test_every_method_gives_the_same_sort_of_result(method: str, tmp_path: Path) -> None:
+    protect = np.zeros((64, 64), np.bool_)
+    protect[20:40, 10:30] = True
+    plain = request(changes={
+        "texture": {"variants": 1}, "transfer": {"method": method},
+        "diffusion": {"model": "owner/model", "size": 64},
+    })  # fmt: skip
+    slot = dataclasses.replace(plain.slots[0], protect=protect)
+    painter = Painter()
+    (made,) = make_variants(
+        dataclasses.replace(plain, slots=(slot,)), tmp_path, tools=Tools(painter, str(tmp_path), str(tmp_path))
+    )
+    color = images.load(made.file("color", 0))
+    assert color.shape == (64, 64, 3)
+    kept = images.to_bytes(slot.base_srgb)[protect]
+    np.testing.assert_array_equal(images.to_bytes(color)[protect], kept)
+    assert np.abs(color - slot.base_srgb)[~protect].mean() > 0.02
+    asked = painter.asked(Generate if method == "diffusion" else Stylise)
+    assert len(asked) == 1
+    if method == "diffusion":
+        assert asked[0].mode == "inpaint" and asked[0].image and asked[0].mask and not asked[0].tileable
+    else:
+        assert asked[0].method == method and bool(asked[0].start) == (method == "gatys")
+
+
+def test_only_what_a_method_uses_is_part_of_a_variants_name() -> None:
+    def name(**changes: Any) -> str:
+        return variants.input_hash(request(changes=changes), {"vgg": "1"})
+
+    default = name()
+    assert name(neural={"style_weight": 5.0}, diffusion={"steps": 3}) == default
+    gatys = name(transfer={"method": "gatys"})
+    assert gatys != default
+    assert name(transfer={"method": "gatys"}, neural={"style_weight": 5.0}) != gatys
+    assert name(transfer={"method": "gatys"}, neural={"tile": 64}) == gatys, "tiles change nothing"
+    assert name(transfer={"method": "gatys"}, diffusion={"steps": 3}) == gatys
+    one = request(changes={"transfer": {"method": "gatys"}})
+    assert variants.input_hash(one, {"vgg": "1"}) != variants.input_hash(one, {"vgg": "2"})
+
+
+def test_a_wear_texture_brought_to_another_size_still_tiles() -> None:
+    maps = wear_texture(RUST, 128, np.random.default_rng(3))
+    for size in (96, 200, 256):
+        out = methods._of_size(maps, size)
+        assert out.color_srgb.shape == (size, size, 3) and out.height.shape == (size, size)
+        for axis in (0, 1):
+            steps = np.abs(np.diff(out.height, axis=axis)).mean()
+            across = np.abs(np.take(out.height, 0, axis) - np.take(out.height, -1, axis)).mean()
+            assert across < 1.25 * steps
+        back = images.resize(np.ascontiguousarray(out.height), 64, 64)
+        assert np.abs(back - images.resize(maps.height, 64, 64)).mean() < 0.02, "nothing is shifted"
+
+
+def test_the_log_of_a_set_is_json(tmp_path: Path) -> None:
+    make_variants(by_diffusion(), tmp_path, tools=Tools(Painter()))
+    (file,) = tmp_path.glob("wear-textures/*/textures.json")
+    assert set(json.loads(file.read_text())) == {"rounds", "pictures"}
