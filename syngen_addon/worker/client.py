@@ -199,7 +199,7 @@ class _Process:
         closed = self._closed
         self.end()
         if closed:
-            return SynGenError("The worker was closed in the middle of the job.", "Start the job again.")
+            return _closed()
         status = self.popen.returncode
         if status == -getattr(signal, "SIGKILL", 9):
             how = "was killed in the middle of the job, most likely because the memory was full"
@@ -211,7 +211,10 @@ class _Process:
 
     def stillborn(self, python: str, log: Path) -> SynGenError:
         """What a person is told when it ended before it listened."""
+        closed = self._closed
         self.end()
+        if closed:
+            return _closed()
         return SynGenError(
             f"The worker did not start with {python} ({_exit(self.popen.returncode)}).",
             f"Press Set Up in the preferences, or choose another interpreter there. {self._last_words(log)}",
@@ -332,6 +335,10 @@ def _stop(process: _Process, number: int, patience_s: float) -> None:
         return  # it has nothing to stop any more; the next job starts a new one
     process.popen.kill()
     process.end()
+
+
+def _closed() -> SynGenError:
+    return SynGenError("The worker was closed in the middle of the job.", "Start the job again.")
 
 
 def _exit(status: int) -> str:
