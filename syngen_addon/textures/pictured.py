@@ -69,12 +69,12 @@ def _roughness(lab: Array, bare: Array, kind: Kind) -> Array:
 
 
 def _bare(lab: Array, kind: Kind) -> Array:
-    """Where bare metal shows, 0 to 1: as light as the kind's metal, and no more colourful."""
+    """Where bare metal shows, 0 to 1: as light as the kind's metal, and hardly more colourful."""
     metal = cv2.cvtColor(np.asarray(kind.look.bare_srgb, np.float32).reshape(1, 1, 3), cv2.COLOR_RGB2Lab)[0, 0]
     colorful = float(np.hypot(metal[1], metal[2]))
     chroma = np.hypot(lab[..., 1], lab[..., 2])
-    light = np.clip((lab[..., 0] - (metal[0] - 8)) / 8, 0, 1)
-    grey = np.clip((1.6 * colorful + 2 - chroma) / (0.6 * colorful + 2), 0, 1)
+    light = np.clip((lab[..., 0] - (metal[0] - 10)) / 6, 0, 1)
+    grey = np.clip((colorful + 14 - chroma) / 12, 0, 1)
     return np.asarray(light * grey, np.float32)
 
 

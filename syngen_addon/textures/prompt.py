@@ -62,8 +62,8 @@ _REMEDIES: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "seam": (
         ("seamless, tileable", "frame, border, vignette"),
-        ("repeating pattern, uniform from edge to edge", "gradient, edges, corners"),
-        ("even coverage, no centre", "focal point, composition"),
+        ("repeating pattern, uniform throughout", "gradient, edges, corners"),
+        ("balanced layout, no centre", "focal point, composition"),
     ),
     "duplicate": (
         ("irregular, varied patches", "repetitive, symmetrical"),
@@ -71,9 +71,9 @@ _REMEDIES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("unusual shapes, mixed scales", "similar, grid"),
     ),
     "invalid": (
-        ("well lit photograph", "black, dark"),
-        ("bright daylight, inanimate material", "night, underexposed, person"),
-        ("industrial material sample", "skin, body"),
+        ("bright photograph", "black, dark"),
+        ("daylight, inanimate material", "night, underexposed, person"),
+        ("industrial sample", "skin, body"),
     ),
 }
 REASONS = tuple(_REMEDIES)
@@ -208,7 +208,7 @@ def refined(prompt: Prompt, reason: str, round: int, kind: Kind | None = None) -
     steps = _REMEDIES[reason][: max(1, round)]
     more = _parts(", ".join(positive for positive, _ in steps).replace("{colors}", colors))
     less = _parts(", ".join(negative for _, negative in steps))
-    old = _without(_parts(prompt.positive), less)
+    old = _without(_parts(prompt.positive), [*less, *more])
     words = _words(f"{_TEXTURE} {_ON_BASE}")
     style = [part for part in old if _words(part) <= words]
     subject = [part for part in old if not _words(part) <= words]

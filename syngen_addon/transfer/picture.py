@@ -190,7 +190,11 @@ def _maps(
     lookup = _lookup(wear)
     same = _agreement(lab[..., 0], there[..., 0], wraps)[..., None]
     own = np.dstack([patched.roughness, patched.metallic, patched.height])
-    out = np.clip(lookup(seen) + same * (own - lookup(before)), 0, 1)
+    shift = lookup(seen) - same * lookup(before)
+    # Tints say nothing of broad relief: red paint under the rust lies no deeper than a yellow sign.
+    deep = np.ascontiguousarray(shift[..., 2])
+    shift[..., 2] = deep - blur(deep, max(deep.shape) / 24, wraps) + np.float32(0.5) * (1 - same[..., 0])
+    out = np.clip(shift + same * own, 0, 1)
     rough, metal, relief = (np.ascontiguousarray(out[..., n], np.float32) for n in range(3))
     return rough, metal, relief
 
