@@ -21,17 +21,17 @@ DIALOG = 420
 """Width of the dialogs, in pixels before scaling."""
 
 
-def _lines(layout: bpy.types.UILayout, text: str) -> None:
-    """Text over as many lines as a dialog takes."""
+def _lines(layout: bpy.types.UILayout, text: str, icon: str = "") -> None:
+    """Text over as many lines as a dialog takes, beside its icon."""
     column = layout.column(align=True)
     column.scale_y = 0.8
-    for line in textwrap.wrap(text, DIALOG // 6):
-        column.label(text=line)
+    for number, line in enumerate(textwrap.wrap(text, (DIALOG - (40 if icon else 16)) // 6)):
+        column.label(text=line, icon=(icon if number == 0 else "BLANK1") if icon else "NONE")
 
 
 def _row(layout: bpy.types.UILayout, name: str, value: str) -> None:
     """A name and its value, as settings stand in a dialog."""
-    parts = layout.split(factor=0.3)
+    parts = layout.split(factor=0.4)
     left = parts.row()
     left.alignment = "RIGHT"
     left.label(text=name)
@@ -100,31 +100,35 @@ class SYNGEN_OT_set_up(_Begins, bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if bpy.app.background:
             return self.execute(context)
-        self._make_plan()
+        self._make_plan(context)
         self.build = self.plan.build.upper()
         self.planned, self.refused = self.build, ""
         return context.window_manager.invoke_props_dialog(
             self, width=DIALOG, title="Set Up the Worker", confirm_text="Set Up"
         )
 
-    def _make_plan(self) -> None:
+    def _make_plan(self, context: bpy.types.Context) -> None:
+        """It takes a second. Raises SynGenError."""
         from ..syngen_addon.blender import worker_setup
 
-        build = None if self.build == "AUTO" else self.build.lower()
-        self.plan = worker_setup.plan(build)
+        if context.window is not None:
+            context.window.cursor_set("WAIT")
+        try:
+            self.plan = worker_setup.plan(None if self.build == "AUTO" else self.build.lower())
+        finally:
+            if context.window is not None:
+                context.window.cursor_set("DEFAULT")
 
     def check(self, context: bpy.types.Context) -> bool:
         if self.planned != self.build:
             self.planned, self.refused = self.build, ""
             try:
-                self._make_plan()
+                self._make_plan(context)
             except SynGenError as error:
                 self.refused = str(error)
         return True
 
     def draw(self, context: bpy.types.Context) -> None:
-        from ..syngen_addon.blender.worker_setup import size
-
         layout = self.layout
         _lines(
             layout,
@@ -134,24 +138,20 @@ class SYNGEN_OT_set_up(_Begins, bpy.types.Operator):
         column = layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
+        column.enabled = self.plan.installer != "pip"  # which takes the build it finds
         column.prop(self, "build")
         if self.refused:
-            _lines(layout, self.refused)
+            _lines(layout, self.refused, "ERROR")
             return
-        plan, about = self.plan, "" if self.plan.measured else "about "
-        column = layout.column(align=True)
-        column.scale_y = 0.85
-        _row(column, "Download", f"{about}{size(plan.download_mb)}")
-        _row(column, "On disk", f"{about}{size(plan.disk_mb)} of {size(plan.free_mb)} free")
-        _row(column, "Made by", f"{plan.installer}, for Python {plan.python_version}")
-        _row(column, "Into", str(plan.home))
+        for line, icon in zip(self.plan.lines, ("PACKAGE", "MEMORY", "IMPORT", "DISK_DRIVE"), strict=False):
+            _lines(layout, line, icon)
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
         from ..syngen_addon.blender import worker_setup
 
         if bpy.app.background:
-            self._make_plan()
+            self._make_plan(context)
         elif self.refused:
             raise SynGenError(self.refused)
         return self.begin(worker_setup.set_up(self.plan))
@@ -163,6 +163,11 @@ class SYNGEN_OT_remove_worker(_Begins, bpy.types.Operator):
     bl_idname = "syngen.remove_worker"
     bl_label = "Remove"
     bl_options = {"REGISTER"}
+
+    @classmethod
+    def needs(cls) -> None:
+        if not worker.something_to_remove():
+            raise SynGenError("There is nothing to remove.")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return context.window_manager.invoke_confirm(

@@ -24,6 +24,7 @@ from .. import jobs
 from ..errors import SynGenError, one_line
 from ..files import write_bytes
 from ..recipe import Recipe, dumps, load, with_paths
+from . import worker
 from .inputs import absolute_path
 from .target import wear_of
 
@@ -227,7 +228,7 @@ def start(
         here = with_absolute_paths(recipe)
     write_bytes(panel / RECIPE, dumps(here).encode())
     arguments = job_arguments(str(out), frames, seed, str(panel / RECIPE))
-    arguments += ["--overview", str(out / SHEET), "--progress", "json"]
+    arguments += ["--overview", str(out / SHEET), "--progress", "json", *worker.arguments(here)]
     command = batch_command(str(panel / COPY), arguments)
     if bpy.app.binary_path:
         command.insert(1, "-y" if bpy.context.preferences.filepaths.use_scripts_auto_execute else "-Y")

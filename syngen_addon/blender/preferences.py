@@ -52,7 +52,7 @@ class SYNGEN_AP_preferences(bpy.types.AddonPreferences):
         column.use_property_decorate = False
         column.prop(self, "gallery", placeholder="The folder syngen beside the .blend")
         _beside(column, "").label(text=f"Variants of this file: {gallery_folder()}", icon="FILE_FOLDER")
-        column.separator()
+        column.separator(type="LINE")
         _draw_worker(column, self, context)
 
 
@@ -62,17 +62,24 @@ def _draw_worker(layout: bpy.types.UILayout, preferences: SYNGEN_AP_preferences,
 
     status, running = worker_setup.status(), task.running()
     layout.label(text="Stable Diffusion and Neural Style Transfer")
+    if not worker.online():
+        right = _beside(layout, "Network")
+        _sentence(right, context, f"Set Up and Get Weights need it: {worker.SWITCH}.", "INTERNET_OFFLINE")
+        if hasattr(bpy.types, "EXTENSIONS_OT_userpref_show_online"):
+            right.row().operator("extensions.userpref_show_online", text="Open Network Settings")
+        layout.separator(factor=0.5)
     right = _beside(layout, "Status")
-    right.label(text=status.title, icon=ICONS[status.state])
+    at_work = running is not None and running.kind == "set-up"
+    right.label(text="Setting up" if at_work else status.title, icon=ICONS["looking" if at_work else status.state])
     for line in status.lines:
         _sentence(right, context, line)
     if running is not None and running.kind in ("set-up", "check", "remove"):
         _progress(right, running)
     else:
         row = right.row(align=True)
-        row.operator(
-            "syngen.set_up", text="Set Up ..." if status.state == "missing" else "Set Up Again ...", icon="IMPORT"
-        )
+        if status.own:
+            text = "Set Up..." if status.state == "missing" else "Set Up Again..."
+            row.operator("syngen.set_up", text=text, icon="IMPORT")
         row.operator("syngen.check_worker", icon="VIEWZOOM")
         row.operator("syngen.remove_worker", icon="TRASH")
     _outcome(right, context, "set-up", "check", "remove")
@@ -90,10 +97,6 @@ def _draw_worker(layout: bpy.types.UILayout, preferences: SYNGEN_AP_preferences,
     elif not here:
         right.row().operator("syngen.get_weights", icon="IMPORT", text="Get Weights (88 MB, MIT licence)")
     _outcome(right, context, "weights")
-    if not worker.online():
-        _sentence(right, context, f"Set Up and Get Weights need the network: {worker.SWITCH}.", "INTERNET_OFFLINE")
-        if hasattr(bpy.types, "EXTENSIONS_OT_userpref_show_online"):
-            right.row().operator("extensions.userpref_show_online", text="Open Network Settings")
     layout.separator(factor=0.5)
     right = _beside(layout, "Bug Report")
     if running is not None and running.kind == "diagnose":
@@ -117,7 +120,7 @@ def _beside(layout: bpy.types.UILayout, name: str) -> bpy.types.UILayout:
 def _sentence(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "BLANK1") -> None:
     """Text over as many lines as fit, under its icon."""
     width = context.region.width / context.preferences.system.ui_scale if context.region else 600
-    lines = textwrap.wrap(text, max(24, int((width * (1 - NAMES) - 60) / 6.6)))
+    lines = textwrap.wrap(text, max(24, int((width * (1 - NAMES) - 60) / 5.9)))
     column = layout.column(align=True)
     column.scale_y = 0.8
     for number, line in enumerate(lines):

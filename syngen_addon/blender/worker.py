@@ -19,6 +19,9 @@ from . import task
 from .preferences import ROOT_PACKAGE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..methods import Tools
     from ..recipe import Recipe
     from ..worker.client import Worker
 
@@ -59,6 +62,11 @@ def _user_cache() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def something_to_remove() -> bool:
+    """Whether the folder holds an environment, whole or half made, or weights."""
+    return any(entry.is_dir() and entry.name != LOG.partition("/")[0] for entry in home().iterdir())
 
 
 # --- which Python ----------------------------------------------------------------------------------------------------
@@ -115,6 +123,12 @@ def check_python() -> Path:
             "Name the python program of an environment, or none and use Set Up.",
         )
     return found.path
+
+
+def arguments(recipe: Recipe) -> list[str]:
+    """What a job in another Blender is told, whose preferences may differ from what is set here and not saved yet."""
+    path = python() if needed(recipe) else None
+    return [] if path is None else ["--worker-python", str(path)]
 
 
 def how_to_set_up() -> str:
@@ -206,6 +220,22 @@ def weights(recipe: Recipe) -> tuple[str, str]:
             hint = f"Get Weights fetches them: {command()} worker weights."
         raise SynGenError("The weights for neural style transfer are not here.", hint)
     return vgg or str(ours.vgg), (decoder or str(ours.decoder)) if with_decoder else ""
+
+
+def tools(recipe: Recipe, *, fetch: bool = False, preview: Callable[[Path], None] = lambda path: None) -> Tools:
+    """What the recipe's methods run with; nothing where they need no worker.
+
+    fetch: whether missing models may be fetched on the way, where Blender may use the network at all. preview: told of
+    pictures of how far it is, in the thread that does the work. Raises SynGenError where the worker or its weights are
+    not there; for the main thread, before anything is changed.
+    """
+    from ..methods import Tools
+
+    if not needed(recipe):
+        return Tools()
+    check(recipe)
+    vgg, decoder = ("", "") if recipe.transfer.method in NO_WEIGHTS else weights(recipe)
+    return Tools(get(), vgg, decoder, fetch and online(), preview)
 
 
 # --- registration ----------------------------------------------------------------------------------------------------

@@ -182,7 +182,12 @@ def resolve(name: str, role: str, found: Callable[[Model], None]) -> Task:
 
     def work(say: Task) -> str:
         say.progress(0.1, "Asking the hub")
-        found(_model(name, role, runner.run(Resolve(name, role, online=True), should_stop=say.should_stop)))
+        model = _model(name, role, runner.run(Resolve(name, role, online=True), should_stop=say.should_stop))
+        if model.missing_mb < 0:
+            raise SynGenError(
+                f"{name} is not on this machine, and the hub does not answer.", "Check the name and the network."
+            )
+        found(model)
         return ""
 
     return Task("resolve", work, name)
@@ -229,11 +234,15 @@ _looking: dict[Path, threading.Thread] = {}
 
 @dataclass(frozen=True)
 class Status:
-    """The worker in words. state: "missing", "looking", "broken" or "ready". lines: what follows the title."""
+    """The worker in words. state: "missing", "looking", "broken" or "ready". lines: what follows the title.
+
+    own: whether it is Set Up's, or waits for it; else another interpreter is chosen.
+    """
 
     state: str
     title: str
     lines: tuple[str, ...] = ()
+    own: bool = True
 
 
 def look(python: Path, *, load: bool = False) -> Found:
@@ -253,15 +262,17 @@ def status() -> Status:
     chosen = worker.interpreter()
     if chosen is None:
         return Status("missing", "Not set up")
-    lines = () if chosen.source in ("own", "preferences") else (f"Chosen by {chosen.source}: {chosen.path}",)
+    own = chosen.source == "own"
+    lines = () if own or chosen.source == "preferences" else (f"Chosen by {chosen.source}: {chosen.path}",)
     found = _found.get(chosen.path)
     if found is None:
         _look_in_thread(chosen.path)
-        return Status("looking", "Looking into the interpreter ...", lines)
+        return Status("looking", "Looking into the interpreter ...", lines, own)
     if not found.usable:
-        return Status("broken", "The interpreter cannot be used", (*lines, *found.problems))
+        return Status("broken", "The interpreter cannot be used", (*lines, *found.problems), own)
     torch = found.packages.get("torch", "").partition("+")[0]
-    return Status("ready", f"Ready: torch {torch}, {BUILDS.get(found.torch_build, found.torch_build)}", lines)
+    build = BUILDS.get(found.torch_build, found.torch_build)
+    return Status("ready", f"Ready: torch {torch}, {build}", lines, own)
 
 
 def has_weights() -> bool:
