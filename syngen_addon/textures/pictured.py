@@ -13,7 +13,7 @@ from ..errors import SynGenError
 from ..images import Array, Maps, linear_to_srgb, luminance, srgb_to_linear
 from ..recipe import Kind
 
-BROAD = 0.2
+BROAD = 0.12
 """Blur, as a share of the shorter side, beyond which light and dark are lighting and no longer the surface."""
 OCTAVES = 7
 _HEIGHT = 0.12

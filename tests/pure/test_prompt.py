@@ -72,7 +72,8 @@ def test_severity_has_words_for_low_middle_and_high():
 
 
 def test_one_s_own_words_replace_the_made_ones_and_are_filled_in():
-    settings = Diffusion(prompt="{kind}; on {material}: {severity}", negative="no {material}", material="tin", severity=0)
+    own = {"prompt": "{kind}; on {material}: {severity}", "negative": "no {material}"}
+    settings = Diffusion(**own, material="tin", severity=0)
     prompt = prompt_of(RUST, settings)
     assert prompt.positive == f"{RUST.prompt}; on tin: first traces of wear, sparse and thin"
     assert prompt.negative == "no tin"
@@ -123,7 +124,8 @@ def test_what_is_said_fits_the_reason():
     assert "varied" in refined(first, "duplicate", 1).positive
     assert "tileable" in refined(first, "seam", 1).positive
     assert "black" in refined(first, "invalid", 1).negative
-    kind = dataclasses.replace(RUST, look=dataclasses.replace(RUST.look, colors_srgb=((0.2, 0.5, 0.2), (0.3, 0.6, 0.52))))
+    look = dataclasses.replace(RUST.look, colors_srgb=((0.2, 0.5, 0.2), (0.3, 0.6, 0.52)))
+    kind = dataclasses.replace(RUST, look=look)
     assert color_words(kind) == "green and verdigris"
     assert "green" in refined(first, "color", 1, kind).positive
     assert refined(first, "", 1) == refined(first, "unheard of", 2) == first
@@ -187,7 +189,8 @@ def test_a_preset_that_could_not_be_used_is_not_kept(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "3", '{"a": 1}', '{"a": {"prompt": 1, "negative": ""}}', '{"a": {"prompt": ""}}', "\xff\xfe"]
+    "text",
+    ["", "{", "[]", "3", '{"a": 1}', '{"a": {"prompt": 1, "negative": ""}}', '{"a": {"prompt": ""}}', "\xff\xfe"],
 )
 def test_a_damaged_file_is_named_and_left_as_it_is(tmp_path, text):
     path = tmp_path / PRESETS
