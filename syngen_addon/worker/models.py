@@ -7,9 +7,9 @@ A model is a name on the hub (owner/name, or owner/name:file), a folder or a fil
 once, from the names of the files that are there, be it on the hub, in the hub's cache or in a folder. Files go into the
 hub's own cache, so that what other programs have fetched is found and the other way round.
 
-huggingface_hub 2 throws an unfinished file away: a break after 3 of 4 GB would begin anew. So large and small files are
-written here, with the hub's own http_get, to <etag>.incomplete, which the next attempt continues; whole and checked,
-they take their place among the cache's blobs, and hf_hub_download only links them.
+huggingface_hub 2 throws an unfinished file away: a break after 3 of 4 GB would begin anew. So files are written here, in
+its session, to <etag>.incomplete, which the next attempt continues; whole and checked, they take their place among the
+cache's blobs, and hf_hub_download only links them.
 """
 
 import errno
@@ -28,8 +28,14 @@ from typing import Any, BinaryIO, Protocol, TypeVar
 import huggingface_hub
 from huggingface_hub import constants
 from huggingface_hub import errors as hub_errors
-from huggingface_hub.file_download import http_get, repo_folder_name
-from huggingface_hub.utils import WeakFileLock, build_hf_headers, disable_progress_bars
+from huggingface_hub.file_download import repo_folder_name
+from huggingface_hub.utils import (
+    WeakFileLock,
+    build_hf_headers,
+    disable_progress_bars,
+    get_session,
+    hf_raise_for_status,
+)
 
 from .. import files
 from ..errors import SynGenError
@@ -55,6 +61,8 @@ MOVED = {
 """Repositories that their publishers took down -> where the same files are."""
 ROOM = 64 * 2**20
 """Bytes that stay free on the disk."""
+TRIES = 4
+"""Of a connection that breaks off before it brings anything."""
 CHUNK = 4 * 2**20
 _WEIGHTS = re.compile(r"(?:model|diffusion_pytorch_model)(\.\w+)?(?:-\d{5}-of-\d{5})?(\.\w+)?\.safetensors")
 _T = TypeVar("_T")
@@ -99,12 +107,16 @@ class Needs:
 
 @dataclass(frozen=True)
 class _Listing:
-    """The names of a model's files, with / between folders. whole: every file of the model is here, not only some."""
+    """The names of a model's files, with / between folders.
+
+    whole: every file of the model is here, not only what was fetched. local: they lie on this machine.
+    """
 
     title: str
     names: Set[str]
     read: Callable[[str], bytes]
     whole: bool
+    local: bool = True
 
     def refuse_pickles(self, folder: str, line: str = "") -> None:
         """Raise SynGenError where the folder has weights, but none that are safe. line: Python that converts."""
@@ -125,6 +137,8 @@ def locate(model: str, role: str, *, online: bool, say: Say) -> Located:
         found, needs = _here(model, role)
     if found is None:
         raise _not_here(model, needs)
+    if role == "pipeline" and not found.single_file:
+        _check_known(model, found.path)
     if role in ("pipeline", "control") and found.single_file:
         return _with_config(found, online, say)
     return found
@@ -271,7 +285,24 @@ def _parts(listing: _Listing) -> dict[str, str]:
                 f"{listing.title} asks for code of its own: its {part} is {json.dumps(index.get(part))}.",
                 "SynGen loads only classes of diffusers and transformers; use a model that needs no others.",
             )
-    return {part: kind for part, (library, kind) in named.items() if kind and part != "_class_name"}
+    parts = {part: kind for part, (library, kind) in named.items() if kind and part != "_class_name"}
+    code = sorted(n for n in listing.names if n.endswith(".py") and _folder(n) in parts)
+    if code and listing.local:
+        raise SynGenError(
+            f"{listing.title} brings code of its own: {code[0]}.", "Remove it, if the model works without; or use another."
+        )
+    return parts
+
+
+def _check_known(title: str, folder: Path) -> None:
+    """Raise SynGenError for a pipeline whose class this diffusers does not have."""
+    import diffusers
+
+    kind = _json(_local(title, folder, whole=False), "model_index.json").get("_class_name")
+    if kind not in dir(diffusers):
+        raise SynGenError(
+            f"{title} is a {kind}, which diffusers {diffusers.__version__} does not have.", "Use another model."
+        )
 
 
 def _is_library(name: str) -> bool:
@@ -295,7 +326,7 @@ def _part_needs(listing: _Listing, part: str, kind: str, line: str, *, weights: 
     texts = tuple(n for n in here if n.endswith(TEXTS) and ".index" not in n and (part or n == "config.json"))
     if "Scheduler" in kind:
         return Needs(texts, () if texts else (f"{folder}scheduler_config.json",))
-    if "Tokenizer" in kind or kind.endswith(("Processor", "FeatureExtractor")):
+    if any(word in kind for word in ("Tokenizer", "Processor", "FeatureExtractor")):
         expected = "tokenizer_config.json" if "Tokenizer" in kind else "preprocessor_config.json"
         return Needs(texts, () if texts else (folder + expected,))
     missing = () if f"{folder}config.json" in here else (f"{folder}config.json",)
@@ -544,30 +575,6 @@ class _Plan:
         return [n for n in self.sizes if not (snapshot / n).is_file() and not self.blob(n).is_file()]
 
 
-class _Sink:
-    """A file that counts what is written to it, and stops the writer when asked to."""
-
-    def __init__(self, file: BinaryIO, told: _Told) -> None:
-        self.file, self.told = file, told
-
-    def write(self, data: bytes) -> None:
-        self.told.check()
-        self.file.write(data)
-        self.told.done += len(data)
-
-    def tell(self) -> int:
-        return self.file.tell()
-
-    def seek(self, place: int) -> None:
-        self.file.seek(place)
-
-    def truncate(self) -> None:
-        """The server sends the file from its beginning: what was counted of it counts no more."""
-        before = os.fstat(self.file.fileno()).st_size
-        self.file.truncate()
-        self.told.done -= before - self.file.tell()
-
-
 def _fetch(model: str, role: str, say: Say) -> None:
     """Fetch what is missing of a model on the hub; nothing where it is a path."""
     if not is_path(model):
@@ -610,6 +617,7 @@ def _plan(model: str, role: str) -> _Plan:
             {sibling.rfilename for sibling in info.siblings},
             lambda name: Path(huggingface_hub.hf_hub_download(repository, name, revision=info.sha)).read_bytes(),
             whole=True,
+            local=False,
         )
         needs = needs_of(listing, role, file)
     except (hub_errors.HTTPError, OSError, ValueError) as error:
@@ -671,14 +679,39 @@ def _fill(plan: _Plan, name: str, told: _Told) -> None:
         unfinished.unlink()
     told.text = f"Fetching {name} ({size / 1e6:,.1f} MB)"
     url = huggingface_hub.hf_hub_url(plan.repository, name, revision=plan.commit)
-    headers = build_hf_headers() | {"Accept-Encoding": "identity"}  # a packed stream cannot be continued by byte
     with unfinished.open("ab") as file:
-        http_get(url, _Sink(file, told), resume_size=file.tell(), headers=headers, expected_size=size)
+        tries = TRIES
+        while (before := file.tell()) < size:
+            try:
+                _append(url, file, told)
+                break
+            except hub_errors.HTTPError as error:
+                file.flush()
+                tries = TRIES if file.tell() > before else tries - 1
+                if isinstance(error, hub_errors.HfHubHTTPError) or not tries:
+                    raise
+                told.stop.wait(1)
+                told.check()
     told.text = f"Checking {name}"
     if _checksum(unfinished, plan.etags[name], told) != plan.etags[name]:
         unfinished.unlink()
         raise SynGenError(f"{name} of {plan.repository} arrived damaged and was removed.", "Fetch it again.")
     unfinished.replace(plan.blob(name))
+
+
+def _append(url: str, file: BinaryIO, told: _Told) -> None:
+    """Fetch what comes after the file's end; all of it anew where the server cannot start in the middle."""
+    # Not packed: a packed stream cannot be continued at a byte of what it holds.
+    headers = build_hf_headers() | {"Accept-Encoding": "identity", "Range": f"bytes={file.tell()}-"}
+    with get_session().stream("GET", url, headers=headers, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT) as response:
+        hf_raise_for_status(response)
+        if response.status_code != 206:
+            told.done -= file.tell()
+            file.truncate(0)
+        for data in response.iter_bytes():
+            told.check()
+            file.write(data)
+            told.done += len(data)
 
 
 def _checksum(path: Path, etag: str, told: _Told) -> str:
