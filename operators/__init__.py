@@ -2,9 +2,17 @@
 
 import bpy
 
-from . import dataset, preview, recipes, wear, worker
+from . import dataset, preview, prompts, recipes, sweep, wear, worker
 
-CLASSES: tuple[type, ...] = (*wear.CLASSES, *preview.CLASSES, *dataset.CLASSES, *recipes.CLASSES, *worker.CLASSES)
+CLASSES: tuple[type, ...] = (
+    *wear.CLASSES,
+    *prompts.CLASSES,
+    *sweep.CLASSES,
+    *preview.CLASSES,
+    *dataset.CLASSES,
+    *recipes.CLASSES,
+    *worker.CLASSES,
+)
 """In the order of registration."""
 
 

@@ -42,10 +42,10 @@ class SYNGEN_OT_generate(OnObject, bpy.types.Operator):
             return False
         if not super().poll(context):
             return False
-        found = session.look(context.object)
-        if found.error:
-            cls.poll_message_set(found.error)
-        return not found.error
+        why = session.look(context.object).error or session.cannot_generate(context.scene)
+        if why:
+            cls.poll_message_set(why)
+        return not why
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -4,6 +4,7 @@ import bpy
 
 from ..syngen_addon.blender import session
 from .common import Closed, InSidebar, keys, sentence, split
+from .neural import preview, what_is_missing
 
 PICTURES_SHOWN = 12
 
@@ -51,9 +52,14 @@ class SYNGEN_PT_texture(InSidebar, bpy.types.Panel):
         layout, settings, obj = self.layout, context.scene.syngen, context.object
         column = split(layout)
         keys(column, settings.wear, "kind")
+        keys(column, settings.texture, "method")
+        keys(column, settings.transfer, "method")
+        what_is_missing(layout, context)
+        column = split(layout)
         keys(column, settings.texture, "variants", "seed")
         work = session.now.generation
         if work is not None:
+            preview(layout, work.preview)
             row = layout.row(align=True)
             row.scale_y = 1.4
             row.progress(factor=work.fraction, text=work.text, type="BAR")

@@ -8,17 +8,21 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import bpy
 import bpy.utils.previews
 
+from ..errors import SynGenError
 from .preferences import gallery_folder
 from .target import wear_of
 
 if TYPE_CHECKING:
     from ..variants import Variant
 
+LIVE = "live"
+"""The picture of what is being made; no path is called so."""
+LIVE_SIDE = 256
 LOOK_AGAIN_S = 1.0
 """A folder is asked for its time stamp no more often than this."""
 
@@ -32,6 +36,8 @@ class Shown:
 
 
 _icons: bpy.utils.previews.ImagePreviewCollection | None = None
+_live = ""
+"""What the live picture shows: its file and when that was written."""
 _shown: dict[str, tuple[float, int, tuple[Shown, ...]]] = {}
 
 
@@ -99,6 +105,57 @@ def _icon(variant: Variant) -> int:
     return int(_icons[key].icon_id)
 
 
+def live(path: Path | None) -> int:
+    """The icon of a picture that is replaced again and again while something is made; 0 where there is none yet.
+
+    Its pixels are read here: Blender's own way keeps a copy of every picture in the user's cache, and takes one that
+    changes within a second for the same.
+    """
+    global _live
+    if _icons is None or path is None:
+        return 0
+    try:
+        stamp = f"{path}|{path.stat().st_mtime_ns}"
+    except OSError:
+        return 0
+    if stamp != _live:
+        pixels = _pixels(path)
+        if pixels is None:
+            return 0 if _live == "" else int(_icons[LIVE].icon_id)
+        icon = _icons[LIVE] if LIVE in _icons else _icons.new(LIVE)
+        icon.image_size = (0, 0)
+        icon.image_size = (pixels.shape[1], pixels.shape[0])
+        icon.image_pixels_float.foreach_set(pixels.ravel())
+        _live = stamp
+    return int(_icons[LIVE].icon_id)
+
+
+def _pixels(path: Path) -> Any:
+    """The picture, at most LIVE_SIDE a side, as Blender keeps pixels: from the bottom up, with alpha."""
+    import numpy as np
+
+    from .. import images
+
+    try:
+        picture = images.load(path)[..., :3]
+    except SynGenError:  # it is gone or no picture; the next one will do
+        return None
+    height, width = picture.shape[:2]
+    factor = min(1.0, LIVE_SIDE / max(height, width))
+    if factor < 1:
+        picture = images.resize(picture, max(1, round(width * factor)), max(1, round(height * factor)))
+    alpha = np.ones((*picture.shape[:2], 1), np.float32)
+    return np.ascontiguousarray(np.concatenate([picture, alpha], axis=2)[::-1])
+
+
+def forget_live() -> None:
+    """The work is over: keep its picture no longer."""
+    global _live
+    _live = ""
+    if _icons is not None and LIVE in _icons:
+        del _icons[LIVE]
+
+
 def forget() -> None:
     """Look at every folder again."""
     _shown.clear()
@@ -112,6 +169,7 @@ def register() -> None:
 def unregister() -> None:
     global _icons
     forget()
+    forget_live()
     if _icons is not None:
         bpy.utils.previews.remove(_icons)
         _icons = None

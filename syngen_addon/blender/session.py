@@ -13,13 +13,17 @@ import bpy
 from bpy.app.handlers import persistent
 
 from ..errors import SynGenError
-from . import material, previews, target, task
+from . import material, previews, prompts, settings, target, task, worker
 from .names import CLASS, LEVEL, PREVIEW
 from .previews import Shown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..textures.prompt import Prompt
     from .background import Process
     from .generation import Generation
+    from .sweep import Sweep
     from .task import Task
 
 POLL_S = 0.25
@@ -44,11 +48,26 @@ class Look:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Lack:
+    """What the chosen methods lack. message: "" for nothing. operator: the button that helps, "" where none does."""
+
+    message: str = ""
+    operator: str = ""
+    text: str = ""
+    icon: str = "NONE"
+
+
 @dataclass
 class Session:
-    """The work of this Blender. told: how the last export ended, with its folder; sheet: its contact sheet, if any."""
+    """The work of this Blender. told: how the last export ended, with its folder; sheet: its contact sheet, if any.
+
+    sweep_sheet: picture of the last sweep over weights.
+    """
 
     generation: Generation | None = None
+    sweep: Sweep | None = None
+    sweep_sheet: str = ""
     export: Process | None = None
     told: str = ""
     failed: str = ""
@@ -153,6 +172,80 @@ def previewed(scene: bpy.types.Scene) -> int:
     return int(scene[PREVIEW]["frame"]) if PREVIEW in scene else -1
 
 
+# --- methods that need the worker -------------------------------------------------------------------------------------
+
+
+def lack(scene: bpy.types.Scene) -> Lack:
+    """Why the scene's methods cannot run yet. At once, and without a look into what they would load."""
+    chosen = scene.syngen
+    if chosen.texture.method == "procedural" and chosen.transfer.method == "patch":
+        return Lack()
+    try:
+        worker.check_python()
+    except SynGenError as error:
+        return Lack(error.message, "syngen.set_up", "Set Up...", "TOOL_SETTINGS")
+    try:
+        recipe = settings.recipe_of(scene)
+        worker.check(recipe)
+    except SynGenError as error:
+        if chosen.transfer.method in ("gatys", "adain") and not has_weights():
+            return Lack(error.message, "syngen.get_weights", "Get Weights", "IMPORT")
+        return Lack(str(error))
+    return Lack()
+
+
+def cannot_generate(scene: bpy.types.Scene) -> str:
+    """Why the scene's methods make no variants now, "" where they do."""
+    if scene.syngen.texture.method == "procedural" and scene.syngen.transfer.method == "patch":
+        return ""
+    return lack(scene).message or busy()
+
+
+def has_weights() -> bool:
+    """Whether Get Weights has fetched the weights of neural transfer."""
+    from ..worker import environment
+
+    return environment.weights_in(worker.home()) is not None
+
+
+def busy() -> str:
+    """Why the worker has no time now, "" where it has."""
+    if now.generation is not None:
+        return "Variants are being made: wait for them."
+    return "Weights are being compared: wait for that." if now.sweep is not None else task.busy()
+
+
+def prompt_names() -> list[str]:
+    """The kept prompts; none where their file is damaged."""
+    try:
+        return list(prompts.kept())
+    except SynGenError:
+        return []
+
+
+def prompt_in_use(scene: bpy.types.Scene) -> str:
+    """Name of the kept prompt that the settings hold, "" where they hold another."""
+    try:
+        return prompts.in_use(scene)
+    except SynGenError:
+        return ""
+
+
+def automatic_prompt(scene: bpy.types.Scene) -> Prompt:
+    """What empty prompts stand for."""
+    return prompts.automatic(scene)
+
+
+def live_icon(picture: Path | None) -> int:
+    """The icon of the picture that is being made, 0 where there is none yet."""
+    return previews.live(picture)
+
+
+def forget_live() -> None:
+    """Keep no picture of work that is over."""
+    previews.forget_live()
+
+
 # --- views -----------------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +340,12 @@ def stop_everything() -> None:
         now.generation.cancel()
         now.generation.join()
         now.generation = None
+    if now.sweep is not None:
+        now.sweep.cancel()
+        now.sweep.join()
+        now.sweep = None
+    now.sweep_sheet = ""
+    previews.forget_live()
     if now.export is not None:
         now.export.kill()
         now.told = "The export was ended with the file it belongs to; it can be continued."

@@ -57,13 +57,18 @@ RULES = (
     # These join stages.
     Rule("syngen_addon.methods", (*FOUNDATIONS, *STAGE_PACKAGES, "syngen_addon.worker.protocol"), ARRAYS),
     Rule("syngen_addon.variants", (*FOUNDATIONS, *STAGE_PACKAGES, "syngen_addon.methods"), ARRAYS),
+    Rule(
+        "syngen_addon.sweep",
+        (*FOUNDATIONS, *STAGE_PACKAGES, *(f"syngen_addon.{m}" for m in ("methods", "variants", "worker.protocol"))),
+        (*ARRAYS, "PIL"),
+    ),
     Rule("syngen_addon.jobs", (*FOUNDATIONS, *STAGE_PACKAGES), ARRAYS),
     Rule(
         "syngen_addon.blender",
         (
             *FOUNDATIONS,
             *STAGE_PACKAGES,
-            *(f"syngen_addon.{name}" for name in ("kinds", "methods", "variants", "jobs")),
+            *(f"syngen_addon.{name}" for name in ("kinds", "methods", "variants", "sweep", "jobs")),
             *(f"syngen_addon.worker.{name}" for name in ("protocol", "client", "environment")),
         ),
         (*BLENDER, *ARRAYS, "OpenEXR", "PIL"),

@@ -1,0 +1,164 @@
+"""Operators for the sweep over weights of neural transfer: make its sheet, stop that, show it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bpy
+from bpy.props import EnumProperty, FloatVectorProperty, IntProperty, StringProperty
+
+from ..syngen_addon.blender import session, settings
+from ..syngen_addon.blender.preferences import gallery_folder
+from ..syngen_addon.errors import Cancelled, SynGenError
+from .common import OnObject, reported
+
+if TYPE_CHECKING:
+    from ..syngen_addon.blender.sweep import Sweep
+
+
+class SYNGEN_OT_sweep(OnObject, bpy.types.Operator):
+    """Draw a sheet of the active object's texture transferred with several weights of content and style, each with how
+    much structure it keeps and how near it comes to the style. Esc stops it"""
+
+    bl_idname = "syngen.sweep"
+    bl_label = "Compare Weights"
+    bl_options = {"REGISTER"}
+
+    method: EnumProperty(
+        name="Transfer",
+        items=[
+            ("recipe", "As Set", "The method chosen in the panel"),
+            ("gatys", "Neural, Optimized", "Slow: one optimization a cell"),
+            ("adain", "Neural, Fast", "One pass a cell"),
+        ],
+        default="recipe",
+    )
+    content: FloatVectorProperty(
+        name="Content Weights", description="One row each", size=3, default=(0.3, 1.0, 3.0), min=0, max=1000
+    )
+    style: FloatVectorProperty(
+        name="Style Weights", description="One column each", size=4, default=(0.1, 0.5, 2.0, 10.0), min=0, max=1000
+    )
+    size: IntProperty(
+        name="Cell", description="Side of a cell, texels. Time grows with its square", default=384, min=64, max=2048
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not super().poll(context):
+            return False
+        why = session.busy()
+        why = why or session.lack(context.scene).message or session.look(context.object).error
+        if why:
+            cls.poll_message_set(why)
+        return not why
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if bpy.app.background:
+            return self.execute(context)
+        return context.window_manager.invoke_props_dialog(self, title="Compare Weights", confirm_text="Start")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        column = self.layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(self, "method")
+        for name in ("content", "style"):
+            row = column.row(align=True)
+            row.prop(self, name)
+        column.prop(self, "size")
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        work = self._work(context)
+        if bpy.app.background:
+            try:
+                self.report({"INFO"}, work.run())
+            except Cancelled:
+                return {"CANCELLED"}
+            session.now.sweep_sheet = str(work.result.path)
+            return {"FINISHED"}
+        self.work = session.now.sweep = work
+        work.start()
+        self.timer = context.window_manager.event_timer_add(session.POLL_S, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if event.type == "ESC" and event.value == "PRESS":
+            self.work.cancel()
+            return {"RUNNING_MODAL"}
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        session.redraw(views=False)
+        if not self.work.done:
+            return {"PASS_THROUGH"}
+        self._end(context)
+        if self.work.result is None:
+            if self.work.cancelled:
+                self.report({"INFO"}, "Stopped.")
+            else:
+                self.report({"ERROR"}, str(self.work.error))
+            return {"CANCELLED"}
+        session.now.sweep_sheet = str(self.work.result.path)
+        self.report({"INFO"}, self.work.told)
+        return {"FINISHED"}
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        self.work.cancel()
+        self._end(context)
+
+    def _work(self, context: bpy.types.Context) -> "Sweep":
+        from ..syngen_addon.blender.sweep import Grid, Sweep
+
+        shortest = settings.shortest
+        grid = Grid(tuple(map(shortest, self.content)), tuple(map(shortest, self.style)))
+        return Sweep(
+            context.object,
+            settings.recipe_of(context.scene),
+            gallery_folder(),
+            grid=grid,
+            method="" if self.method == "recipe" else self.method,
+            size=self.size,
+        )
+
+    def _end(self, context: bpy.types.Context) -> None:
+        context.window_manager.event_timer_remove(self.timer)
+        session.now.sweep = None
+        session.forget_live()
+        session.redraw(views=False)
+
+
+class SYNGEN_OT_cancel_sweep(bpy.types.Operator):
+    """Stop comparing weights"""
+
+    bl_idname = "syngen.cancel_sweep"
+    bl_label = "Cancel"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return session.now.sweep is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        session.now.sweep.cancel()
+        return {"FINISHED"}
+
+
+class SYNGEN_OT_show_sweep(bpy.types.Operator):
+    """Show the last sheet of weights in the picture viewer of the system; its numbers and a plot lie beside it"""
+
+    bl_idname = "syngen.show_sweep"
+    bl_label = "Show Sheet"
+    bl_options = {"REGISTER"}
+
+    sheet: StringProperty(name="Picture", subtype="FILE_PATH", options={"SKIP_SAVE"})
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        if not Path(self.sheet).is_file():
+            raise SynGenError(f"The picture {self.sheet} does not exist.", "Press Compare Weights again.")
+        # Not in an image editor: the picture would become a part of the open file, and so of its next dataset.
+        return bpy.ops.wm.path_open(filepath=self.sheet)
+
+
+CLASSES = (SYNGEN_OT_sweep, SYNGEN_OT_cancel_sweep, SYNGEN_OT_show_sweep)
