@@ -81,7 +81,9 @@ def finish(
     Protected texels come back bit-exact (height 0.5, roughness 0.5, metallic 0); texels outside the islands are filled
     from those around. Raises SynGenError where the picture has a wrong shape or holds values that are not numbers.
     """
-    return settled(picture_srgb, base_srgb, patched, wear, settings, surface=surface, protect=protect)
+    return settled(
+        picture_srgb, base_srgb, patched, wear, settings, wraps=ask.wraps, surface=surface, protect=protect
+    )
 
 
 def model_size(width: int, height: int, side: int) -> tuple[int, int]:
@@ -119,11 +121,13 @@ def control_picture(image_srgb: Array, control: str, *, wraps: bool = False) -> 
 def _edges(lightness: Array, wraps: bool) -> Array:
     pad = min(16, *lightness.shape)
     edge = cv2.BORDER_WRAP if wraps else cv2.BORDER_REFLECT
-    grey = np.asarray(lightness * np.float32(2.55) + 0.5, np.uint8)
+    low, high = np.quantile(lightness, 0.01), np.quantile(lightness, 0.99)
+    share = np.clip((lightness - low) / max(high - low, 8.0), 0, 1)  # an even picture has no edges, not its noise's
+    grey = np.asarray(share * 255 + 0.5, np.uint8)
     grey = np.asarray(cv2.GaussianBlur(cv2.copyMakeBorder(grey, pad, pad, pad, pad, edge), (0, 0), 1.0), np.uint8)
     gradient = np.abs(cv2.Sobel(grey, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1))
-    low, high = (max(float(np.quantile(gradient, q)), least) for q, least in ((0.85, 12.0), (0.95, 30.0)))
-    return np.asarray(cv2.Canny(grey, low, high)[pad:-pad, pad:-pad] / np.float32(255), np.float32)
+    weak, strong = (max(float(np.quantile(gradient, q)), least) for q, least in ((0.85, 12.0), (0.95, 30.0)))
+    return np.asarray(cv2.Canny(grey, weak, strong)[pad:-pad, pad:-pad] / np.float32(255), np.float32)
 
 
 def _relief(lightness: Array, wraps: bool) -> Array:

@@ -96,7 +96,9 @@ def finish(
     Protected texels come back bit-exact (height 0.5, roughness 0.5, metallic 0); texels outside the islands are filled
     from those around. Raises SynGenError where the picture has a wrong shape or holds values that are not numbers.
     """
-    return settled(picture_srgb, base_srgb, patched, wear, settings, surface=surface, protect=protect)
+    return settled(
+        picture_srgb, base_srgb, patched, wear, settings, wraps=ask.wraps, surface=surface, protect=protect
+    )
 
 
 def _to(image: Array, size: tuple[int, int]) -> Array:

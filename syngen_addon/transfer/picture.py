@@ -43,12 +43,14 @@ def settled(
     wear: Maps,
     settings: Transfer,
     *,
+    wraps: bool,
     surface: SurfaceMaps | None = None,
     protect: Mask | None = None,
 ) -> Maps:
     """The aged texture, H x W, from a network's picture of it.
 
     picture_srgb: h x w x 3, any size, [0, 1]. base_srgb: H x W x 3. patched: the patch transfer's maps, H x W.
+    wraps: whether all of them wrap at their borders.
     settings.color and settings.structure count as in patch.transfer: the picture's own tint is mixed with the base
     texture's, and structure that the picture lacks is laid over. Protected texels come back bit-exact, with height 0.5,
     roughness 0.5 and metallic 0. Texels outside the islands are filled from those around.
@@ -67,12 +69,12 @@ def settled(
 
     old, there = lab_of(base), lab_of(patched.color_srgb)
     lab = _at_size(np.clip(picture_srgb, 0, 1), shape, old, there)
-    lab[..., 0] += _missing(lab[..., 0], old[..., 0], covered, allowed, wear, settings.structure, surface is None)
+    if covered is not None:
+        lab = fill(lab, covered)
+    lab[..., 0] += _missing(lab[..., 0], old[..., 0], covered, allowed, wear, settings.structure, wraps)
     lab[..., 1:] = old[..., 1:] + (lab[..., 1:] - old[..., 1:]) * np.float32(settings.color)
     color = np.asarray(np.clip(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB), 0, 1), np.float32)
-    rough, metal, relief = _maps(lab_of(color), there, patched, wear, allowed, surface is None)
-    if covered is not None:
-        color = fill(color, covered)
+    rough, metal, relief = _maps(lab_of(color), there, patched, wear, allowed, wraps)
     if protect is not None:
         color[protect] = base_srgb[protect]
         rough[protect], metal[protect], relief[protect] = 0.5, 0.0, 0.5
