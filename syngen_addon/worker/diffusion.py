@@ -324,7 +324,7 @@ def _decoded(run: _Run, latents: Any) -> tuple[Array, bool]:
 
 
 def _pixels(run: _Run, latents: Any) -> Any:
-    """1 x 3 x H x W in [0, 1]."""
+    """1 x 3 x H x W in [0, 1], NaN where it is broken."""
     vae = run.held.pipe.vae
     config = vae.config
     scale, shift = config.scaling_factor, config.get("shift_factor") or 0.0
@@ -338,7 +338,8 @@ def _pixels(run: _Run, latents: Any) -> Any:
         latents = latents / scale + shift
     with _decoder(run) as (where, dtype):
         picture = vae.decode(latents.to(where, dtype), return_dict=False)[0]
-    return (picture / 2 + 0.5).clamp(0, 1)
+    picture = picture / 2 + 0.5
+    return torch.where(picture.isfinite(), picture.clamp(0, 1), torch.nan)  # clamping alone would hide infinities
 
 
 @contextmanager
