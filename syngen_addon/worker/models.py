@@ -3,13 +3,14 @@
 Runs in the worker; imports errors, files, protocol and huggingface_hub, and torch, safetensors and diffusers where they
 are needed only. Nothing here unpickles anything but load_state, which has torch do so without running code.
 
-A model is a name on the hub (owner/name, or owner/name:file), a folder or a file. What a role needs of it is worked out
+A model is a name on the hub (owner/name, or owner/name:file; for a pipeline or ControlNet also owner/name:variant, such
+as owner/name:fp16, the same weights in half the bytes), a folder or a file. What a role needs of it is worked out
 once, from the names of the files that are there, be it on the hub, in the hub's cache or in a folder. Files go into the
 hub's own cache, so that what other programs have fetched is found and the other way round.
 
-huggingface_hub 2 throws an unfinished file away: a break after 3 of 4 GB would begin anew. So files are written here, in
-its session, to <etag>.incomplete, which the next attempt continues; whole and checked, they take their place among the
-cache's blobs, and hf_hub_download only links them.
+huggingface_hub 2 throws an unfinished file away: a break after 3 of 4 GB would begin anew. So files are written here to
+<etag>.incomplete, which the next attempt continues; whole and checked, they take their place among the cache's blobs,
+and hf_hub_download only links them.
 """
 
 import errno
@@ -251,11 +252,13 @@ def needs_of(listing: _Listing, role: str, file: str) -> Needs:
     role: as in protocol.Resolve; or "pipeline config", "control config": the same without weights.
     """
     kind, _, config = role.partition(" ")
-    if file or kind not in ("pipeline", "control"):
+    if "." in file or kind not in ("pipeline", "control"):
         return _file_needs(listing, role, file)
+    wanted = None if config else file
     if kind == "control":
         line = _folder_line("diffusers", "ControlNetModel", listing.title)
-        return _part_needs(listing, "", "ControlNetModel", line, weights=not config)
+        found = _part_needs(listing, "", "ControlNetModel", line, wanted)
+        return found + _lacking(listing, found, wanted)
     if "model_index.json" not in listing.names:
         single = sorted(n for n in listing.names if n.endswith(".safetensors") and "/" not in n)
         if listing.whole and single:
@@ -268,8 +271,17 @@ def needs_of(listing: _Listing, role: str, file: str) -> Needs:
     found = Needs(("model_index.json",))
     line = _folder_line("diffusers", "DiffusionPipeline", listing.title)
     for part, kind in _parts(listing).items():
-        found += _part_needs(listing, part, kind, line, weights=not config)
-    return found
+        found += _part_needs(listing, part, kind, line, wanted)
+    return found + _lacking(listing, found, wanted)
+
+
+def _lacking(listing: _Listing, found: Needs, variant: str | None) -> Needs:
+    """Names the variant as missing where no part has it; raises SynGenError where every file is known."""
+    if not variant or found.variant == variant or found.missing:
+        return Needs()
+    if listing.whole:
+        raise SynGenError(f"{listing.title} has no variant {variant}.", f"Leave :{variant} out.")
+    return Needs(missing=(f"the variant {variant}",))
 
 
 def _parts(listing: _Listing) -> dict[str, str]:
@@ -289,7 +301,7 @@ def _parts(listing: _Listing) -> dict[str, str]:
     code = sorted(n for n in listing.names if n.endswith(".py") and _folder(n) in parts)
     if code and listing.local:
         raise SynGenError(
-            f"{listing.title} brings code of its own: {code[0]}.", "Remove it, if the model works without; or use another."
+            f"{listing.title} brings code of its own: {code[0]}.", "Remove that file, or use another model."
         )
     return parts
 
@@ -316,10 +328,10 @@ def _is_library(name: str) -> bool:
     return name.isidentifier() and any((Path(root) / "pipelines" / name / "__init__.py").is_file() for root in roots)
 
 
-def _part_needs(listing: _Listing, part: str, kind: str, line: str, *, weights: bool = True) -> Needs:
-    """What one part needs: its texts, and its weights in one variant, the plain one where there is one.
+def _part_needs(listing: _Listing, part: str, kind: str, line: str, variant: str | None) -> Needs:
+    """What one part needs: its texts, and its weights in this variant or, where there are none, in another.
 
-    line: of Python, that converts its weights where they are pickles.
+    line: of Python, that converts its weights where they are pickles. variant: None for no weights.
     """
     folder = f"{part}/" if part else ""
     here = sorted(n for n in listing.names if _folder(n) == part)
@@ -330,7 +342,7 @@ def _part_needs(listing: _Listing, part: str, kind: str, line: str, *, weights: 
         expected = "tokenizer_config.json" if "Tokenizer" in kind else "preprocessor_config.json"
         return Needs(texts, () if texts else (folder + expected,))
     missing = () if f"{folder}config.json" in here else (f"{folder}config.json",)
-    if not weights:
+    if variant is None:
         return Needs(texts, missing)
     variants: dict[str, list[str]] = {}
     for name in here:
@@ -341,7 +353,8 @@ def _part_needs(listing: _Listing, part: str, kind: str, line: str, *, weights: 
         listing.refuse_pickles(part, line)
         stem = "model" if kind.startswith(("CLIP", "T5", "StableDiffusionSafety")) else "diffusion_pytorch_model"
         return Needs(texts, (*missing, f"{folder}{stem}.safetensors"))
-    variant = "" if "" in variants else "fp16" if "fp16" in variants else min(variants)
+    if variant not in variants:
+        variant = next((v for v in ("", "fp16") if v in variants), min(variants))
     middle = f".{variant}" if variant else ""
     index = [n for n in here if n.endswith((f".safetensors.index{middle}.json", f"{middle}.safetensors.index.json"))]
     index = [n for n in index if variant or n.endswith("model.safetensors.index.json")]
@@ -376,7 +389,7 @@ def _file_needs(listing: _Listing, role: str, file: str) -> Needs:
         return Needs((file,))
     kind = "CLIPVisionModelWithProjection"
     line = _folder_line("transformers", kind, f"{listing.title}/{encoder}")
-    return Needs((file,)) + _part_needs(listing, encoder, kind, line)
+    return Needs((file,)) + _part_needs(listing, encoder, kind, line, "")
 
 
 def _encoder_folder(names: Set[str], file: str) -> str:
@@ -410,7 +423,7 @@ def _here(model: str, role: str) -> tuple[Located | None, Needs]:
 
 
 def _located(folder: Path, role: str, file: str, needs: Needs) -> Located:
-    if not file and role.partition(" ")[0] in ("pipeline", "control"):
+    if "." not in file and role.partition(" ")[0] in ("pipeline", "control"):
         return Located(folder, False, "", needs.variant)
     path = folder / needs.files[0]
     encoder = next((folder / _folder(n) for n in needs.files[1:] if n.endswith("config.json")), None)
@@ -483,11 +496,11 @@ _hashes: dict[tuple[str, int, int], str] = {}
 
 
 def _identity(found: Located, model: str, used: Iterable[Path], say: Say) -> str:
-    """The hub's commit (and file), or a hash over the names and contents of the files."""
+    """The hub's commit (and the file or variant), or a hash over the names and contents of the files."""
     root = _root(found, model)
     if not is_path(model):
-        _, file = _split(model)
-        return f"{root.name}:{file}" if file else root.name
+        of = _split(model)[1] or found.variant
+        return f"{root.name}:{of}" if of else root.name
     total = hashlib.sha256()
     for path in sorted(used):
         about = path.stat()

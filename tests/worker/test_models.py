@@ -532,10 +532,14 @@ def test_of_several_files_one_must_be_named(tmp_path: Path) -> None:
     error = refused(lambda: models.locate(str(folder), "lora", online=False, say=Heard()))
     assert "a.safetensors, b.safetensors" in error.message
     write(folder, {"pytorch_lora_weights.safetensors": b"3"})
-    assert models.locate(str(folder), "lora", online=False, say=Heard()).weight_name == "pytorch_lora_weights.safetensors"
+    found = models.locate(str(folder), "lora", online=False, say=Heard())
+    assert found.weight_name == "pytorch_lora_weights.safetensors"
 
 
-@given(st.text(alphabet="ab/:. -_\\~", max_size=12) | st.sampled_from(["a/b", "a/b:c/d.safetensors", "a/b.pth", "C:/a"]))
+names = st.text(alphabet="ab/:. -_\\~", max_size=12)
+
+
+@given(names | st.sampled_from(["a/b", "a/b:fp16", "a/b:c/d.safetensors", "a/b.pth", "C:/a"]))
 def test_a_path_is_what_the_recipe_takes_for_one(model: str) -> None:
     for name in (model, model + ".safetensors", model + ".bin"):
         assert models.is_path(name) == recipe.is_path(name)
@@ -566,6 +570,30 @@ def test_only_what_is_needed_is_fetched_and_its_size_known_before(hub: Hub) -> N
     hub.asked.clear()
     assert models.download(Download("some/sd", "pipeline"), Heard()) == after
     assert hub.asked == []
+
+
+def test_a_variant_is_fetched_and_found_by_name(hub: Hub) -> None:
+    files = pipeline_files()
+    del files["vae/diffusion_pytorch_model.fp16.safetensors"]  # then its plain weights
+    hub.repositories["some/sd"] = Repository(files)
+    found = models.locate("some/sd:fp16", "pipeline", online=True, say=Heard())
+    weights = {name for name in hub.sent if name.endswith(".safetensors")}
+    halves = {name for name in files if name.endswith(".fp16.safetensors")}
+    assert found.variant == "fp16" and weights == halves | {"vae/diffusion_pytorch_model.safetensors"}
+    assert models.locate("some/sd:fp16", "pipeline", online=False, say=Heard()) == found
+    assert models.resolve(Resolve("some/sd:fp16", "pipeline"), Heard())["identity"] == f"{COMMIT}:fp16"
+    for online in (True, False):
+        error = refused(lambda online=online: models.locate("some/sd:int8", "pipeline", online=online, say=Heard()))
+        assert "int8" in error.message
+
+
+def test_a_plain_model_here_does_not_pass_for_its_variant(hub: Hub) -> None:
+    hub.repositories["some/sd"] = Repository(pipeline_files())
+    models.locate("some/sd", "pipeline", online=True, say=Heard())
+    error = refused(lambda: models.locate("some/sd:fp16", "pipeline", online=False, say=Heard()))
+    assert "fp16" in error.message and "Download" in error.hint
+    assert models.locate("some/sd:fp16", "pipeline", online=True, say=Heard()).variant == "fp16"
+    assert models.locate("some/sd", "pipeline", online=False, say=Heard()).variant == ""
 
 
 def test_a_connection_that_breaks_is_continued(hub: Hub) -> None:
@@ -737,7 +765,7 @@ def test_a_hub_that_is_gone_is_one_sentence(tmp_path: Path, monkeypatch: pytest.
         ("lora", "some/x", {"lora.bin": b"1"}, "lora.bin"),
         ("lora", "some/x:other.safetensors", {"a.safetensors": b"1"}, "other.safetensors"),
         ("lora", "some/x:a.ckpt", {"a.ckpt": b"1"}, "a.ckpt"),
-        ("control", "some/x", {"config.json": b"{}", "diffusion_pytorch_model.bin": b"1"}, "diffusion_pytorch_model.bin"),
+        ("control", "some/x", {"config.json": b"{}", "diffusion_pytorch_model.bin": b"1"}, "pytorch_model.bin"),
     ],
 )
 def test_a_repository_that_does_not_fit_is_refused_before_fetching(
@@ -759,6 +787,7 @@ def test_an_adapter_comes_with_its_encoder(hub: Hub) -> None:
         model = f"h94/IP-Adapter:{name}.safetensors"
         found = models.locate(model, "adapter", online=True, say=Heard())
         root = found.path.parents[1]
-        assert found == models.Located(root / f"{name}.safetensors", True, found.path.name, encoder=root / home / "image_encoder")
+        encoder_folder = root / home / "image_encoder"
+        assert found == models.Located(root / f"{name}.safetensors", True, found.path.name, encoder=encoder_folder)
         assert models.resolve(Resolve(model, "adapter"), Heard())["identity"] == f"{COMMIT}:{name}.safetensors"
     assert not [name for name in hub.sent if name.endswith(".bin")]
