@@ -3,7 +3,7 @@
 Imports errors, recipe, images, patch, picture, numpy and OpenCV; never bpy, never torch.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ from ..errors import SynGenError
 from ..images import Array, Maps, Mask, SurfaceMaps, resize
 from ..recipe import Diffusion, Transfer
 from .patch import blur, fill, lab_of
-from .picture import settled, wearable
+from .picture import changed, settled, wearable
 
 STEP = 8
 """Pipelines take sides that are multiples of this."""
@@ -79,11 +79,13 @@ def finish(
 
     picture_srgb: h x w x 3 as ask.content_srgb (any size will do). base_srgb to protect: as handed to `prepare`.
     Protected texels come back bit-exact (height 0.5, roughness 0.5, metallic 0); texels outside the islands are filled
-    from those around. Raises SynGenError where the picture has a wrong shape or holds values that are not numbers.
+    from those around. What the model left of the base texture is smooth. Raises SynGenError where the picture has a wrong shape or holds values that are not numbers.
     """
-    return settled(
+    maps = settled(
         picture_srgb, base_srgb, patched, wear, settings, wraps=ask.wraps, surface=surface, protect=protect
     )
+    worn = changed(lab_of(maps.color_srgb), lab_of(np.clip(np.asarray(base_srgb, np.float32), 0, 1)))
+    return replace(maps, height=np.asarray(0.5 + worn * (maps.height - 0.5), np.float32))
 
 
 def model_size(width: int, height: int, side: int) -> tuple[int, int]:
@@ -126,7 +128,7 @@ def _edges(lightness: Array, wraps: bool) -> Array:
     grey = np.asarray(share * 255 + 0.5, np.uint8)
     grey = np.asarray(cv2.GaussianBlur(cv2.copyMakeBorder(grey, pad, pad, pad, pad, edge), (0, 0), 1.0), np.uint8)
     gradient = np.abs(cv2.Sobel(grey, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1))
-    weak, strong = (max(float(np.quantile(gradient, q)), least) for q, least in ((0.85, 12.0), (0.95, 30.0)))
+    weak, strong = (max(float(np.quantile(gradient, q)), least) for q, least in ((0.8, 12.0), (0.92, 30.0)))
     return np.asarray(cv2.Canny(grey, weak, strong)[pad:-pad, pad:-pad] / np.float32(255), np.float32)
 
 

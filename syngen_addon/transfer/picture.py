@@ -81,6 +81,12 @@ def settled(
     return Maps(color, rough, metal, relief)
 
 
+def changed(lab: Array, old: Array) -> Array:
+    """How far a picture no longer shows what it started from, H x W, 0 to 1."""
+    gone = np.linalg.norm(lab - old, axis=2) / np.float32(UNCHANGED)
+    return np.asarray(np.clip(cv2.GaussianBlur(np.asarray(gone, np.float32), (0, 0), 2.0), 0, 1), np.float32)
+
+
 def _at_size(picture: Array, shape: tuple[int, ...], old: Array, there: Array) -> Array:
     """The picture as Lab, H x W x 3, with the detail that it is too small for."""
     small = np.asarray(picture, np.float32)
@@ -95,8 +101,7 @@ def _at_size(picture: Array, shape: tuple[int, ...], old: Array, there: Array) -
         less = cv2.resize(image, small.shape[1::-1], interpolation=cv2.INTER_AREA)
         return np.asarray(image - cv2.resize(less, size, interpolation=cv2.INTER_CUBIC), np.float32)
 
-    gone = np.linalg.norm(lab - old, axis=2, keepdims=True) / np.float32(UNCHANGED)
-    worn = np.clip(cv2.GaussianBlur(gone, (0, 0), 2.0), 0, 1)[..., None]
+    worn = changed(lab, old)[..., None]
     lab += worn * fine(there) + (1 - worn) * fine(old)
     return np.asarray(lab, np.float32)
 

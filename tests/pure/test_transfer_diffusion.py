@@ -128,6 +128,7 @@ def test_where_the_model_left_the_base_texture_it_keeps_its_own_fine_detail():
     out = finish(ask, picture, base, rust(), setting(structure=0.0), patched=patched)
     kept = lab(out.color_srgb)[:, :224] - lab(base)[:, :224]
     assert np.abs(kept).mean() < 1.0
+    assert out.height[:, :224].std() < 0.2 * out.height[:, 300:].std(), "sound paint is smooth"
 
     def grain(color):
         light = lab(color)[..., 0]
