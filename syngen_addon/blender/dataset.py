@@ -26,7 +26,7 @@ from ..recipe import Recipe
 from ..sampling.frame import FrameDraw, SceneFacts, draw_frame
 from ..variants import Variant, make_variants
 from ..wear.levels import wear_class
-from . import ageing, material
+from . import ageing, material, worker
 from .inputs import check_pictures, job_inputs
 from .level import get_level, set_level
 from .names import CLASS, LEVEL, PREVIEW
@@ -375,7 +375,10 @@ class Frames:
         request = ageing.gather(obj, recipe, ageing.kind_named(_kind_of(obj, recipe)))
         if not had_layer:
             self.borrowed.afterwards(lambda: _remove_own_layer(obj))
-        made = make_variants(request, self.job.out / "variants", progress=progress, should_stop=self.should_stop)
+        made = make_variants(
+            request, self.job.out / "variants", tools=worker.tools(recipe, fetch=True), progress=progress,
+            should_stop=self.should_stop,
+        )  # fmt: skip
         self.warnings += [f"{obj.name}: {warning}" for warning in (made[0].warnings if made else ())]
         chosen = next((v for v in made if v.accepted), None)
         if chosen is None:

@@ -9,6 +9,7 @@ import bpy
 from ..errors import Cancelled, SynGenError
 from ..recipe import Recipe
 from ..variants import Request, Variant, make_variants
+from . import worker
 from .ageing import apply_variant, gather, kind_named
 from .names import UV_LAYER
 from .target import find, has_wear
@@ -20,7 +21,8 @@ class Generation:
     Each object is read from Blender before its thread starts, and none of Blender in the thread: only one object's
     pictures are in memory, and poll() reads the next.
 
-    fraction: 0 to 1, of all objects. text: what is being done. The outcome once poll() is False: made (object name ->
+    fraction: 0 to 1, of all objects. text: what is being done. preview: the latest picture of how far the worker is, a
+    file that is replaced; None where there is none. The outcome once poll() is False: made (object name ->
     its variants), skipped (object name -> why it has none), cancelled.
     """
 
@@ -29,6 +31,8 @@ class Generation:
         self.several = len(objects) > 1
         self.recipe, self.gallery = recipe, gallery
         self.fraction, self.text = 0.0, "Starting"
+        self.preview: Path | None = None
+        self._tools = worker.tools(recipe, preview=self._seen)
         self.made: dict[str, list[Variant]] = {}
         self.skipped: dict[str, SynGenError] = {}
         self.cancelled = False
@@ -140,10 +144,13 @@ class Generation:
         several = self._total > 1 and self._request is not None
         self.text = f"{self._request.name} ({number} of {self._total}): {text}" if several else text
 
+    def _seen(self, picture: Path) -> None:
+        self.preview = picture
+
     def _make(self, request: Request) -> None:
         try:
             self.made[request.name] = make_variants(
-                request, self.gallery, progress=self._progress, should_stop=self._stop.is_set
+                request, self.gallery, tools=self._tools, progress=self._progress, should_stop=self._stop.is_set
             )
         except SynGenError as error:
             self.skipped[request.name] = error

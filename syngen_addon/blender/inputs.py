@@ -15,10 +15,13 @@ import bpy
 
 from .. import jobs
 from ..errors import SynGenError
-from ..recipe import PATH_KEYS, Recipe, to_dict
-from . import ageing
+from ..methods import Watch, identities
+from ..recipe import MODEL_KEYS, PATH_KEYS, Recipe, is_path, to_dict
+from ..worker.protocol import Probe
+from . import ageing, worker
 from .scene import is_rendered
 from .shown import pictures_behind
+from .target import has_wear
 
 
 def absolute_path(path: str, folder: Path) -> str:
@@ -45,13 +48,16 @@ def job_inputs(
     for section, key in PATH_KEYS:  # where they lie does not matter, what is in them does
         if sections[section][key]:
             sections[section][key] = "(files)"
+    for section, key in MODEL_KEYS:
+        if sections[section][key] and is_path(sections[section][key]):
+            sections[section][key] = "(files)"
     files: dict[str, str] = {}
     for key, paths in (("light.environments", environments), ("background.folder", backgrounds)):
         for path in paths:
             files[f"{key}/{path.name}"] = jobs.file_hash(path)
-    if recipe.transfer.protect_image:
-        protect = absolute_path(recipe.transfer.protect_image, Path.cwd())
-        files["transfer.protect_image"] = jobs.file_hash(protect)
+    for section, key in (("transfer", "protect_image"), ("transfer", "style_image"), ("diffusion", "style_image")):
+        if path := getattr(getattr(recipe, section), key):
+            files[f"{section}.{key}"] = jobs.file_hash(absolute_path(path, Path.cwd()))
     hashes: dict[Path, str] = {}
     for name, path in outside_files():
         if path not in hashes:
@@ -62,7 +68,9 @@ def job_inputs(
             for variant in ageing.applied_variants(obj):
                 for path in sorted(variant.folder.iterdir()):
                     files[f"{obj.name}/{variant.name}/{path.name}"] = jobs.file_hash(path)
+    made_by = _worker_inputs(recipe) if any(not has_wear(obj) for obj in objects) else {}
     return {
+        **({"worker": made_by} if made_by else {}),
         "recipe": sections,
         "seed": seed,
         "scene": {
@@ -76,6 +84,17 @@ def job_inputs(
         "device": device,
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def _worker_inputs(recipe: Recipe) -> dict[str, Any]:
+    """What the worker adds: its models by their content, and what computes; empty where no method needs it."""
+    if not worker.needed(recipe):
+        return {}
+    tools = worker.tools(recipe, fetch=True)
+    assert tools.runner is not None
+    models = identities(recipe, tools, Watch(lambda fraction, text: None, lambda: False))
+    found = tools.runner.run(Probe())
+    return {"models": models, "device": found["device"], "torch": found["versions"].get("torch", "")}
 
 
 def syngen_version() -> str:

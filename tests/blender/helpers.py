@@ -226,14 +226,14 @@ def age(
 
 
 def quick_variants(
-    addon: Addon, request: Any, gallery: Path, *, progress: Any = None, should_stop: Any = None
+    addon: Addon, request: Any, gallery: Path, *, tools: Any = None, progress: Any = None, should_stop: Any = None
 ) -> list[Any]:
     """In place of variants.make_variants, which takes seconds an object: a colour for each seed, and a ramp."""
     variants = addon("variants")
     made = []
     for number in range(request.recipe.texture.variants):
         if should_stop is not None and should_stop():
-            raise variants.Cancelled
+            raise addon("errors").Cancelled
         if progress is not None:
             progress(number / request.recipe.texture.variants, "Wear texture")
         seed = request.recipe.texture.seed + number
