@@ -361,7 +361,8 @@ def _decoder(run: _Run) -> Iterator[tuple[Any, Any]]:
     try:
         yield held.device, vae.dtype
     finally:
-        vae.to(dtype=before)
+        if vae.dtype != before:
+            vae.to(dtype=before)
 
 
 @contextmanager

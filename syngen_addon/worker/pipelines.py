@@ -59,6 +59,8 @@ class Held:
     lora: Stamp = ()
     adapter: Stamp = ()
     pipe: Any = None
+    mode: str = ""
+    """What pipe is for."""
     offload: str = ""
     """What pipe is placed for; "" where it is not placed."""
     facts: dict[str, Any] = field(default_factory=dict)
@@ -76,8 +78,9 @@ def held() -> Held | None:
 def forget() -> None:
     """Let go of the model."""
     global _held
-    _held = None
-    device.empty_caches()
+    if _held is not None:
+        _held = None
+        device.empty_caches()
 
 
 @contextlib.contextmanager
@@ -340,6 +343,8 @@ def _misfit(what: str, model: str, loaded: Held) -> SynGenError:
 
 def _for_mode(loaded: Held, job: Generate) -> Any:
     """The pipeline of the job's mode, of the loaded parts. Raises SynGenError where the family has none."""
+    if loaded.pipe is not None and loaded.mode == job.mode:
+        return loaded.pipe  # as it was placed
     channels = loaded.base.unet.config.in_channels if getattr(loaded.base, "unet", None) is not None else 0
     if channels == 9 and job.mode != "inpaint":
         raise SynGenError(
@@ -354,10 +359,9 @@ def _for_mode(loaded: Held, job: Generate) -> Any:
             f"The family of {job.model} ({type(loaded.base).__name__}) knows no {MODES[job.mode]}{held_by}.",
             "Choose another mode, or a model of Stable Diffusion 1.5, 2 or XL.",
         ) from error
-    if loaded.pipe is not None and type(pipe) is type(loaded.pipe):
-        return loaded.pipe  # as it was placed
     lift(loaded)
     pipe.set_progress_bar_config(disable=True)
+    loaded.mode = job.mode
     return pipe
 
 

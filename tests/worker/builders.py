@@ -127,8 +127,10 @@ def build_controlnet(folder: Path, pipeline: Path, *, seed: int = 1, half: bool 
         net = ControlNetModel.from_unet(
             unet, conditioning_embedding_out_channels=channels, load_weights_from_unet=False
         )
-        for parameter in net.parameters():
-            if not parameter.any():
+        silent = [parameter for parameter in net.parameters() if not parameter.any()]
+        _lively(net)
+        for parameter in silent:
+            if parameter.ndim > 1:
                 torch.nn.init.normal_(parameter, std=0.3)
     (net.half() if half else net).save_pretrained(folder)
     return folder
