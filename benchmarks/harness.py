@@ -4,9 +4,12 @@ Pairs and CPU time, because other work on the machine then slows both alike; the
 pair may still be hit. Imports the standard library only.
 """
 
+import importlib.util
 import json
+import os
 import resource
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -17,26 +20,53 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 
+LEFT_OUT = 3
+"""Exit status of a benchmark that this machine has nothing to run with; its last line on stderr says what."""
+
+
 def cpu_seconds() -> float:
     """CPU time of this process and of its children that have ended, user and system, in seconds."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
-def cost(work: Callable[[], object]) -> float:
+def cost(work: Callable[[], object], clock: Callable[[], float] = cpu_seconds) -> float:
     """CPU seconds that one call takes."""
-    before = cpu_seconds()
+    before = clock()
     work()
-    return cpu_seconds() - before
+    return clock() - before
+
+
+def rerun_with_torch(script: str) -> None:
+    """Do nothing where this Python has torch; else run the script with the worker's, and exit as that does.
+
+    That Python is named by SYNGEN_WORKER_PYTHON, or lies in .venv-worker; without one the benchmark is left out.
+    """
+    again = "--again"
+    if importlib.util.find_spec("torch") or again in sys.argv:
+        return
+    python = os.environ.get("SYNGEN_WORKER_PYTHON") or str(ROOT / ".venv-worker" / "bin" / "python")
+    if not os.path.isfile(python):
+        print(f"{Path(script).stem} is left out: there is no worker's Python at {python}.", file=sys.stderr)
+        sys.exit(LEFT_OUT)
+    sys.exit(subprocess.run([python, script, again]).returncode)
 
 
 def compare(
-    name: str, a: Callable[[], object], b: Callable[[], object], *, pairs: int, limit: float, warm_up: bool = True
+    name: str,
+    a: Callable[[], object],
+    b: Callable[[], object],
+    *,
+    pairs: int,
+    limit: float,
+    warm_up: bool = True,
+    clock: Callable[[], float] = cpu_seconds,
 ) -> None:
     """Time a against b and print the figure: one JSON line with the median of a / b and its quartiles.
 
     Who goes first changes from pair to pair. warm_up: call each once before, untimed, for what happens only once.
-    limit: the ratio that the project promises; benchmarks/run.py fails where the median is over it.
+    limit: the ratio that the project promises; benchmarks/run.py fails where the median is over it. clock: what counts
+    as CPU time, where other processes do the work.
     """
     if warm_up:
         a()
@@ -45,7 +75,7 @@ def compare(
     costs_b: list[float] = []
     for pair in range(pairs):
         for work, costs in ((a, costs_a), (b, costs_b))[:: 1 if pair % 2 == 0 else -1]:
-            costs.append(cost(work))
+            costs.append(cost(work, clock))
     ratios = [x / y for x, y in zip(costs_a, costs_b, strict=True)]
     q1, _, q3 = statistics.quantiles(ratios, n=4, method="inclusive")
     figure = {
