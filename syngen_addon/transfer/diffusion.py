@@ -79,7 +79,8 @@ def finish(
 
     picture_srgb: h x w x 3 as ask.content_srgb (any size will do). base_srgb to protect: as handed to `prepare`.
     Protected texels come back bit-exact (height 0.5, roughness 0.5, metallic 0); texels outside the islands are filled
-    from those around. What the model left of the base texture is smooth. Raises SynGenError where the picture has a wrong shape or holds values that are not numbers.
+    from those around; what the model left of the base texture is smooth. Raises SynGenError where the picture has a
+    wrong shape or holds values that are not numbers.
     """
     maps = settled(
         picture_srgb, base_srgb, patched, wear, settings, wraps=ask.wraps, surface=surface, protect=protect

@@ -24,6 +24,8 @@ BINS = 24
 """Of the look-up from colour to the other maps, along each axis of Lab."""
 BEYOND = 0.25
 """How far beyond the wear's own colours the look-up reaches on either side, as a share of their range."""
+SEAM = 1 / 64
+"""How far from the border of an island the picture counts in full, as a share of the longer side."""
 UNCHANGED = 16.0
 """Lab units from which on the picture no longer shows the base texture's own surface."""
 
@@ -70,7 +72,7 @@ def settled(
     old, there = lab_of(base), lab_of(patched.color_srgb)
     lab = _at_size(np.clip(picture_srgb, 0, 1), shape, old, there)
     if covered is not None:
-        lab = fill(lab, covered)
+        lab = fill(_without_seams(lab, there, covered, allowed), covered)
     lab[..., 0] += _missing(lab[..., 0], old[..., 0], covered, allowed, wear, settings.structure, wraps)
     lab[..., 1:] = old[..., 1:] + (lab[..., 1:] - old[..., 1:]) * np.float32(settings.color)
     color = np.asarray(np.clip(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB), 0, 1), np.float32)
@@ -79,6 +81,20 @@ def settled(
         color[protect] = base_srgb[protect]
         rough[protect], metal[protect], relief[protect] = 0.5, 0.0, 0.5
     return Maps(color, rough, metal, relief)
+
+
+def _without_seams(lab: Array, there: Array, covered: Mask, allowed: Mask) -> Array:
+    """The picture, which towards the borders of islands becomes the patch transfer in the picture's own colours.
+
+    A network paints islands one by one; what meets in the world comes out differently on both sides of a border. The
+    patch transfer has no seams there.
+    """
+    reach = max(lab.shape[:2]) * SEAM
+    inside = np.pad(covered, 1).astype(np.uint8)  # the texture's own border is one of an island as well
+    near = cv2.distanceTransform(inside, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    share = np.clip(near / np.float32(reach), 0, 1)
+    share = np.asarray(share * share * (3 - 2 * share), np.float32)[..., None]
+    return np.asarray(share * lab + (1 - share) * _like(there, lab, allowed), np.float32)
 
 
 def changed(lab: Array, old: Array) -> Array:
@@ -197,11 +213,11 @@ def _maps(
     lookup = _lookup(wear)
     same = _agreement(lab[..., 0], there[..., 0], wraps)[..., None]
     own = np.dstack([patched.roughness, patched.metallic, patched.height])
-    shift = lookup(seen) - same * lookup(before)
+    middle = np.array([0, 0, 0.5], np.float32)
+    shift = (lookup(seen) - middle) - same * (lookup(before) - middle)
     # Tints say nothing of broad relief: red paint under the rust lies no deeper than a yellow sign.
-    deep = np.ascontiguousarray(shift[..., 2])
-    shift[..., 2] = deep - blur(deep, max(deep.shape) / 24, wraps) + np.float32(0.5) * (1 - same[..., 0])
-    out = np.clip(shift + same * own, 0, 1)
+    shift[..., 2] -= blur(np.ascontiguousarray(shift[..., 2]), max(shift.shape) / 24, wraps)
+    out = np.clip(middle + shift + same * (own - middle), 0, 1)
     rough, metal, relief = (np.ascontiguousarray(out[..., n], np.float32) for n in range(3))
     return rough, metal, relief
 
