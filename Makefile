@@ -1,4 +1,4 @@
-# SynGen's commands. `make demo` and `make test` make what they need themselves (tools/bootstrap.sh).
+# SynGen's commands. `make demo`, `make test` and `make test-worker` make what they need themselves (tools/bootstrap.sh).
 .PHONY: help demo test test-pure test-blender test-blender-all test-worker test-gui lint bench docs package venv clean
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
@@ -30,9 +30,9 @@ test-blender-all: ## the tests marked `versions` under the other Blenders whose 
 	    [ $$status = 0 ] && $$folder/bin/python -m pytest tests/blender -m versions || failed="$$failed $$name"; \
 	done; [ -z "$$failed" ] || { echo "failed under$$failed" >&2; exit 1; }
 
-test-worker: ## the worker's tests, in an environment of their own with torch
-	@test ! -e tests/worker || { echo "tests/worker is there, its environment is not: write it here" >&2; exit 1; }
-	@echo "no worker tests in this version"
+test-worker: ## the worker's tests, in an environment of their own with torch (gigabytes)
+	@tools/bootstrap.sh .venv-worker worker worker-3.13
+	SYNGEN_TEST_WEIGHTS=$(CURDIR)/.venv-worker/weights/models .venv-worker/bin/python -m pytest tests/worker
 
 test-gui: venv ## the walk through the window by clicks; BLENDER="command that starts Blender"
 	@test -n "$(BLENDER)" || { echo 'Say which Blender: make test-gui BLENDER="blender"' >&2; exit 2; }

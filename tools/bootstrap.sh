@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes a virtual environment with one of the pinned sets of requirements/, or finds it ready.
+# Makes a virtual environment with one of the pinned sets of requirements/, or finds it ready. The sets worker and
+# worker-3.13 are what syngen_addon/worker/requirements.txt pins, and the weights of style transfer beside it.
 #
 #   tools/bootstrap.sh FOLDER SET...          the first SET whose Python is on this machine, else one that uv fetches
 #   tools/bootstrap.sh --no-fetch FOLDER SET  exit status 3 where that Python is not on this machine
@@ -17,9 +18,16 @@ fail() { printf 'SynGen: %s\n' "$*" >&2; exit 1; }
 
 python_of() { # the Python version that a set needs
     case $1 in
-        bpy-4.5 | bpy-5.0) echo 3.11 ;;
-        bpy-5.2) echo 3.13 ;;
+        bpy-4.5 | bpy-5.0 | worker) echo 3.11 ;;
+        bpy-5.2 | worker-3.13) echo 3.13 ;;
         *) fail "requirements/$1.txt is not known to tools/bootstrap.sh." ;;
+    esac
+}
+
+files_of() { # SET: the requirements that it is made of
+    case $1 in
+        worker*) echo syngen_addon/worker/requirements.txt requirements/test.txt ;;
+        *) echo requirements/bundled.txt requirements/test.txt "requirements/$1.txt" ;;
     esac
 }
 
@@ -59,8 +67,39 @@ find_uv() { # uv on the PATH, else one of our own
     echo "$PWD/.venv-uv/bin/uv"
 }
 
+install_blender() { # FOLDER SET
+    local pip=("$1/bin/python" -m pip --disable-pip-version-check install --quiet --no-deps --only-binary :all:)
+    "${pip[@]}" --require-hashes -r requirements/bundled.txt
+    "${pip[@]}" -r "requirements/$2.txt"
+    # Not `pip check`: it takes bpy's wheel for one of another platform.
+    "$1/bin/python" -c "import bpy, cv2, numpy" || fail "what was installed into $1 does not load."
+}
+
+install_worker() { # FOLDER
+    # Not --no-deps: what torch needs depends on its build, and that on pip's configuration.
+    local pip=("$1/bin/python" -m pip --disable-pip-version-check install --quiet --only-binary :all:) log=$1/pip.log
+    if ! "${pip[@]}" -r syngen_addon/worker/requirements.txt -r requirements/test.txt 2>"$log"; then
+        ! grep -qiE 'NewConnection|NameResolution|ConnectTimeout|ReadTimeout|ProxyError|SSLError|Connection refused' "$log" ||
+            fail "the package index cannot be reached, so the worker's tests cannot run here ($log)."
+        fail "$(grep '^ERROR' "$log" | tail -n 1) ($log)"
+    fi
+    "$1/bin/python" -c "import torch, diffusers, transformers, cv2" || fail "what was installed into $1 does not load."
+    "$1/bin/python" - "$1/weights" <<'FETCH' || fail "the weights of style transfer could not be fetched."
+import sys
+from pathlib import Path
+from syngen_addon.errors import SynGenError
+from syngen_addon.worker import environment
+try:
+    environment.get_weights(Path(sys.argv[1]).absolute(), Path(sys.executable), online=True)
+except SynGenError as error:
+    sys.exit(f"SynGen: {error}")
+FETCH
+}
+
 make_venv() { # FOLDER SET PYTHON STAMP
-    echo "SynGen: making $1 ($2, Python $(python_of "$2")); Blender as a Python module takes about 1 GB." >&2
+    local what="Blender as a Python module takes about 1 GB"
+    [[ $2 != worker* ]] || what="PyTorch takes 1.6 GB (0.5 GB to download), or 7 GB (3 GB) where the index has its CUDA build only"
+    echo "SynGen: making $1 ($2, Python $(python_of "$2")); $what." >&2
     rm -rf "$1"
     if [[ $3 == fetch ]]; then
         local uv
@@ -71,11 +110,7 @@ make_venv() { # FOLDER SET PYTHON STAMP
     else
         "$3" -m venv "$1"
     fi
-    local pip=("$1/bin/python" -m pip --disable-pip-version-check install --quiet --no-deps --only-binary :all:)
-    "${pip[@]}" --require-hashes -r requirements/bundled.txt
-    "${pip[@]}" -r "requirements/$2.txt"
-    # Not `pip check`: it takes bpy's wheel for one of another platform.
-    "$1/bin/python" -c "import bpy, cv2, numpy" || fail "what was installed into $1 does not load."
+    if [[ $2 == worker* ]]; then install_worker "$1"; else install_blender "$1" "$2"; fi
     echo "$4" >"$1/ready"
 }
 
@@ -105,8 +140,8 @@ done
 exec 9<requirements # two makes at once: the second waits
 ! command -v flock >/dev/null || flock 9
 # The folder's own path belongs in: a moved virtual environment runs the programs of its old place.
-stamp=$({ echo "$PWD/$folder"; cat requirements/bundled.txt requirements/test.txt "requirements/$set_name.txt" tools/bootstrap.sh; } |
-    sha256sum | cut -d ' ' -f 1)
+# shellcheck disable=SC2046  # one word a file
+stamp=$({ echo "$PWD/$folder"; cat $(files_of "$set_name") tools/bootstrap.sh; } | sha256sum | cut -d ' ' -f 1)
 if [[ $(cat "$folder/ready" 2>/dev/null) != "$stamp" ]] || ! "$folder/bin/python" -c '' 2>/dev/null; then
     make_venv "$folder" "$set_name" "$python" "$stamp"
 fi

@@ -690,17 +690,17 @@ def _make_venv(plan: Plan, session: _Session) -> None:
 
 
 def _repaired(plan: Plan, session: _Session) -> bool:
-    """Whether a finished environment runs, perhaps on a Blender that was moved or updated: its packages stay."""
+    """Whether a finished environment works, on a Blender that was moved or updated too: its packages stay."""
     python = _interpreter(plan.folder)
-    if _alive(plan.folder):
-        return True
-    session.say(0.1, "Moving the environment to this Blender's Python")
-    python.unlink(missing_ok=True)
-    try:
-        session.run([plan.python, "-I", "-m", "venv", "--upgrade", "--without-pip", plan.folder])
-    except SynGenError:
-        return False
-    return check(python).usable
+    if not _alive(plan.folder):
+        session.say(0.1, "Moving the environment to this Blender's Python")
+        python.unlink(missing_ok=True)
+        try:
+            session.run([plan.python, "-I", "-m", "venv", "--upgrade", "--without-pip", plan.folder])
+        except SynGenError:  # its log says why; then it is made anew
+            return False
+    session.say(0.5, "Trying it out")
+    return check(python, load=True).usable
 
 
 _PIP_BYTES = re.compile(r"Progress (\d+) of (\d+)$")

@@ -403,6 +403,15 @@ def test_an_environment_of_other_requirements_is_not_used_and_goes(machine: Mach
     assert environment.python_in(machine.home) == new != old and not old.parents[1].exists()
 
 
+def test_setting_up_again_makes_a_broken_environment_anew(machine: Machine):
+    python = machine.set_up()
+    machine.has(diffusers="")
+    (python.parents[1] / "spoilt").touch()
+    with pytest.raises(SynGenError, match="It lacks diffusers"):  # the stand-in lacks it for good
+        machine.set_up()
+    assert not (python.parents[1] / "spoilt").exists() and environment.python_in(machine.home) is None
+
+
 def test_an_updated_blender_keeps_the_packages(machine: Machine):
     python = machine.set_up()
     (python.parents[1] / "pyvenv.cfg").write_text("home = /blender/that/was/moved\n")
