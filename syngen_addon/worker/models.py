@@ -132,22 +132,34 @@ def locate(model: str, role: str, *, online: bool, say: Say) -> Located:
     Touches no network where everything is here, and never unless online. Raises SynGenError for what is missing (naming
     the files), for weights that are pickles, for code that is no part of diffusers or transformers; Cancelled.
     """
+    found = _found(model, role, online, say)
+    if role == "pipeline" and not found.single_file:
+        _check_known(model, found.path)
+    return found
+
+
+def _found(model: str, role: str, online: bool, say: Say) -> Located:
     found, needs = _here(model, role)
     if found is None and online:
         _fetch(model, role, say)
         found, needs = _here(model, role)
     if found is None:
         raise _not_here(model, needs)
-    if role == "pipeline" and not found.single_file:
-        _check_known(model, found.path)
-    if role in ("pipeline", "control") and found.single_file:
-        return _with_config(found, online, say)
+    if not _has_own_config(found, role):
+        config = _found(*_family(found.path), online, say).path
+        return Located(found.path, True, found.weight_name, config=config)
     return found
 
 
 def resolve(job: protocol.Resolve, say: Say) -> dict[str, Any]:
     """The job Resolve: its result. Fetches nothing but the lists (some kB) that say what a pipeline is made of."""
-    found, needs = _here(job.model, job.role)
+    model, role = job.model, job.role
+    found, needs = _here(model, role)
+    if found is not None and not _has_own_config(found, role):
+        model, role = _family(found.path)
+        config, needs_there = _here(model, role)
+        if config is None:
+            found, needs = None, needs_there
     if found is not None:
         used = [_root(found, job.model) / name for name in needs.files]
         return {
@@ -160,10 +172,10 @@ def resolve(job: protocol.Resolve, say: Say) -> dict[str, Any]:
         }
     away: dict[str, Any] = {"path": "", "identity": "", "total_bytes": 0, "missing_bytes": -1, "licence": ""}
     away["files"] = list(needs.missing)
-    if not job.online or is_path(job.model):
+    if not job.online or is_path(model):
         return away
     try:
-        plan = _in_background(lambda told: _plan(job.model, job.role), say)
+        plan = _in_background(lambda told: _plan(model, role), say)
     except Unreachable:
         return away
     return away | {
@@ -176,7 +188,7 @@ def resolve(job: protocol.Resolve, say: Say) -> dict[str, Any]:
 
 def download(job: protocol.Download, say: Say) -> dict[str, Any]:
     """The job Download: fetches what is missing; Resolve's result. Raises SynGenError, Cancelled."""
-    locate(job.model, job.role, online=True, say=say)
+    _found(job.model, job.role, True, say)
     return resolve(protocol.Resolve(job.model, job.role), say)
 
 
@@ -415,8 +427,8 @@ def _here(model: str, role: str) -> tuple[Located | None, Needs]:
             best = needs if number == 0 else best
         return None, best
     path = Path(model).expanduser()
-    if not path.exists():
-        raise SynGenError(f"The model {model} does not exist.", "Check the path, or name one on the hub (owner/name).")
+    if not model.strip() or not path.exists():
+        raise SynGenError(f"The model {model!r} does not exist.", "Check the path, or name one on the hub.")
     folder, file = (path, "") if path.is_dir() else (path.parent, path.name)
     needs = needs_of(_local(str(folder), folder, whole=True), role, file)
     return (None, needs) if needs.missing else (_located(folder, role, file, needs), needs)
@@ -427,7 +439,8 @@ def _located(folder: Path, role: str, file: str, needs: Needs) -> Located:
         return Located(folder, False, "", needs.variant)
     path = folder / needs.files[0]
     encoder = next((folder / _folder(n) for n in needs.files[1:] if n.endswith("config.json")), None)
-    return Located(path, True, path.name, "", None, encoder)
+    config = _config_beside(path, role) if role in ("pipeline", "control") else None
+    return Located(path, True, path.name, "", config, encoder)
 
 
 def _local(title: str, folder: Path, *, whole: bool) -> _Listing:
@@ -440,14 +453,17 @@ def _local(title: str, folder: Path, *, whole: bool) -> _Listing:
     return _Listing(title, names, lambda name: (folder / name).read_bytes(), whole)
 
 
-def _with_config(found: Located, online: bool, say: Say) -> Located:
-    """With the folder of the configuration: beside the file, else that of the model of the same family on the hub."""
-    for folder in (found.path.parent, found.path.with_suffix("")):
-        if (folder / "model_index.json").is_file() or (folder / "config.json").is_file():
-            return Located(found.path, True, found.weight_name, config=folder)
-    family, role = _family(found.path)
-    config = locate(family, role, online=online, say=say).path
-    return Located(found.path, True, found.weight_name, config=config)
+def _has_own_config(found: Located, role: str) -> bool:
+    """Whether it knows how its network is built; not so a pipeline or ControlNet in a file with no folder beside it."""
+    return not found.single_file or role not in ("pipeline", "control") or found.config is not None
+
+
+def _config_beside(path: Path, role: str) -> Path | None:
+    """The folder of a single file's configuration, where all of that is there: diffusers asks the hub for the rest."""
+    for folder in (path.parent, path.with_suffix("")):
+        if not needs_of(_local(str(folder), folder, whole=False), f"{role} config", "").missing:
+            return folder
+    return None
 
 
 def _family(path: Path) -> tuple[str, str]:
@@ -639,7 +655,7 @@ def _plan(model: str, role: str) -> _Plan:
         raise SynGenError(f"{repository} has no {_enumerate(needs.missing)}.", "Check the name and its role.")
     wanted = [s for s in info.siblings if s.rfilename in (*needs.files, "README.md")]
     etags = {s.rfilename: str(s.lfs.sha256 if s.lfs else s.blob_id) for s in wanted}
-    if not all(re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", etag) for etag in etags.values()):
+    if not all(re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", name) for name in (str(info.sha), *etags.values())):
         raise SynGenError(f"{constants.ENDPOINT} gives no checksums for {repository}.", "Copy the model by hand.")
     card = info.card_data or {}
     licence = str(card.get("license") or "")

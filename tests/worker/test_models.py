@@ -62,7 +62,9 @@ class Repository:
     commit: str = COMMIT
     licence: str = "mit"
     refuse: tuple[int, str] | None = None
-    """HTTP status and X-Error-Code for every request."""
+    """HTTP status and X-Error-Code for every request ..."""
+    refuse_files: tuple[int, str] | None = None
+    """... or for files only, as for a gated model, which everyone may see and not everyone fetch."""
 
 
 @dataclass
@@ -81,6 +83,9 @@ class Hub:
     """Whether it can start in the middle of a file."""
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     """(method, path, Range)"""
+    told: set[str] = field(default_factory=set)
+    told_elsewhere: set[str] = field(default_factory=set)
+    """What it, and what the other host, was given as Authorization."""
     sent: dict[str, int] = field(default_factory=dict)
     """File -> bytes of it that were sent."""
 
@@ -101,6 +106,10 @@ def handler_of(hub: Hub) -> type[http.server.BaseHTTPRequestHandler]:
         def answer(self) -> None:
             parts = unquote(urlsplit(self.path).path).strip("/").split("/")
             hub.asked.append((self.command, "/".join(parts), self.headers.get("Range", "")))
+            if parts[0] == "cdn":
+                hub.told_elsewhere.add(self.headers.get("Authorization", ""))
+                return self.send("/".join(parts[3:]), hub.repositories["/".join(parts[1:3])])
+            hub.told.add(self.headers.get("Authorization", ""))
             owner_name = "/".join(parts[2:4] if parts[0] == "api" else parts[:2])
             repository = hub.repositories.get(owner_name)
             if repository is None:
@@ -112,7 +121,22 @@ def handler_of(hub: Hub) -> type[http.server.BaseHTTPRequestHandler]:
             name = "/".join(parts[4:])
             if name not in repository.files:
                 return self.fail(404, "EntryNotFound")
+            if repository.refuse_files:
+                return self.fail(*repository.refuse_files)
+            if name.endswith(models.STATES):
+                return self.redirect(owner_name, name, repository)
             return self.send(name, repository)
+
+        def redirect(self, owner_name: str, name: str, repository: Repository) -> None:
+            """Large files lie on another host."""
+            data = repository.files[name]
+            self.send_response(302)
+            self.send_header("Location", f"{hub.url.replace('127.0.0.1', 'localhost')}/cdn/{owner_name}/{name}")
+            self.send_header("X-Repo-Commit", repository.commit)
+            self.send_header("X-Linked-Etag", f'"{etag_of(name, data)}"')
+            self.send_header("X-Linked-Size", str(len(data)))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def fail(self, status: int, code: str) -> None:
             self.send_response(status)
@@ -340,10 +364,17 @@ def test_a_single_file_without_configuration_asks_for_that_of_its_family(
     file.write_bytes((built / "single.safetensors").read_bytes())
     error = refused(lambda: models.locate(str(file), "pipeline", online=False, say=Heard()))
     assert "stable-diffusion-v1-5/stable-diffusion-v1-5" in error.message
+    told = models.resolve(Resolve(str(file), "pipeline"), Heard())
+    assert (told["path"], told["files"]) == ("", ["all of it"])
+    (tmp_path / "model_index.json").write_bytes((built / "single" / "model_index.json").read_bytes())
+    refused(lambda: models.locate(str(file), "pipeline", online=False, say=Heard()))  # the rest is not there
     assert hub.asked == []
 
     hub.repositories["stable-diffusion-v1-5/stable-diffusion-v1-5"] = Repository(pipeline_files())
-    found = models.locate(str(file), "pipeline", online=True, say=Heard())
+    told = models.resolve(Resolve(str(file), "pipeline", online=True), Heard())
+    assert 0 < told["missing_bytes"] < 10_000 and "unet/config.json" in told["files"]
+    assert models.download(Download(str(file), "pipeline"), Heard())["path"] == str(file)
+    found = models.locate(str(file), "pipeline", online=False, say=Heard())
     assert found.config is not None and found.path == file
     fetched = {p.relative_to(found.config).as_posix() for p in found.config.rglob("*") if p.is_file()}
     assert "unet/config.json" in fetched and not [n for n in fetched if n.endswith(".safetensors")]
@@ -527,6 +558,11 @@ def test_an_identity_changes_with_content_and_is_read_once(tmp_path: Path) -> No
     assert models.resolve(Resolve(str(file), "lora"), Heard())["identity"] != first["identity"]
 
 
+@pytest.mark.parametrize("model", ["", " ", "/nowhere/model.safetensors", "nowhere"])
+def test_a_path_that_does_not_exist_is_said(model: str) -> None:
+    assert "does not exist" in refused(lambda: models.locate(model, "pipeline", online=True, say=Heard())).message
+
+
 def test_of_several_files_one_must_be_named(tmp_path: Path) -> None:
     folder = write(tmp_path / "loras", {"a.safetensors": b"1", "b.safetensors": b"2"})
     error = refused(lambda: models.locate(str(folder), "lora", online=False, say=Heard()))
@@ -618,7 +654,7 @@ def test_a_server_that_cannot_continue_sends_it_all_again(hub: Hub) -> None:
 
 def ranges(hub: Hub) -> list[int]:
     """Where each request for the LoRA's bytes began."""
-    asked = [r for method, path, r in hub.asked if method == "GET" and path.endswith("lora.safetensors")]
+    asked = [r for _, path, r in hub.asked if path.startswith("cdn/") and path.endswith("lora.safetensors")]
     return [int(r.removeprefix("bytes=").removesuffix("-")) for r in asked]
 
 
@@ -740,6 +776,45 @@ def test_what_the_hub_refuses_is_one_sentence(hub: Hub, refuse: tuple[int, str],
     hub.repositories["some/lora"] = Repository({"lora.safetensors": b"1"}, refuse=refuse)
     error = refused(lambda: models.download(Download("some/lora", "lora"), Heard()))
     assert said in error.message and "some/lora" in error.message
+
+
+@pytest.mark.parametrize(("role", "model"), [("pipeline", "some/sd"), ("lora", "some/sd:v1-5-pruned.safetensors")])
+def test_a_gated_model_that_can_be_seen_but_not_fetched(hub: Hub, role: str, model: str) -> None:
+    hub.repositories["some/sd"] = Repository(pipeline_files(), refuse_files=(403, "GatedRepo"))
+    error = refused(lambda: models.download(Download(model, role), Heard()))
+    assert "gated" in error.message and f"{hub.url}/some/sd" in error.hint
+
+
+def test_a_token_goes_to_the_hub_and_to_nobody_else(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    hub.repositories["some/lora"] = Repository({"lora.safetensors": b"1"})
+    models.download(Download("some/lora", "lora"), Heard())
+    assert (hub.told, hub.told_elsewhere) == ({"Bearer hf_secret"}, {""})
+
+
+def test_the_hubs_own_offline_switch_is_named(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    error = refused(lambda: models.download(Download("some/lora", "lora"), Heard()))
+    assert "HF_HUB_OFFLINE" in error.message and hub.asked == []
+
+
+def test_two_that_fetch_the_same_file_fetch_it_once(hub: Hub) -> None:
+    data = noise(BIG)
+    hub.repositories["some/lora"] = Repository({"lora.safetensors": data})
+    hub.stall_after["lora.safetensors"] = 1_000_000
+    results: list[dict[str, Any]] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(models.download(Download("some/lora", "lora"), Heard())))
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    assert hub.stalled.wait(60)
+    hub.go_on.set()
+    for thread in threads:
+        thread.join(60)
+    assert len(results) == 2 and results[0] == results[1]
+    assert hub.sent["lora.safetensors"] == BIG
 
 
 def test_a_repository_that_moved_is_said_to_have(hub: Hub) -> None:
