@@ -100,6 +100,8 @@ def generate(job, say):
         say.step(i / 3, f"step {i}")
         picture = np.dstack([ramp * (i == 0), ramp * (i == 1), ramp * (i == 2)])
         say.preview(picture if i < 2 else (picture * 255 + 0.5).astype(np.uint8))
+        while job.prompt == "wait until it was seen" and os.path.exists(f"{job.out}/preview.png"):
+            time.sleep(0.01)
     return {"pictures": []}
 
 def resolve(job, say):
@@ -113,8 +115,8 @@ def job(name: str, text: object = "") -> protocol.Resolve:
     return protocol.Resolve(name, str(text))
 
 
-def picture(out: Path) -> protocol.Generate:
-    return protocol.Generate("m", str(out), "text", "rust", "", 64, 64, (1,), 3, 7.5)
+def picture(out: Path, prompt: str = "rust") -> protocol.Generate:
+    return protocol.Generate("m", str(out), "text", prompt, "", 64, 64, (1,), 3, 7.5)
 
 
 @pytest.fixture
@@ -190,7 +192,12 @@ def test_progress_comes_in_order_and_the_process_is_kept(worker: Worker) -> None
 
 def test_previews_can_be_read_when_they_are_said(worker: Worker, tmp_path: Path) -> None:
     seen: list[Any] = []
-    worker.run(picture(tmp_path / "pictures"), preview=lambda path: seen.append((path, images.load(path))))
+
+    def look(path: Path) -> None:
+        seen.append((path, images.load(path)))
+        path.unlink()
+
+    worker.run(picture(tmp_path / "pictures", "wait until it was seen"), preview=look)
     assert [path for path, _ in seen] == [tmp_path / "pictures" / "preview.png"] * 3
     for i, (_, shown) in enumerate(seen):
         others = [c for c in range(3) if c != i]
@@ -473,13 +480,42 @@ def test_a_worker_that_never_listens(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert worker.pid is None
 
 
+READY = f"""
+import os, threading
+print('{{"type": "ready", "version": {protocol.VERSION}, "python": "", "pid": 1}}', flush=True)
+input()
+"""
+
+
 def test_a_broken_line_in_the_middle_ends_that_worker(tmp_path: Path) -> None:
-    program = f"""print('{{"type": "ready", "version": {protocol.VERSION}, "python": "", "pid": 1}}', flush=True)
-input(); print("What?", flush=True); input()"""
-    worker = speaking(tmp_path, program)
-    with pytest.raises(SynGenError, match="makes no sense: b'What"):
+    worker = speaking(tmp_path, READY + """print(f"I am {os.getpid()}.", flush=True); threading.Event().wait()""")
+    with pytest.raises(SynGenError, match=r"makes no sense: b'I am \d") as error:
         worker.run(protocol.Probe())
-    assert wait_until(lambda: worker.pid is None)
+    pid = int("".join(filter(str.isdigit, error.value.message)))
+    assert wait_until(lambda: not runs(pid)) and worker.pid is None
+
+
+def test_a_request_that_the_worker_cannot_read_fails(tmp_path: Path) -> None:
+    answer = '{"type": "failed", "id": 0, "message": "A strange message.", "hint": "Update."}'
+    worker = speaking(tmp_path, READY + f"print({answer!r}, flush=True); input()")
+    with pytest.raises(SynGenError, match=r"A strange message\. Update\."):
+        worker.run(protocol.Probe())
+    worker.close()
+
+
+def test_what_is_said_of_another_job_is_not_handed_on(tmp_path: Path) -> None:
+    events = (
+        protocol.Progress(99, 0.5, "another's"),
+        protocol.Failed(99, "another's", ""),
+        protocol.Progress(1, 0.5, "mine"),
+        protocol.Done(1, {"mine": 1}),
+    )
+    lines = b"".join(map(protocol.encode, events)).decode()
+    worker = speaking(tmp_path, READY + f"print({lines!r}, end='', flush=True); input()")
+    seen: list[str] = []
+    assert worker.run(protocol.Probe(), progress=lambda fraction, text: seen.append(text)) == {"mine": 1}
+    assert seen == ["mine"]
+    worker.close()
 
 
 def test_a_log_that_has_grown_is_put_aside(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
