@@ -8,6 +8,7 @@ the patch transfer, moved to what the wear texture has where it shows the pictur
 """
 
 from dataclasses import dataclass
+from itertools import product
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from ..errors import SynGenError
 from ..images import Array, Maps, Mask, SurfaceMaps, resize
 from ..recipe import Transfer
-from .patch import blur, detail_of, fill, lab_of
+from .patch import BAND, blur, detail_of, fill, lab_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -151,19 +152,27 @@ class _Lookup:
     cells: Array
 
     def __call__(self, lab: Array) -> Array:
-        """H x W x 3 -> H x W x 3, linear between cells."""
-        at = (lab - self.low) / (self.high - self.low) * np.float32(BINS) - np.float32(0.5)
-        at = np.clip(at, 0, BINS - 1.001)
-        first = at.astype(np.int64)
-        part = np.asarray(at - first, np.float32)
-        out = np.zeros(lab.shape, np.float32)
-        for corner in range(8):
-            step = [(corner >> axis) & 1 for axis in range(3)]
-            weight = np.ones(lab.shape[:-1], np.float32)
-            for axis in range(3):
-                weight *= part[..., axis] if step[axis] else 1 - part[..., axis]
-            out += weight[..., None] * self.cells[tuple(first[..., axis] + step[axis] for axis in range(3))]
+        """H x W x 3 -> H x W x 3, linear between cells; some rows at a time, so that memory stays bounded."""
+        out = np.empty(lab.shape, np.float32)
+        rows = max(1, BAND // lab.shape[1])
+        for top in range(0, lab.shape[0], rows):
+            out[top : top + rows] = self._band(lab[top : top + rows])
         return out
+
+    def _band(self, lab: Array) -> Array:
+        at = (lab - self.low) * (np.float32(BINS) / (self.high - self.low)) - np.float32(0.5)
+        at = np.clip(at, 0, BINS - 1.001).reshape(-1, 3)
+        first = at.astype(np.int32)
+        part = np.asarray(at - first, np.float32)
+        corner = (first[:, 0] * BINS + first[:, 1]) * BINS + first[:, 2]
+        flat = self.cells.reshape(-1, 3)
+        out = np.zeros(at.shape, np.float32)
+        for step in product((0, 1), repeat=3):
+            weight = np.ones(len(at), np.float32)
+            for axis, up in enumerate(step):
+                weight *= part[:, axis] if up else 1 - part[:, axis]
+            out += weight[:, None] * flat[corner + (step[0] * BINS + step[1]) * BINS + step[2]]
+        return out.reshape(lab.shape)
 
 
 def _lookup(wear: Maps) -> _Lookup:
