@@ -15,6 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -76,6 +77,7 @@ def serve(jobs: Mapping[str, Work], log: str = "the worker's log") -> NoReturn:
     whatever a library prints goes to stderr.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to every process of a terminal; Blender decides
+    _be_killed_before_blender()
     requests, answers = _take_standard_streams()
     outbox = _Outbox(answers)
     outbox.send(protocol.Ready(protocol.VERSION, sys.executable, os.getpid()))
@@ -84,6 +86,14 @@ def serve(jobs: Mapping[str, Work], log: str = "the worker's log") -> NoReturn:
         run, stop = inbox.next()
         outbox.send(_do(run, jobs, outbox, stop, log))
         inbox.forget(run)
+
+
+def _be_killed_before_blender() -> None:
+    """Linux, where memory runs out, kills the process with the highest score: let that be this one."""
+    score = Path("/proc/self/oom_score_adj")
+    with suppress(OSError):  # of a system without it, or one that forbids it
+        if score.exists():
+            score.write_text("500")
 
 
 def _take_standard_streams() -> tuple[BinaryIO, BinaryIO]:

@@ -90,6 +90,10 @@ def interrupted(job, say):
     os.kill(os.getpid(), signal.SIGINT)
     return {"alive": True}
 
+def oom_score(job, say):
+    with open("/proc/self/oom_score_adj") as file:
+        return {"score": int(file.read())}
+
 def environment(job, say):
     return {"variables": dict(os.environ), "session": os.getsid(0), "pid": os.getpid()}
 
@@ -361,6 +365,11 @@ def test_kill_9_in_the_middle(worker: Worker) -> None:
     with pytest.raises(SynGenError, match="was killed in the middle of the job"):
         worker.run(job("computes"), progress=lambda fraction, text: os.kill(worker.pid or 0, signal.SIGKILL))
     assert worker.run(job("steps", 1))["steps"] == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="Linux only")
+def test_a_full_memory_kills_the_worker_before_blender(worker: Worker) -> None:
+    assert worker.run(job("oom_score"))["score"] > int(Path("/proc/self/oom_score_adj").read_text())
 
 
 def test_kill_9_between_jobs_goes_unnoticed(worker: Worker) -> None:
