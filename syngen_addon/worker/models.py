@@ -29,7 +29,7 @@ from typing import Any, BinaryIO, Protocol, TypeVar
 import huggingface_hub
 from huggingface_hub import constants
 from huggingface_hub import errors as hub_errors
-from huggingface_hub.file_download import repo_folder_name
+from huggingface_hub.file_download import are_symlinks_supported, repo_folder_name
 from huggingface_hub.utils import (
     WeakFileLock,
     build_hf_headers,
@@ -690,14 +690,19 @@ def _fetch_all(plan: _Plan, told: _Told) -> None:
 
 
 def _fetch_file(plan: _Plan, name: str, told: _Told) -> None:
-    if (plan.home() / "snapshots" / plan.commit / name).is_file():
+    place = plan.home() / "snapshots" / plan.commit / name
+    if place.is_file():
         return
     lock = _cache() / ".locks" / plan.home().name / f"{plan.etags[name]}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with WeakFileLock(lock):  # the hub's own: another program may be fetching the same file
         if not plan.blob(name).is_file():
             _fill(plan, name, told)
-    huggingface_hub.hf_hub_download(plan.repository, name, revision=plan.commit)
+    if are_symlinks_supported(_cache()):
+        huggingface_hub.hf_hub_download(plan.repository, name, revision=plan.commit)
+    else:  # Windows, mostly: the hub would copy the blob, and the model would lie there twice
+        place.parent.mkdir(parents=True, exist_ok=True)
+        plan.blob(name).replace(place)
 
 
 def _fill(plan: _Plan, name: str, told: _Told) -> None:

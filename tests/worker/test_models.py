@@ -707,6 +707,16 @@ def test_a_killed_download_goes_on_in_the_next_process(hub: Hub, tmp_path: Path)
     assert ranges(hub)[-1] == kept
 
 
+def test_without_symlinks_a_model_lies_there_once(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_SYMLINKS", True)  # as on Windows
+    files = {"config.json": b"{}", "diffusion_pytorch_model.safetensors": noise(BIG)}
+    hub.repositories["some/control"] = Repository(files)
+    found = models.locate("some/control", "control", online=True, say=Heard())
+    held = [p for p in found.path.parents[1].rglob("*") if p.is_file() and p.stat().st_size == BIG]
+    assert held == [found.path / "diffusion_pytorch_model.safetensors"] and not held[0].is_symlink()
+    assert models.resolve(Resolve("some/control", "control"), Heard())["missing_bytes"] == 0
+
+
 def test_an_older_model_stays_whole_until_the_new_one_is(hub: Hub) -> None:
     files = pipeline_files()
     hub.repositories["some/sd"] = Repository(files)
