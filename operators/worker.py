@@ -39,7 +39,7 @@ def _row(layout: bpy.types.UILayout, name: str, value: str) -> None:
 
 
 class _Begins:
-    """A mix-in for operators that begin a task: greyed out with the reason while another runs."""
+    """A mix-in for operators that begin a task: greyed out with the reason while the worker has no time."""
 
     online = ""
     """What of it needs the network, "" where nothing does."""
@@ -47,8 +47,8 @@ class _Begins:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         try:
-            if task.running() is not None:
-                raise SynGenError(task.busy())
+            if session.busy():
+                raise SynGenError(session.busy())
             if cls.online:
                 worker.check_online(cls.online)
             cls.needs()
@@ -100,7 +100,14 @@ class SYNGEN_OT_set_up(_Begins, bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if bpy.app.background:
             return self.execute(context)
-        self._make_plan(context)
+        try:
+            self._make_plan(context)
+        except SynGenError as error:
+            if context.area is None or context.area.type != "PREFERENCES":
+                raise
+            task.fail("set-up", error)  # a report would be cut off by the width of that window
+            task.redraw()
+            return {"CANCELLED"}
         self.build = self.plan.build.upper()
         self.planned, self.refused = self.build, ""
         return context.window_manager.invoke_props_dialog(
@@ -168,6 +175,8 @@ class SYNGEN_OT_remove_worker(_Begins, bpy.types.Operator):
     def needs(cls) -> None:
         if not worker.something_to_remove():
             raise SynGenError("There is nothing to remove.")
+        if session.now.exporting:
+            raise SynGenError("An export is running: it may need the environment.")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return context.window_manager.invoke_confirm(
@@ -288,8 +297,6 @@ class SYNGEN_OT_get_model(_Begins, bpy.types.Operator):
     @classmethod
     def needs(cls) -> None:
         worker.check_python()
-        if session.now.generation is not None:
-            raise SynGenError("Variants are being made: wait for them.")
 
     @reported
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:

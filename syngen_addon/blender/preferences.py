@@ -58,7 +58,7 @@ class SYNGEN_AP_preferences(bpy.types.AddonPreferences):
 
 def _draw_worker(layout: bpy.types.UILayout, preferences: SYNGEN_AP_preferences, context: bpy.types.Context) -> None:
     """Stable Diffusion and neural style transfer: how they stand, and what can be done about it."""
-    from . import task, worker, worker_setup
+    from . import session, task, worker, worker_setup
 
     status, running = worker_setup.status(), task.running()
     layout.label(text="Stable Diffusion and Neural Style Transfer")
@@ -82,13 +82,14 @@ def _draw_worker(layout: bpy.types.UILayout, preferences: SYNGEN_AP_preferences,
             row.operator("syngen.set_up", text=text, icon="IMPORT")
         row.operator("syngen.check_worker", icon="VIEWZOOM")
         row.operator("syngen.remove_worker", icon="TRASH")
-    _outcome(right, context, "set-up", "check", "remove")
+    # A check of what is broken says once more what stands above.
+    _outcome(right, context, "set-up", "remove", *(() if status.state == "broken" else ("check",)))
     layout.prop(preferences, "interpreter", placeholder="The environment that Set Up makes")
     layout.prop(preferences, "installer")
     layout.separator(factor=0.5)
 
     right = _beside(layout, "Style Transfer")
-    here = worker_setup.has_weights()
+    here = session.has_weights()
     right.label(
         text="VGG-19 and AdaIN weights" if here else "No weights yet", icon=ICONS["ready" if here else "missing"]
     )
@@ -149,10 +150,11 @@ def _outcome(layout: bpy.types.UILayout, context: bpy.types.Context, *kinds: str
 
 
 def _interpreter_changed() -> None:
-    from . import worker, worker_setup
+    from . import task, worker, worker_setup
 
     worker.close()
     worker_setup.forget()
+    task.forget()
 
 
 def gallery_folder() -> Path:

@@ -120,6 +120,15 @@ def begin(task: Task, finished: Callable[[Task], None] | None = None) -> Task:
     return task
 
 
+def fail(kind: str, error: SynGenError) -> None:
+    """Show that a task cannot be begun. Raises SynGenError where one runs."""
+    global _latest
+    if running() is not None:
+        raise SynGenError(busy())
+    _latest = Task(kind, lambda say: "")
+    _latest.error, _latest.done = error, True
+
+
 def busy() -> str:
     """Why no other task can be started, "" where one can."""
     task = running()

@@ -76,7 +76,7 @@ def get_weights() -> Task:
     """Fetches the weights of style transfer. Raises SynGenError where this Blender may not use the network."""
     worker.check_online("Get Weights")
     home, online = worker.home(), worker.online()
-    python = environment.python_in(home) or Path(sys.executable)
+    python = environment.python_in(home) or worker.python() or Path(sys.executable)
 
     def work(say: Task) -> str:
         environment.get_weights(home, python, online=online, progress=say.progress, should_stop=say.should_stop)
@@ -273,11 +273,6 @@ def status() -> Status:
     torch = found.packages.get("torch", "").partition("+")[0]
     build = BUILDS.get(found.torch_build, found.torch_build)
     return Status("ready", f"Ready: torch {torch}, {build}", lines, own)
-
-
-def has_weights() -> bool:
-    """Whether the weights of style transfer are here."""
-    return environment.weights_in(worker.home()) is not None
 
 
 def _look_in_thread(python: Path) -> None:
