@@ -222,9 +222,12 @@ class _Process:
 
     def _last_words(self, log: Path) -> str:
         """Where the log lies, and its last line where this process wrote one."""
-        with log.open("rb") as file:
-            file.seek(max(self._log_start, file.seek(0, os.SEEK_END) - 4096))
-            lines = file.read().decode("utf-8", "replace").split("\n")
+        try:
+            with log.open("rb") as file:
+                file.seek(max(self._log_start, file.seek(0, os.SEEK_END) - 4096))
+                lines = file.read().decode("utf-8", "replace").split("\n")
+        except OSError:  # somebody removed it meanwhile
+            return f"The log {log} cannot be read."
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
         return f"The log is {log}; it ends with: {last[-200:]}" if last else f"The log is {log}."
 
@@ -245,7 +248,8 @@ def _start(command: Sequence[str], log: Path) -> _Process:
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         if log.is_file() and log.stat().st_size > LOG_BYTES:
-            log.replace(log.with_name(f"{log.name}.old"))
+            with suppress(OSError):  # of Windows, where another Blender's worker writes it: then it grows on
+                log.replace(log.with_name(f"{log.name}.old"))
         file = log.open("ab")
     except OSError as error:
         raise SynGenError(

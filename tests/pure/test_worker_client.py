@@ -388,6 +388,13 @@ def test_a_worker_that_ends_says_its_last_words(worker: Worker) -> None:
     assert worker.run(job("steps", 1))["steps"] == 1
 
 
+def test_a_log_that_somebody_removed_hides_no_error(worker: Worker) -> None:
+    worker.run(job("steps", 0))
+    worker.log.unlink()
+    with pytest.raises(SynGenError, match=r"exit status 7.*worker.log cannot be read"):
+        worker.run(job("ends"))
+
+
 def test_close_from_another_thread_ends_a_running_job(worker: Worker) -> None:
     pids: list[int] = []
 
