@@ -72,8 +72,10 @@ def settled(
 
     old, there = lab_of(base), lab_of(patched.color_srgb)
     lab = _at_size(np.clip(picture_srgb, 0, 1), shape, old, there)
+    if surface is not None:
+        lab = _without_seams(lab, there, surface.covered, allowed)
     if covered is not None:
-        lab = fill(_without_seams(lab, there, covered, allowed), covered)
+        lab = fill(lab, covered)
     lab[..., 0] += _missing(lab[..., 0], old[..., 0], covered, allowed, wear, settings.structure, wraps)
     lab[..., 1:] = old[..., 1:] + (lab[..., 1:] - old[..., 1:]) * np.float32(settings.color)
     color = np.asarray(np.clip(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB), 0, 1), np.float32)

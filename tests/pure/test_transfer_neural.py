@@ -15,6 +15,7 @@ from syngen_addon.transfer.patch import transfer
 from tests.pure.test_transfer import cylinder, lab, painted, pink, rust, setting
 
 FLAT = Ask(*(np.zeros((1, 1, 3), np.float32),) * 3, np.zeros((1, 1), np.bool_), wraps=True)
+ISLANDS = dataclasses.replace(FLAT, wraps=False)
 MAPS = ("color_srgb", "roughness", "metallic", "height")
 
 
@@ -200,7 +201,7 @@ def test_outside_the_islands_it_is_filled_so_that_no_border_bleeds_in():
     pink_[~surface.covered] = (1, 0, 1)
     chosen = setting()
     outs = [
-        finish(FLAT, p, base, rust(), chosen, patched=patched, surface=surface).color_srgb for p in (picture, pink_)
+        finish(ISLANDS, p, base, rust(), chosen, patched=patched, surface=surface).color_srgb for p in (picture, pink_)
     ]
     np.testing.assert_array_equal(outs[0], outs[1])
     rim = cv2.dilate(surface.covered.astype(np.uint8), np.ones((5, 5))).astype(bool) & ~surface.covered
@@ -226,6 +227,23 @@ def test_what_wraps_still_wraps():
             step = np.abs(np.diff(values, axis=axis)).mean()
             across = np.abs(np.take(values, 0, axis) - np.take(values, -1, axis)).mean()
             assert across < 1.3 * step + 1e-4, name
+
+
+def test_no_seam_where_borders_of_islands_meet_in_the_world():
+    """Around a drum, whose two ends a network paints without knowing of each other."""
+    surface, base = cylinder(256, 512), np.full((256, 512, 3), 0.4, np.float32)
+    patched = aged(base, surface=surface)
+    ramp = np.linspace(0.6, 1.4, 512, dtype=np.float32)[None, :, None]
+    picture = np.clip(patched.color_srgb * ramp, 0, 1)
+    out = finish(ISLANDS, picture, base, rust(), setting(color=1.0), patched=patched, surface=surface)
+
+    def step(color):
+        smooth = cv2.blur(lab(color), (1, 31))
+        return float(np.linalg.norm(smooth[:, 0] - smooth[:, -1], axis=1).mean())
+
+    assert step(picture) > 20 and step(out.color_srgb) < step(patched.color_srgb) + 2
+    middle = np.s_[:, 100:-100]
+    assert np.abs(lab(out.color_srgb)[middle] - lab(picture)[middle]).mean() < 3
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (64, 64, 4), (0, 64, 3)])
