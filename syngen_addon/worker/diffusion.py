@@ -8,6 +8,7 @@ precision of the decoder can be mended, and that a job can stop between the two.
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,8 @@ EVEN = 1.5 / 255
 """A picture whose every channel varies by less (standard deviation) is flat."""
 PREVIEW = 4
 """Pixels a latent in a preview."""
+WRITERS = 4
+"""Threads that judge and write pictures while the next ones are denoised: a GPU would wait for it."""
 LOADED, DENOISED = 0.05, 0.95
 """Fractions of a job at which the model is loaded and the last picture denoised."""
 
@@ -78,14 +81,17 @@ def generate(job: Generate, say: Say) -> dict[str, Any]:
         run = _Run(job, say, held, case, plan)
         if job.tileable and (job.width % tiling.WHOLE or job.height % tiling.WHOLE):
             run.note(f"Only sides that are multiples of {tiling.WHOLE} wrap exactly.")
-        paths: list[str] = []
-        faults: list[str] = []
-        for picture, fault in _pictures(run, inputs):
-            path = Path(job.out) / f"{len(paths):04d}.png"
-            images.save_png(path, _finished(job, picture, inputs))
-            paths.append(str(path))
-            faults.append(fault)
-    return {"pictures": paths, "faults": faults, "notes": run.notes, "peak_mb": _peak_mb()}
+        with ThreadPoolExecutor(WRITERS) as writers:
+            written = []
+            for number, made in enumerate(_pictures(run, inputs)):
+                path = Path(job.out) / f"{number:04d}.png"
+                written.append((path, writers.submit(_write, job, inputs, path, *made)))
+                for _, one in written:
+                    if one.done():
+                        one.result()  # so that a full disk is said now and not after the last picture
+            faults = [one.result() for _, one in written]
+    pictures = [str(path) for path, _ in written]
+    return {"pictures": pictures, "faults": faults, "notes": run.notes, "peak_mb": _peak_mb()}
 
 
 def loaded() -> list[str]:
@@ -182,8 +188,8 @@ def _inputs(job: Generate) -> _Inputs:
 # --- batch by batch --------------------------------------------------------------------------------------------------
 
 
-def _pictures(run: _Run, inputs: _Inputs) -> Iterator[tuple[Array, str]]:
-    """Each picture, H x W x 3 at the asked size, and its fault, in the order of the seeds.
+def _pictures(run: _Run, inputs: _Inputs) -> Iterator[tuple[Array, bool]]:
+    """Each picture, H x W x 3, and whether the safety checker blanked it, in the order of the seeds.
 
     Where memory runs out, the next remedy is tried on the pictures that are not done yet.
     """
@@ -206,7 +212,7 @@ def _pictures(run: _Run, inputs: _Inputs) -> Iterator[tuple[Array, str]]:
         yield from made
 
 
-def _batch(run: _Run, inputs: _Inputs, seeds: Sequence[int], done: int) -> list[tuple[Array, str]]:
+def _batch(run: _Run, inputs: _Inputs, seeds: Sequence[int], done: int) -> list[tuple[Array, bool]]:
     job, pipe = run.job, run.held.pipe
     run.say.step(_fraction(run, done, 0, 0.0), "Preparing")
     pipelines.place(run.held, run.plan.offload)
@@ -219,17 +225,12 @@ def _batch(run: _Run, inputs: _Inputs, seeds: Sequence[int], done: int) -> list[
         result = _denoised(run, inputs, seeds, done)
         if not _decodes(pipe):
             flagged = getattr(result, "nsfw_content_detected", None) or [False] * len(seeds)
-            made = list(zip(np.asarray(result.images, np.float32), flagged, strict=True))
-        else:
-            made = []
-            for number, latents in enumerate(_unpacked(run, result.images)):
-                run.say.step(_fraction(run, done, len(seeds), 1.0), f"Decoding picture {done + number + 1}")
-                made.append(_decoded(run, latents[None]))
-    out = []
-    for picture, blanked in made:
-        fault = "blanked" if blanked else fault_of(picture)
-        out.append((_enlarged(run, np.nan_to_num(picture, nan=0.0)), fault))
-    return out
+            return list(zip(np.asarray(result.images, np.float32), flagged, strict=True))
+        made = []
+        for number, latents in enumerate(_unpacked(run, result.images)):
+            run.say.step(_fraction(run, done, len(seeds), 1.0), f"Decoding picture {done + number + 1}")
+            made.append(_decoded(run, latents[None]))
+        return made
 
 
 def _denoised(run: _Run, inputs: _Inputs, seeds: Sequence[int], done: int) -> Any:
@@ -259,12 +260,10 @@ def _denoised(run: _Run, inputs: _Inputs, seeds: Sequence[int], done: int) -> An
         wanted["controlnet_conditioning_scale"] = job.control_weight
     if inputs.style is not None:
         wanted["ip_adapter_image"] = _pil(inputs.style)
-    for name, sentence in (
-        ("negative_prompt", "This model takes no negative prompt."),
-        ("guidance_scale", "This model takes no guidance."),
-    ):
-        if name not in takes and wanted[name]:
-            run.note(sentence)
+    if job.negative and ("negative_prompt" not in takes or "true_cfg_scale" in takes):  # guidance that was trained in
+        run.note("This model takes no negative prompt.")
+    if "guidance_scale" not in takes:
+        run.note("This model takes no guidance.")
     for name in ("image", "mask_image", "ip_adapter_image"):
         if name in wanted and name not in takes:
             raise SynGenError(f"The model {job.model} takes no {name.replace('_', ' ')} here.", "Choose another mode.")
@@ -319,7 +318,7 @@ def _decoded(run: _Run, latents: Any) -> tuple[Array, bool]:
         run.note("The decoder left the range of half precision and was run in full precision.")
         pixels = _pixels(run, latents)
     blanked = torch.isfinite(pixels).all().item() and _is_blanked(run, pixels)
-    picture = pixels[0].permute(1, 2, 0).float().cpu().numpy()
+    picture = _array(pixels)
     return (np.zeros_like(picture) if blanked else picture), blanked
 
 
@@ -381,29 +380,40 @@ def _is_blanked(run: _Run, pixels: Any) -> bool:
     if checker is None:
         return False
     extractor = run.held.facts.get("feature_extractor") or pipe.feature_extractor  # a style adapter brings its own
-    picture = pixels[0].permute(1, 2, 0).float().cpu().numpy()
+    picture = _array(pixels)
     seen = extractor(_pil(picture), return_tensors="pt").pixel_values
     _, flags = checker(images=[picture.copy()], clip_input=seen.to(run.held.device, run.held.dtype))
     return bool(flags[0])
 
 
-def _enlarged(run: _Run, picture: Array) -> Array:
+# --- pixels to a file ------------------------------------------------------------------------------------------------
+
+
+def _write(job: Generate, inputs: _Inputs, path: Path, picture: Array, blanked: bool) -> str:
+    """Write the picture as it was asked for; its fault."""
+    fault = "blanked" if blanked else fault_of(picture)
+    picture = _enlarged(job, np.nan_to_num(picture, nan=0.0))
+    if inputs.image is not None and inputs.mask is not None:  # the image's own pixels where the mask is black
+        share = inputs.mask[..., None]
+        picture = np.asarray(picture * share + inputs.image * (1 - share), np.float32)
+    images.save_png(path, picture)
+    return fault
+
+
+def _enlarged(job: Generate, picture: Array) -> Array:
     """At the asked size."""
-    width, height = run.job.width, run.job.height
-    if picture.shape[:2] == (height, width):
+    if picture.shape[:2] == (job.height, job.width):
         return picture
-    if not run.job.tileable:
-        return images.resize(picture, width, height)
+    if not job.tileable:
+        return images.resize(picture, job.width, job.height)
     around = images.tile(picture, 3 * picture.shape[1], 3 * picture.shape[0])  # so that it still wraps
-    return images.resize(around, 3 * width, 3 * height)[height : 2 * height, width : 2 * width]
+    return images.resize(around, 3 * job.width, 3 * job.height)[job.height : -job.height, job.width : -job.width]
 
 
-def _finished(job: Generate, picture: Array, inputs: _Inputs) -> Array:
-    """With the image's own pixels where the mask is black."""
-    if inputs.mask is None or inputs.image is None:
-        return picture
-    share = inputs.mask[..., None]
-    return np.asarray(picture * share + inputs.image * (1 - share), np.float32)
+def _array(pixels: Any) -> Array:
+    """H x W x 3 of 1 x 3 x H x W, on the CPU."""
+    array: Array = pixels[0].permute(1, 2, 0).float().contiguous().cpu().numpy()
+    return array
 
 
 def _pil(picture: Array) -> PIL.Image.Image:

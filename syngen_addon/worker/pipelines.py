@@ -117,10 +117,10 @@ def ready(job: Generate, say: Say) -> Held:
     say.step(0.03, "Loading what goes with it")
     try:
         _dress(loaded, job, control, lora, adapter)
-        loaded.pipe = _for_mode(loaded, job)
     except BaseException:
         forget()
         raise
+    loaded.pipe = _for_mode(loaded, job)
     if job.lora:
         loaded.base.set_adapters([ADAPTER], [job.lora_weight])
     if job.style_image:
@@ -193,6 +193,8 @@ def _load(found: models.Located, dtype: Any) -> Any:
         kind = getattr(diffusers, config["_class_name"], None)
         if kind is None:
             raise ValueError(f"this version of diffusers has no {config['_class_name']}")
+        # Parts that the model does without, such as the third text encoder of Stable Diffusion 3, must be said again.
+        about |= {name: None for name, part in config.items() if isinstance(part, (list, tuple)) and part[0] is None}
         if "safety_checker" in config and not (found.path / "safety_checker").is_dir():
             about |= {"safety_checker": None, "requires_safety_checker": False}
         base = kind.from_pretrained(str(found.path), use_safetensors=True, **about)

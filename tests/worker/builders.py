@@ -14,6 +14,11 @@ from diffusers import (
     ControlNetModel,
     DDIMScheduler,
     EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    FluxPipeline,
+    FluxTransformer2DModel,
+    SD3Transformer2DModel,
+    StableDiffusion3Pipeline,
     StableDiffusionInpaintPipeline,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
@@ -30,6 +35,9 @@ from transformers import (
     CLIPTokenizer,
     CLIPVisionConfig,
     CLIPVisionModelWithProjection,
+    T5Config,
+    T5EncoderModel,
+    T5Tokenizer,
 )
 
 CHARACTERS = [chr(c) for c in range(33, 127)]
@@ -87,7 +95,7 @@ def build_sdxl(folder: Path, shape: str = "tiny", *, seed: int = 0, half: bool =
     )
     with _drawn_from(seed):
         pipeline = StableDiffusionXLPipeline(
-            vae=_vae(shape),
+            vae=_vae(shape, xl=True),
             text_encoder=_text_encoder("sd15" if shape == "sdxl" else shape, tokenizer, TINY_TEXT),
             text_encoder_2=_second_text_encoder(shape, tokenizer),
             tokenizer=tokenizer,
@@ -97,6 +105,69 @@ def build_sdxl(folder: Path, shape: str = "tiny", *, seed: int = 0, half: bool =
             add_watermarker=False,
         )
     return _saved(pipeline, folder, half)
+
+
+def build_sd3(folder: Path, *, seed: int = 0) -> Path:
+    """A Stable Diffusion 3 folder, without its third text encoder: a transformer, and 16 channels a latent."""
+    tokenizer, width = _tokenizer(), 2 * TINY_TEXT
+    with _drawn_from(seed):
+        pipeline = StableDiffusion3Pipeline(
+            transformer=_lively(
+                SD3Transformer2DModel(
+                    sample_size=8,
+                    patch_size=2,
+                    in_channels=16,
+                    out_channels=16,
+                    num_layers=2,
+                    attention_head_dim=8,
+                    num_attention_heads=2,
+                    joint_attention_dim=width,
+                    caption_projection_dim=16,
+                    pooled_projection_dim=width,
+                    pos_embed_max_size=32,
+                )
+            ),
+            vae=_vae("tiny", latents=16),
+            text_encoder=_second_text_encoder("tiny", tokenizer),
+            text_encoder_2=_second_text_encoder("tiny", tokenizer),
+            text_encoder_3=None,
+            tokenizer=tokenizer,
+            tokenizer_2=tokenizer,
+            tokenizer_3=None,
+            scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+        )
+    return _saved(pipeline, folder, half=False)
+
+
+def build_flux(folder: Path, *, seed: int = 0) -> Path:
+    """A Flux folder: a transformer whose latents are a sequence of patches."""
+    tokenizer, words = _tokenizer(), ["<pad>", "</s>", "<unk>", "\u2581", *CHARACTERS]
+    with _drawn_from(seed):
+        pipeline = FluxPipeline(
+            transformer=_lively(
+                FluxTransformer2DModel(
+                    patch_size=1,
+                    in_channels=64,
+                    num_layers=1,
+                    num_single_layers=1,
+                    attention_head_dim=16,
+                    num_attention_heads=2,
+                    joint_attention_dim=2 * TINY_TEXT,
+                    pooled_projection_dim=TINY_TEXT,
+                    guidance_embeds=True,
+                    axes_dims_rope=(4, 4, 8),
+                )
+            ),
+            vae=_vae("tiny", latents=16),
+            text_encoder=_text_encoder("tiny", tokenizer, TINY_TEXT),
+            text_encoder_2=T5EncoderModel(
+                T5Config(vocab_size=len(words), d_model=2 * TINY_TEXT, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
+            ),
+            tokenizer=tokenizer,
+            tokenizer_2=T5Tokenizer(vocab=[(word, -1.0) for word in words], extra_ids=0),
+            scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
+        )
+    return _saved(pipeline, folder, half=False)
 
 
 def build_single_file(file: Path, *, seed: int = 0) -> Path:
@@ -288,7 +359,7 @@ def _unet_xl(shape: str) -> UNet2DConditionModel:
     )
 
 
-def _vae(shape: str) -> AutoencoderKL:
+def _vae(shape: str, latents: int = 4, xl: bool = False) -> AutoencoderKL:
     """Eight pixels a latent, as the real ones."""
     tiny = shape == "tiny"
     channels = (8, 8, 8, 8) if tiny else (128, 256, 512, 512)
@@ -297,11 +368,12 @@ def _vae(shape: str) -> AutoencoderKL:
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
         layers_per_block=1 if tiny else 2,
-        latent_channels=4,
+        latent_channels=latents,
         norm_num_groups=4 if tiny else 32,
         sample_size=64 if tiny else 512,
-        scaling_factor=0.13025 if shape == "sdxl" else 0.18215,
-        force_upcast=shape == "sdxl",
+        scaling_factor=0.13025 if xl else 0.18215,
+        shift_factor=0.0609 if latents == 16 else None,
+        force_upcast=xl,
     )
     return _lively(vae) if tiny else vae
 

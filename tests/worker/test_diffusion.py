@@ -1,12 +1,12 @@
 """Pictures by real pipelines of random weights, through the function that does the worker's job."""
 
 import dataclasses
+import gc
 import json
 import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -47,9 +47,13 @@ class Studio:
 
     def __init__(self, root: Path) -> None:
         torch.set_num_threads(1)  # tiny networks are faster so, and other processes do not slow them down
+        gc.collect()
+        gc.freeze()  # what was imported need not be looked through each time that a model is let go of
         self.root = root
         self.sd = builders.build_sd(root / "sd")
         self.xl = builders.build_sdxl(root / "xl")
+        self.sd3 = builders.build_sd3(root / "sd3")
+        self.flux = builders.build_flux(root / "flux")
         self.painter = builders.build_sd(root / "painter", inpaint=True)
         self.checked = builders.build_sd(root / "checked", safety=True)
         self.control = builders.build_controlnet(root / "control", self.sd)
@@ -96,7 +100,7 @@ class Studio:
         return diffusion.generate(self.job(**about), say or Listener())
 
     def pictures(self, **about: Any) -> list[np.ndarray]:
-        """8 bit."""
+        """8 bit; whole ones."""
         result = self.result(**about)
         assert result["faults"] == [""] * len(result["pictures"])
         return [pixels(path) for path in result["pictures"]]
@@ -139,11 +143,12 @@ def fresh(studio: Studio) -> Iterator[Studio]:
 # --- modes -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("family", ["sd", "xl"])
+@pytest.mark.parametrize("family", ["sd", "xl", "sd3", "flux"])
 def test_text_gives_what_the_bare_library_gives(studio: Studio, family: str) -> None:
     folder = getattr(studio, family)
     ours = studio.pictures(model=folder, seeds=(3, 4))
-    bare = AutoPipelineForText2Image.from_pretrained(folder, local_files_only=True)
+    without = {"text_encoder_3": None, "tokenizer_3": None} if family == "sd3" else {}
+    bare = AutoPipelineForText2Image.from_pretrained(folder, local_files_only=True, **without)
     bare.set_progress_bar_config(disable=True)
     for seed, picture in zip((3, 4), ours, strict=True):
         theirs = bare(
@@ -156,6 +161,13 @@ def test_text_gives_what_the_bare_library_gives(studio: Studio, family: str) -> 
             generator=torch.Generator().manual_seed(seed),
         )
         assert np.abs(picture.astype(int) - np.asarray(theirs.images[0])).max() <= 1  # they round otherwise
+
+
+def test_a_full_disk_is_one_sentence(studio: Studio, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(SynGenError, match="Cannot write"):
+        studio.result(out=tmp_path / "file" / "out")
+    assert studio.picture().shape == (64, 64, 3)
 
 
 def test_the_result_is_as_documented(studio: Studio, tmp_path: Path) -> None:
@@ -193,7 +205,7 @@ def test_image_to_image_keeps_more_of_the_image_the_lower_the_strength(studio: S
     assert changes[0] > changes[1]
 
 
-@pytest.mark.parametrize("family", ["sd", "xl", "painter"])
+@pytest.mark.parametrize("family", ["sd", "xl", "painter", "sd3", "flux"])
 def test_inpainting_leaves_every_pixel_outside_the_mask(studio: Studio, family: str) -> None:
     base, mask = pixels(studio.base).astype(int), pixels(studio.mask)
     picture = studio.picture(model=getattr(studio, family), mode="inpaint").astype(int)
@@ -627,7 +639,7 @@ def test_a_safety_checker_is_kept_and_what_it_blanks_is_reported(fresh: Studio) 
         ({"mode": "image", "image": "gone.png"}, r"The image file gone.png is missing"),
         ({"steps": 0}, r"0 denoising steps"),
         ({"seeds": ()}, r"No picture is asked for"),
-        ({"model": "/nowhere/at/all"}, r"The model /nowhere/at/all does not exist"),
+        ({"model": "/nowhere/at/all"}, r"The model .*/nowhere/at/all.* does not exist"),
     ],
     ids=str,
 )
@@ -657,8 +669,32 @@ def test_a_damaged_file_is_one_sentence(studio: Studio, tmp_path: Path) -> None:
     assert diffusion.loaded() == []
 
 
-def test_a_scheduler_of_another_kind_of_model_is_refused() -> None:
-    flow = SimpleNamespace(scheduler=SimpleNamespace(config={"shift": 3.0}))
-    job = SimpleNamespace(model="flux", scheduler="ddim")
-    with pytest.raises(SynGenError, match="The scheduler ddim does not fit the model flux"):
-        pipelines._scheduler(flow, job)  # type: ignore[arg-type]
+@pytest.mark.parametrize("family", ["sd3", "flux"])
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        ({"tileable": True}, "cannot make tileable pictures"),
+        ({"scheduler": "ddim"}, "The scheduler ddim does not fit the model"),
+        ({"width": 72}, "makes sides that are multiples of 16 only"),
+        ({"with": "lora"}, "The LoRA .* does not fit the model"),
+        ({"with": "control"}, "The ControlNet .* does not fit the model"),
+        ({"with": "style"}, "takes no style photo"),
+    ],
+    ids=str,
+)
+def test_what_a_newer_family_does_not_do_is_said(studio: Studio, family: str, about: dict, message: str) -> None:
+    about = dict(about)
+    about |= getattr(studio, f"with_{about.pop('with')}") if "with" in about else {}
+    with pytest.raises(SynGenError, match=message):
+        studio.result(model=getattr(studio, family), **about)
+
+
+@pytest.mark.parametrize("family", ["sd3", "flux"])
+def test_newer_families_show_previews_and_keep_their_seeds(studio: Studio, family: str) -> None:
+    say = Listener()
+    about = {"model": getattr(studio, family), "width": 96, "steps": 4}
+    result = studio.result(say, seeds=(1, 2), preview_every=2, **about)
+    assert result["notes"] == (["This model takes no negative prompt."] if family == "flux" else [])
+    assert [p.shape for p in say.previews] == [(32, 48, 3)] * 2
+    second = pixels(result["pictures"][1])
+    assert (studio.picture(seeds=(2,), **about) == second).all()
