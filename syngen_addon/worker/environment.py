@@ -705,7 +705,8 @@ def _repaired(plan: Plan, session: _Session) -> bool:
 
 _PIP_BYTES = re.compile(r"Progress (\d+) of (\d+)$")
 _PIP_FILE = re.compile(r"\s*(?:Downloading|Processing|Using cached) (\S+?)(?: \((.*)\))?$")
-_UV_FILE = re.compile(r"\s*(Downloading|Downloaded|Building) (\S+)(?: \((.*)\))?$")
+_UV_FILE = re.compile(r"\s*(Downloading|Downloaded) (\S+)(?: \(([\d.]+)([KMG]iB)\))?$")
+_UV_MB = {"KiB": 1024e-6, "MiB": 1.048576, "GiB": 1073.741824}
 
 
 class _Fetching:
@@ -813,16 +814,18 @@ def _install_by_uv(plan: Plan, session: _Session, python: Path) -> None:
     if backend is not None:
         command += ["--torch-backend", backend]
     session.say(0.05, "Looking up the packages")
-    going: dict[str, str] = {}
+    going: dict[str, float] = {}
 
     def line(text: str) -> None:
         if found := _UV_FILE.match(text):
             if found[1] == "Downloaded":
                 going.pop(found[2], None)
-            else:
-                going[found[2]] = f"{found[2]} ({found[3]})" if found[3] else found[2]
+            elif found[3]:
+                going[found[2]] = float(found[3]) * _UV_MB[found[4]]
             if going:
-                session.say(0.05, f"Fetching {', '.join(list(going.values())[:3])}")
+                name = max(going, key=lambda each: going[each])
+                more = f" and {len(going) - 1} more" if len(going) > 1 else ""
+                session.say(0.05, f"Fetching {name} ({going[name]:.0f} MB){more}")
 
     session.run([*command, "-r", REQUIREMENTS], line=line, tick=_growing(session, cache, plan.disk_mb, 0.05, 0.95, ""))
 
