@@ -203,7 +203,7 @@ class Diffusion:
     mode: str = key("inpaint", "On the base texture: `inpaint` paints only where wear may be, `image` starts from the whole of it.", choices=("inpaint", "image"))
     strength: float = key(0.6, "How far the base texture is changed.", low=0, high=1)
     size: int = key(512, "Side at which the model works, a multiple of 8.", unit="texels", low=64, high=4096)
-    steps: int = key(30, "Denoising steps.", low=1, high=1000)
+    steps: int = key(30, "Denoising steps.", low=1, high=500)
     guidance: float = key(7.0, "How closely the prompt is followed; 0 to 2 for turbo, LCM and lightning models.", low=0, high=50)
     scheduler: str = key("auto", "The noise schedule; `auto` is the model's own.", choices=("auto", "ddim", "euler", "euler_a", "dpm", "unipc", "lcm"))
     control: str = key("none", "What of the base texture a ControlNet holds.", choices=("none", "tile", "canny", "depth"))
