@@ -348,7 +348,7 @@ class SYNGEN_OT_download_model(_Begins, bpy.types.Operator):
         )
 
     def draw(self, context: bpy.types.Context) -> None:
-        from ..syngen_addon.blender.worker_setup import size
+        from ..syngen_addon.blender.worker_setup import free_mb, hub_cache, size
 
         found, column = self.found, self.layout.column(align=True)
         if found.here:
@@ -360,7 +360,11 @@ class SYNGEN_OT_download_model(_Begins, bpy.types.Operator):
                 about += f" of {size(found.total_mb)}, the rest is here"
             _row(column, "Download", about)
         _row(column, "Licence", found.licence or "not stated: see its page on the hub")
-        _row(column, "Into", found.path or "the hub's own cache")
+        if found.here:
+            _row(column, "Lies in", found.path)
+        else:
+            _row(column, "Into", str(hub_cache()))
+            _row(column, "Free there", size(free_mb(hub_cache())))
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:

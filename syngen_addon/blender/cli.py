@@ -158,8 +158,9 @@ def _worker(arguments: argparse.Namespace, tell: "_Teller", signals: "_Signals")
             "remove": worker_setup.remove,
         }
         task = make[arguments.what]()
+    step = (lambda fraction, text: None) if arguments.what == "diagnose" else tell.step  # its text is all there is
     try:
-        told = task.run(tell.step, lambda: signals.asked)
+        told = task.run(step, lambda: signals.asked)
     except Cancelled:
         tell.line("Stopped. The same command goes on from here.")
         return EXIT_STOPPED
@@ -251,8 +252,8 @@ class _Teller:
             )
 
     def step(self, fraction: float, text: str) -> None:
-        """A step of what is no job: a line where the words change or another tenth is done."""
-        if (text, int(fraction * 10)) != self.said:
+        """A step of what is no job: a line where the words change or another tenth is done. The end has its own."""
+        if fraction < 1 and (text, int(fraction * 10)) != self.said:
             self.said = (text, int(fraction * 10))
             self.line(f"{fraction:4.0%} {text}")
 

@@ -5,7 +5,9 @@ Everything is read from Blender before a task starts, and nothing of it in the t
 
 from __future__ import annotations
 
+import os
 import platform
+import shutil
 import sys
 import threading
 from collections.abc import Callable
@@ -60,14 +62,14 @@ def set_up(chosen: Plan) -> Task:
 
 def remove() -> Task:
     """Takes away the environment and the weights."""
-    home = worker.home()
+    home, something = worker.home(), worker.something_to_remove()
 
     def work(say: Task) -> str:
         say.progress(0.0, "Removing")
         worker.close()
         environment.remove(home)
         _found.clear()
-        return "The environment and the weights are removed."
+        return "The environment and the weights are removed." if something else "There was nothing to remove."
 
     return Task("remove", work)
 
@@ -112,7 +114,7 @@ def diagnose() -> Task:
         "SynGen": syngen_version(),
         "Blender": f"{bpy.app.version_string}, Python {platform.python_version()}",
         "Online access": "yes" if worker.online() else "no",
-        "Interpreter": "none" if chosen is None else f"by {chosen.source}",
+        "Interpreter": "none" if chosen is None else "of Set Up" if chosen.source == "own" else f"by {chosen.source}",
     }
     get = worker.get if chosen is not None and chosen.path.is_file() else None
     runner = get() if get is not None else None
@@ -201,12 +203,28 @@ def download(name: str, role: str) -> Task:
     def work(say: Task) -> str:
         say.progress(0.0, "Asking the hub")
         model = _model(name, role, runner.run(Resolve(name, role, online=True), should_stop=say.should_stop))
-        say.progress(0.0, " ".join(in_words(model)))
+        if model.missing_mb >= 0:
+            say.progress(0.0, " ".join(in_words(model)))
         if not model.here:
             runner.run(Download(name, role), progress=say.progress, should_stop=say.should_stop)
         return f"The model {name} is here."
 
     return Task("model", work, name)
+
+
+def hub_cache() -> Path:
+    """Where the hub's library keeps models, the same place for every program of this person's."""
+    for name, below in (("HF_HUB_CACHE", ""), ("HF_HOME", "hub"), ("XDG_CACHE_HOME", "huggingface/hub")):
+        if os.environ.get(name):
+            return Path(os.environ[name]).expanduser() / below
+    return Path.home() / ".cache" / "huggingface" / "hub"
+
+
+def free_mb(place: Path) -> float:
+    """Room on the disk that a folder lies on, or will."""
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free / 1e6
 
 
 def in_words(model: Model) -> tuple[str, ...]:
