@@ -350,6 +350,16 @@ def test_a_single_file_gives_what_its_folder_gives(studio: Studio) -> None:
     assert studio.picture(model=studio.single, mode="inpaint").shape == (64, 64, 3)
 
 
+def test_a_controlnet_in_a_single_file_gives_what_its_folder_gives(studio: Studio, tmp_path: Path) -> None:
+    folder = shutil.copytree(studio.control, tmp_path / "net")
+    (folder / "diffusion_pytorch_model.safetensors").rename(tmp_path / "net.safetensors")
+    one, other = (
+        studio.picture(**{**studio.with_control, "control_model": str(model)})
+        for model in (studio.control, tmp_path / "net.safetensors")
+    )
+    assert (one == other).all()
+
+
 def test_the_model_stays_loaded_and_its_parts_are_shared(studio: Studio) -> None:
     studio.picture()
     held = pipelines.held()
@@ -428,6 +438,28 @@ def test_progress_counts_every_step_and_previews_come_in_between(studio: Studio)
     assert texts == [f"Step {i} of 6, picture {n} of 2" for n in (1, 2) for i in range(1, 7)]
     assert [p.shape for p in say.previews] == [(32, 48, 3)] * 4
     assert all(p.min() >= 0 and p.max() <= 1 and p.std() > 0.01 for p in say.previews)
+
+
+def test_a_preview_shows_what_a_linear_decoder_would(fresh: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh.picture()
+    held = pipelines.held()
+    vae = held.base.vae
+    mix = torch.randn((4, 3), generator=torch.Generator().manual_seed(1)) / 4
+
+    def decode(z: Any, **_: Any) -> Any:
+        colors = torch.einsum("nchw,cd->ndhw", z * vae.config.scaling_factor, mix) + 0.1
+        return (torch.nn.functional.interpolate(colors, scale_factor=8),)
+
+    monkeypatch.setattr(vae, "decode", decode)
+    fresh.result(preview_every=2, steps=4)
+    slope, base = held.facts["colors"]
+    np.testing.assert_allclose(slope, mix / 2, atol=1e-5)
+    np.testing.assert_allclose(base, 0.55, atol=1e-5)
+    patches = torch.randn((4, 2, 2), generator=torch.Generator().manual_seed(2)) / 4
+    latents = patches.repeat_interleave(4, 1).repeat_interleave(4, 2)
+    preview = diffusion._preview(latents, slope, base)
+    decoded = decode(patches[None] / vae.config.scaling_factor)[0][0].permute(1, 2, 0) / 2 + 0.5
+    np.testing.assert_allclose(preview[8::16, 8::16], decoded[::8, ::8], atol=1e-4)
 
 
 def test_without_being_asked_there_are_no_previews(studio: Studio) -> None:
