@@ -732,6 +732,8 @@ def test_an_older_model_stays_whole_until_the_new_one_is(hub: Hub) -> None:
     error = refused(lambda: models.locate("some/sd", "pipeline", online=False, say=Heard()))
     assert "vae/config.json" in error.message
     assert models.locate("some/sd", "pipeline", online=True, say=Heard()).path.name == "d" * 40
+    (old.path / "vae/config.json").write_bytes(b"{}")  # whole again, and still the older one
+    assert models.locate("some/sd", "pipeline", online=False, say=Heard()).path.name == "d" * 40
 
 
 def test_damaged_bytes_are_noticed_and_fetched_anew(hub: Hub, tmp_path: Path) -> None:
