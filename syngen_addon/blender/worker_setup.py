@@ -54,7 +54,7 @@ def set_up(chosen: Plan) -> Task:
     def work(say: Task) -> str:
         worker.close()
         path = environment.set_up(chosen, progress=say.progress, should_stop=say.should_stop)
-        look(path)
+        look(path, chosen.home)
         return "Stable Diffusion and neural style transfer are set up."
 
     return Task("set-up", work)
@@ -92,11 +92,11 @@ def check() -> Task:
 
     Raises SynGenError where there is no such Python.
     """
-    runner = worker.get()
+    runner, home = worker.get(), worker.home()
 
     def work(say: Task) -> str:
         say.progress(0.2, "Looking into the interpreter")
-        found = look(runner.python, load=True)
+        found = look(runner.python, home, load=True)
         if not found.usable:
             raise SynGenError(" ".join(found.problems))
         say.progress(0.7, "Asking for the device")
@@ -247,6 +247,8 @@ def size(mb: float) -> str:
 
 _found: dict[Path, Found] = {}
 """What was found in interpreters since Blender started."""
+_home_mb = 0.0
+"""What the worker's folder takes on disk, as it was when its interpreter was looked into."""
 _looking: dict[Path, threading.Thread] = {}
 
 
@@ -263,8 +265,11 @@ class Status:
     own: bool = True
 
 
-def look(python: Path, *, load: bool = False) -> Found:
+def look(python: Path, home: Path, *, load: bool = False) -> Found:
     """What an interpreter brings, kept for status(). It takes a moment, with load seconds."""
+    global _home_mb
+    if python.is_relative_to(home):
+        _home_mb = environment.size_mb(home)
     _found[python] = environment.check(python, load=load)
     return _found[python]
 
@@ -290,12 +295,14 @@ def status() -> Status:
         return Status("broken", "The interpreter cannot be used", (*lines, *found.problems), own)
     torch = found.packages.get("torch", "").partition("+")[0]
     build = BUILDS.get(found.torch_build, found.torch_build)
+    if own:
+        lines = (f"{size(_home_mb)} in {worker.home()}",)
     return Status("ready", f"Ready: torch {torch}, {build}", lines, own)
 
 
 def _look_in_thread(python: Path) -> None:
     if python not in _looking:
-        thread = threading.Thread(target=look, args=(python,), name="SynGen look", daemon=True)
+        thread = threading.Thread(target=look, args=(python, worker.home()), name="SynGen look", daemon=True)
         _looking[python] = thread
         thread.start()
         if not bpy.app.timers.is_registered(_show_found):

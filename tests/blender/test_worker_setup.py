@@ -177,7 +177,7 @@ def test_a_job_of_the_window_is_told_the_python(addon, tmp_path: Path) -> None:
 # --- how it stands ---------------------------------------------------------------------------------------------------
 
 
-def status_of(addon, found: Any) -> Any:
+def status_of(addon) -> Any:
     """The status once the interpreter was looked into."""
     setup = addon("blender.worker_setup")
     first = setup.status()
@@ -191,7 +191,8 @@ def status_of(addon, found: Any) -> Any:
 def test_the_status_says_what_is_there(addon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     setup, environment = addon("blender.worker_setup"), addon("worker.environment")
     assert setup.status() == setup.Status("missing", "Not set up")
-    path = program(tmp_path)
+    home = addon("blender.worker").home()
+    path = program(home / "0123456789ab")
     found = {
         "good": environment.Found(path, "3.11.7", {"torch": "2.13.0+cu130"}, "cuda", ()),
         "bad": environment.Found(path, "3.11.7", {}, "", ("It lacks torch.",)),
@@ -199,13 +200,14 @@ def test_the_status_says_what_is_there(addon, tmp_path: Path, monkeypatch: pytes
     looked = []
     monkeypatch.setattr(environment, "check", lambda python, load=False: looked.append(python) or found["good"])
     monkeypatch.setattr(environment, "python_in", lambda home: path)
-    assert status_of(addon, found) == setup.Status("ready", "Ready: torch 2.13.0, NVIDIA (CUDA)")
+    expected = setup.Status("ready", "Ready: torch 2.13.0, NVIDIA (CUDA)", (f"0 MB in {home}",))
+    assert status_of(addon) == expected
     setup.status()
     assert looked == [path]  # once, not with every redraw
     monkeypatch.setattr(environment, "check", lambda python, load=False: found["bad"])
     preferences(addon).interpreter = str(path)
     expected = setup.Status("broken", "The interpreter cannot be used", ("It lacks torch.",), own=False)
-    assert status_of(addon, found) == expected
+    assert status_of(addon) == expected
 
 
 def test_the_preferences_draw_every_state(addon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, online: None) -> None:
@@ -353,6 +355,24 @@ def test_switching_off_while_a_task_runs_leaves_nothing(addon) -> None:
         os.kill(pid, 0)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a script with a #! line")
+def test_switching_off_ends_a_set_up_with_what_it_started(addon, tmp_path: Path) -> None:
+    """The real set_up(), whose Python hangs."""
+    environment, task, setup = addon("worker.environment"), addon("blender.task"), addon("blender.worker_setup")
+    os.mkfifo(tmp_path / "pid")
+    python = program(tmp_path)
+    python.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
+    home = addon("blender.worker").home()
+    plan = environment.Plan(home, python, "3.11.7", "cpu", "pip", ("torch==2.13.0",), 1, 1, 9, True, ())
+    made = task.begin(setup.set_up(plan))
+    pid = int((tmp_path / "pid").read_text())  # waits until it is written
+    addon_utils.disable(PACKAGE, default_set=True)
+    assert made.cancelled
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert environment.python_in(home) is None
+
+
 # --- operators -------------------------------------------------------------------------------------------------------
 
 
@@ -380,17 +400,18 @@ def test_set_up_makes_what_the_environment_module_makes(addon, online: None, tmp
     environment, setup = addon("worker.environment"), addon("blender.worker_setup")
     asked: list[Any] = []
     path = program(tmp_path)
-    monkeypatch.setattr(environment, "plan", lambda *a, **k: asked.append((a, k)) or "the plan")
+    plan = SimpleNamespace(home=addon("blender.worker").home())
+    monkeypatch.setattr(environment, "plan", lambda *a, **k: asked.append((a, k)) or plan)
     monkeypatch.setattr(environment, "set_up", lambda plan, **k: asked.append(plan) or path)
     found = environment.Found(path, "3.11.7", {"torch": "2.13.0"}, "cpu", ())
     monkeypatch.setattr(environment, "check", lambda python, load=False: found)
     preferences(addon).installer = "PIP"
     assert bpy.ops.syngen.set_up(build="CPU") == {"FINISHED"}
     preferences(addon).installer = "AUTO"
-    (arguments, more), plan = asked
+    (arguments, more), made = asked
     assert arguments == (addon("blender.worker").home(), Path(sys.executable), "cpu")
     assert more == {"installer": "pip", "online": True}
-    assert plan == "the plan"
+    assert made is plan
     monkeypatch.setattr(environment, "python_in", lambda home: path)
     assert setup.status().title == "Ready: torch 2.13.0, processor only"
 
