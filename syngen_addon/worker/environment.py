@@ -74,18 +74,22 @@ SIZES: dict[Build, tuple[int, int, bool]] = {
 
 OLDEST = {
     "torch": "2.6",
-    "diffusers": "0.35",
-    "transformers": "4.56",
+    "diffusers": "0.42",
+    "transformers": "5.23",
     "accelerate": "1.0",
-    "peft": "0.17",
-    "huggingface_hub": "0.34",
+    "peft": "0.21",
+    "huggingface_hub": "2.4",
     "safetensors": "0.4.5",
     "scikit-image": "0.22",
     "opencv-python-headless": "4.8",
     "pillow": "10.0",
     "numpy": "1.26",
 }
-"""What an interpreter that somebody points to must have at least. Before 2.6 torch can run code in weights."""
+"""What an interpreter that somebody points to must have at least.
+
+Those whose interfaces change from month to month as they are tested: with diffusers 0.35, transformers 4.56 and
+huggingface_hub 0.34 downloads fail. Before 2.6 torch can run code in weights.
+"""
 MODULES = {"scikit-image": "skimage", "opencv-python-headless": "cv2", "pillow": "PIL"}
 """Where the module has another name than the package."""
 
@@ -622,17 +626,6 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
-def running(home: Path) -> bool:
-    """Whether a set up is at work there, in this or any process."""
-    if not (home / "logs" / ".lock").exists():
-        return False
-    try:
-        with _locked(home):
-            return False
-    except SynGenError:
-        return True
-
-
 @contextmanager
 def _told(home: Path) -> Iterator[None]:
     """An OSError of our own file work as the user's SynGenError."""
@@ -705,6 +698,7 @@ def _repaired(plan: Plan, session: _Session) -> bool:
 
 _PIP_BYTES = re.compile(r"Progress (\d+) of (\d+)$")
 _PIP_FILE = re.compile(r"\s*(?:Downloading|Processing|Using cached) (\S+?)(?: \((.*)\))?$")
+_PIP_THERE = re.compile(r"\s*File was already downloaded (.+)$")
 _UV_FILE = re.compile(r"\s*(Downloading|Downloaded) (\S+)(?: \(([\d.]+)([KMG]iB)\))?$")
 _UV_MB = {"KiB": 1024e-6, "MiB": 1.048576, "GiB": 1073.741824}
 
@@ -717,7 +711,10 @@ class _Fetching:
         self._expected, self._before, self._now, self._name = expected_mb * 1e6, 0, 0, ""
 
     def line(self, text: str) -> None:
-        if found := _PIP_FILE.match(text):
+        if found := _PIP_THERE.match(text):
+            with suppress(OSError):  # then it counts for nothing
+                self._before += Path(found[1]).stat().st_size
+        elif found := _PIP_FILE.match(text):
             self._before, self._now = self._before + self._now, 0
             self._name = _package_of(found[1])
             self._say(f"Fetching {self._name}")

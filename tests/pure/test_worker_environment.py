@@ -35,12 +35,12 @@ with (state / "calls").open("a") as calls:
     print(" ".join(sys.argv[1:]).splitlines()[0], file=calls)
 arguments = sys.argv[1:]
 
-def hang():
+def hang(says):
     # A child that must go too, as pip's own do.
     child = os.fork()
     if child:
         (state / "child").write_text(str(child))
-        print("hanging", flush=True)
+        print(says, flush=True)
     signal.pause()
 
 def broken(lines, status=1):
@@ -62,8 +62,7 @@ def pip_download():
             continue
         print(f"Collecting {{line}}\\n  Downloading {{path.name}} (90.0 MB)", flush=True)
         if name == "torch" and mode == "hang":
-            print("Progress 45000000 of 90000000", flush=True)
-            hang()
+            hang("Progress 45000000 of 90000000")
         if name == "torch" and mode == "cut off":
             path.write_bytes(b"PK half a wheel")
             os.kill(os.getpid(), signal.SIGKILL)
@@ -95,7 +94,7 @@ if "venv" in arguments:
 elif "download" in arguments:
     pip_download()
 elif "install" in arguments and "--no-index" in arguments and mode == "hang in install":
-    hang()
+    hang("Installing collected packages")
 elif arguments[-2:-1] == ["-c"]:
     script = arguments[-1]
     if "packages = {{}}" in script:
@@ -202,6 +201,15 @@ def gone(process: int) -> bool:
         except FileNotFoundError:
             return True
     return False
+
+
+def at_work(home: Path) -> bool:
+    """Whether a set up holds the folder's lock."""
+    try:
+        with environment._locked(home):
+            return False
+    except SynGenError:
+        return True
 
 
 # --- requirements and plan -------------------------------------------------------------------------------------------
@@ -323,7 +331,7 @@ def test_a_cancel_ends_everything_at_once_and_the_next_set_up_goes_on(machine: M
     with pytest.raises(Cancelled):
         machine.set_up(progress=progress, should_stop=stop)
     assert gone(int((machine.state / "child").read_text()))
-    assert environment.python_in(machine.home) is None and not environment.running(machine.home)
+    assert environment.python_in(machine.home) is None and not at_work(machine.home)
     before = machine.lines("fetched")
     assert len(before) > 10 and "torch" not in before
     machine.mode("ok")
@@ -374,7 +382,7 @@ def test_every_failure_is_one_sentence_with_its_log_and_can_be_gone_on_from(mach
         and caught.value.message.count(".") - caught.value.message.count("2.13.0") * 2 == 1
     )
     assert "ERROR" in log.read_text() or "Killed" in log.read_text()
-    assert environment.python_in(machine.home) is None and not environment.running(machine.home)
+    assert environment.python_in(machine.home) is None and not at_work(machine.home)
     fetched = machine.lines("fetched")
     machine.mode("ok")
     machine.set_up()
@@ -442,14 +450,14 @@ def test_only_one_set_up_at_a_time_and_no_removal_meanwhile(machine: Machine):
     thread.start()
     try:
         assert hanging.wait(60)
-        assert environment.running(machine.home)
+        assert at_work(machine.home)
         for forbidden in (machine.set_up, lambda: environment.remove(machine.home)):
             with pytest.raises(SynGenError, match="being set up already"):
                 forbidden()
     finally:
         stop.set()
         thread.join(60)
-    assert ended and not environment.running(machine.home)
+    assert ended and not at_work(machine.home)
 
 
 def test_removing_leaves_the_logs(machine: Machine):
