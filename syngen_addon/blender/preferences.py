@@ -71,7 +71,7 @@ def _draw_worker(layout: bpy.types.UILayout, preferences: SYNGEN_AP_preferences,
     right = _beside(layout, "Status")
     at_work = running is not None and running.kind == "set-up"
     right.label(text="Setting up" if at_work else status.title, icon=ICONS["looking" if at_work else status.state])
-    for line in status.lines:
+    for line in () if at_work else status.lines:
         _sentence(right, context, line)
     if running is not None and running.kind in ("set-up", "check", "remove"):
         _progress(right, running)
