@@ -39,6 +39,7 @@ def what_is_missing(layout: bpy.types.UILayout, context: bpy.types.Context) -> N
 class SYNGEN_PT_diffusion(InSidebar, bpy.types.Panel):
     bl_label = "Stable Diffusion"
     bl_parent_id = "SYNGEN_PT_texture"
+    bl_order = 0
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -46,8 +47,7 @@ class SYNGEN_PT_diffusion(InSidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.syngen.diffusion
-        column = split(layout)
-        _model(column, settings, "model", "pipeline")
+        _model(layout, settings, "model", "pipeline", "A model")
         layout.separator(factor=0.5)
         _prompt(layout, context)
         column = split(layout)
@@ -55,10 +55,11 @@ class SYNGEN_PT_diffusion(InSidebar, bpy.types.Panel):
         column.prop(settings, "severity", slider=True)
 
 
-def _model(layout: bpy.types.UILayout, settings: Any, name: str, role: str, text: str | None = None) -> None:
-    """The name of a model, with the button that fetches it."""
+def _model(layout: bpy.types.UILayout, settings: Any, name: str, role: str, empty: str) -> None:
+    """The name of a model over the whole width (such names are long), with the button that fetches it."""
     row = layout.row(align=True)
-    row.prop(settings, name, **({} if text is None else {"text": text}))
+    row.use_property_split = False
+    row.prop(settings, name, text="", icon="NODETREE", placeholder=empty)
     button = row.operator("syngen.get_model", text="", icon="IMPORT")
     button.model, button.role = getattr(settings, name), role
 
@@ -112,7 +113,7 @@ class SYNGEN_PT_diffusion_base(InSidebar, bpy.types.Panel):
         column.separator()
         keys(column, settings, "control")
         if settings.control != "none":
-            _model(column, settings, "control_model", "control", "Model")
+            _model(column, settings, "control_model", "control", "A ControlNet")
             column.prop(settings, "control_weight", text="Weight", slider=True)
 
 
@@ -121,15 +122,15 @@ class SYNGEN_PT_diffusion_style(_PartOfDiffusion, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         settings, column = context.scene.syngen.diffusion, split(self.layout)
-        _model(column, settings, "lora", "lora")
+        _model(column, settings, "lora", "lora", "A LoRA, if any")
         weight = column.column()
         weight.active = bool(settings.lora)
         weight.prop(settings, "lora_weight", text="Weight", slider=True)
         column.separator()
-        keys(column, settings, "style_image")
+        column.prop(settings, "style_image", placeholder="None")
         adapter = column.column()
         adapter.active = bool(settings.style_image)
-        _model(adapter, settings, "style_model", "adapter")
+        _model(adapter, settings, "style_model", "adapter", "An IP-Adapter")
         adapter.prop(settings, "style_weight", text="Weight", slider=True)
 
 
@@ -153,6 +154,7 @@ class SYNGEN_PT_diffusion_memory(_PartOfDiffusion, bpy.types.Panel):
 class SYNGEN_PT_neural(InSidebar, bpy.types.Panel):
     bl_label = "Neural Transfer"
     bl_parent_id = "SYNGEN_PT_texture"
+    bl_order = 1
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

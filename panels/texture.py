@@ -105,6 +105,7 @@ def _gallery(layout: bpy.types.UILayout, context: bpy.types.Context, obj: bpy.ty
 class SYNGEN_PT_texture_more(Closed, bpy.types.Panel):
     bl_label = "Texture and Transfer"
     bl_parent_id = "SYNGEN_PT_texture"
+    bl_order = 2
 
     def draw(self, context: bpy.types.Context) -> None:
         settings, column = context.scene.syngen, split(self.layout)
@@ -121,6 +122,7 @@ class SYNGEN_PT_texture_more(Closed, bpy.types.Panel):
 class SYNGEN_PT_filters(Closed, bpy.types.Panel):
     bl_label = "Filters"
     bl_parent_id = "SYNGEN_PT_texture"
+    bl_order = 3
 
     def draw_header(self, context: bpy.types.Context) -> None:
         self.layout.prop(context.scene.syngen.filters, "enabled", text="")

@@ -37,6 +37,8 @@ from .worker.protocol import Measure
 METHODS = {"gatys": "Neural, Optimized", "adain": "Neural, Fast"}
 PART = 0.5
 """Side of the part that is shown, in shorter sides of the base texture; more where that has fewer texels than asked."""
+CELL = 384
+"""Least side of a cell as it is drawn, so that its numbers can be read."""
 LINES: tuple[Color, ...] = (
     (88, 200, 255), (255, 208, 82), (226, 128, 255), (122, 222, 158), (255, 128, 160), (178, 150, 255),
 )  # fmt: skip
@@ -273,17 +275,19 @@ def _table(cells: Sequence[Cell]) -> bytes:
 
 
 def _sheet(
-    result: SweepResult, grid: Grid, base: Cell, pictures: Sequence[Array], style: Array, cell: int
+    result: SweepResult, grid: Grid, base: Cell, pictures: Sequence[Array], style: Array, size: int
 ) -> Image.Image:
-    """Base texture, style and patch transfer in a column on the left; beside it a row a content weight."""
+    """Base texture, style and patch transfer in a column on the left; beside it a row a content weight.
+
+    size: side of a cell, which is drawn larger where its numbers would be too small to read.
+    """
+    cell = max(size, CELL)
     gap, margin, head, axis = cell // 32, cell // 12, round(cell * 0.26), round(cell * 0.11)
     rows, columns = len(grid.content), len(grid.style)
     left = margin + cell + margin + axis
-    size = (
-        left + columns * (cell + gap) - gap + margin,
-        head + axis + max(rows, 3) * (cell + gap) - gap + margin,
-    )
-    sheet = Image.new("RGB", size, PAPER)
+    width = left + columns * (cell + gap) - gap + margin
+    height = head + axis + max(rows, 3) * (cell + gap) - gap + margin
+    sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
     large, plain = font(round(cell * 0.068)), font(round(cell * 0.046))
     draw.text((margin, head * 0.42), result.title, font=large, fill=INK, anchor="lm")
@@ -297,7 +301,8 @@ def _sheet(
         ("Base texture", pictures[0], base), ("Style", style, None), ("By patches", pictures[1], result.patch),
     )):  # fmt: skip
         y = top + number * (cell + gap)
-        _paste(sheet, _square(picture, cell, tiles=about is None), (margin, y), cell)
+        shown = picture if about is not None else images.tile(picture, *pictures[0].shape[1::-1])
+        _paste(sheet, _square(shown, cell), (margin, y), cell)
         _tag(sheet, name, (margin, y), cell)
         if about is not None:
             _numbers(sheet, about, (margin, y), cell)
@@ -315,10 +320,8 @@ def _sheet(
     return sheet
 
 
-def _square(picture: Array, cell: int, tiles: bool = False) -> Image.Image:
-    """The picture over a whole cell; a tile at its own scale, cut or repeated."""
-    if tiles:
-        picture = images.tile(picture, cell, cell)
+def _square(picture: Array, cell: int) -> Image.Image:
+    """The picture over a whole cell."""
     image = Image.fromarray(images.to_bytes(picture))
     return image if image.size == (cell, cell) else image.resize((cell, cell), Image.Resampling.LANCZOS)
 

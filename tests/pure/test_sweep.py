@@ -19,6 +19,8 @@ from syngen_addon.worker import protocol
 from syngen_addon.worker.protocol import Job, Measure, Resolve, Stylise
 from tests.pure.small import request
 
+LAID_OUT = (384, 12, 32, 32 + 384 + 32 + 42, 100 + 42)
+"""Side of a cell, gap, margin, left edge and top of the grid, in pixels."""
 GRID = Grid((0.5, 2.0), (0.1, 1.0, 10.0))
 
 
@@ -100,14 +102,13 @@ def test_the_files_hold_the_numbers_and_the_pictures(tmp_path: Path) -> None:
     assert float(rows[0]["structure"]) == 1 and float(rows[0]["style"]) == 1 and rows[1]["style_weight"] == ""
     assert [float(r["structure"]) for r in rows[2:]] == pytest.approx([c.structure for c in result.cells], abs=1e-4)
     sheet = sheet_of(result)
-    gap, margin, head, axis = 64 // 32, 64 // 12, round(64 * 0.26), round(64 * 0.11)
-    left, top = margin + 64 + margin + axis, head + axis
-    assert sheet.shape == (top + 3 * (64 + gap) - gap + margin, left + 3 * (64 + gap) - gap + margin, 3)
+    side, gap, margin, left, top = LAID_OUT
+    assert sheet.shape == (top + 3 * (side + gap) - gap + margin, left + 3 * (side + gap) - gap + margin, 3)
     blue = np.array([0.1, 0.2, 0.6]) * 255
-    middles = [sheet[top + 20, left + column * (64 + gap) + 10] for column in range(3)]
+    middles = [sheet[top + 120, left + column * (side + gap) + 60] for column in range(3)]
     away = [abs(m - blue).sum() for m in middles]
     assert away == sorted(away) and 2 * away[0] < away[-1], "from the base texture to the style"
-    assert (sheet[top + 2 * (64 + gap) + 20, left + 10] == PAPER).all(), "two content weights, two rows"
+    assert (sheet[top + 2 * (side + gap) + 20, left + 10] == PAPER).all(), "two content weights, two rows"
 
 
 def test_the_optimising_method_and_a_photo_as_style(tmp_path: Path) -> None:
@@ -164,9 +165,10 @@ def test_the_largest_slot_is_shown_and_protected_texels_stay(tmp_path: Path) -> 
     assert part.surface.covered.all() and part.protect is not None
     result = run(made, tmp_path, tools=Tools(Mixer()), grid=Grid((0.0,), (1.0,)), size=128)
     sheet = sheet_of(result)
-    left, top = sheet.shape[1] - 128 // 12 - 128, round(128 * 0.26) + round(128 * 0.11)
-    assert sheet[top + 40, left + 100] == pytest.approx(np.array([0.8, 0.1, 0.1]) * 255, abs=1)
-    assert abs(sheet[top + 40, left + 20] - np.array([0.8, 0.1, 0.1]) * 255).max() > 20
+    side, _, margin, left, top = LAID_OUT
+    assert sheet.shape[1] == left + side + margin
+    assert sheet[top + 120, left + 300] == pytest.approx(np.array([0.8, 0.1, 0.1]) * 255, abs=1)
+    assert abs(sheet[top + 120, left + 60] - np.array([0.8, 0.1, 0.1]) * 255).max() > 20
 
 
 def test_the_busiest_part_on_the_object_is_found() -> None:
