@@ -195,7 +195,7 @@ class Neural:
 class Diffusion:
     """Stable Diffusion, for `texture.method` = `diffusion` (wear textures from text) and `transfer.method` = `diffusion` (on the base texture)."""
 
-    model: str = key("stable-diffusion-v1-5/stable-diffusion-v1-5", "A name on the Hugging Face hub, a diffusers folder, or a .safetensors file.")
+    model: str = key("stable-diffusion-v1-5/stable-diffusion-v1-5", "A name on the Hugging Face hub (`owner/name`, or `owner/name:fp16` for its half-precision files), a diffusers folder, or a .safetensors file.")
     prompt: str = key("", "What to show; empty: made from the kind of wear, the material and the severity.")
     negative: str = key("", "What to avoid; empty: made in the same way.")
     material: str = key("painted steel", "What the object is made of, for prompts.")
@@ -480,7 +480,7 @@ def _check_across(recipe: Recipe, source: str) -> None:
     if recipe.diffusion.size % 8:
         raise SynGenError(f"{source}: diffusion.size = {recipe.diffusion.size} is not a multiple of 8.", f"Use {recipe.diffusion.size // 8 * 8}.")
     if recipe.diffusion.control != "none" and recipe.transfer.method == "diffusion" and not recipe.diffusion.control_model:
-        raise SynGenError(f"{source}: diffusion.control = \"{recipe.diffusion.control}\" needs diffusion.control_model.", "Name a ControlNet, for example lllyasviel/control_v11f1e_sd15_tile.")
+        raise SynGenError(f"{source}: diffusion.control = \"{recipe.diffusion.control}\" needs diffusion.control_model.", "Name a ControlNet, for example comfyanonymous/ControlNet-v1-1_fp16_safetensors:control_v11f1e_sd15_tile_fp16.safetensors.")
     if recipe.neural.content_weight == 0 and recipe.neural.style_weight == 0:
         raise SynGenError(f"{source}: neural.content_weight and neural.style_weight are both 0.", "Raise one of them.")
     onset_fields = {f.name: f for f in dataclasses.fields(Onset)}
