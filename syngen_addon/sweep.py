@@ -384,7 +384,7 @@ def plot(results: Sequence[SweepResult], path: Path, *, width: int = 760, height
     sheet = Image.new("RGB", (width * len(results) * FINE, height * FINE), PAPER)
     points = [p for r in results for p in (*r.cells, r.patch)]
     right = _above(max(1.0, *(p.style for p in points)))
-    low = min(0.0, math.floor(min(p.structure for p in points) * 10) / 10)
+    low = math.floor(round((min(p.structure for p in points) - 0.1) * 5, 6)) / 5
     for number, result in enumerate(results):
         field = Image.new("RGB", (width * scale, height * scale), PAPER)
         _field(field, result, scale, right, low)
@@ -408,8 +408,9 @@ def _field(image: Image.Image, result: SweepResult, scale: int, right: float, lo
         return x * scale, (box[3] - (box[3] - box[1]) * (structure - low) / (1 - low)) * scale
 
     draw.text((box[0] * scale, 28 * scale), result.title, font=font(17 * scale), fill=INK, anchor="lm")
-    for step in range(round((1 - low) * 5) + 1):
-        value = low + step / 5
+    every = 0.1 if low >= 0.4 else 0.2
+    for step in range(round((1 - low) / every) + 1):
+        value = low + step * every
         x0, y = at(0, value)
         draw.line((x0, y, box[2] * scale, y), fill=RULE, width=scale // 2)
         draw.text((x0 - 10 * scale, y), f"{value:.1f}", font=small, fill=FAINT, anchor="rm")
@@ -423,18 +424,20 @@ def _field(image: Image.Image, result: SweepResult, scale: int, right: float, lo
     _upright(image, "structure kept (SSIM)", (18 * scale, round((box[1] + box[3]) / 2 * scale)), 14 * scale)
 
     weights = sorted({c.content_weight for c in result.cells})
-    for number, weight in enumerate(weights):
-        color = LINES[number % len(LINES)]
-        line = sorted((c for c in result.cells if c.content_weight == weight), key=lambda c: c.style_weight)
-        places = [at(c.style, c.structure) for c in line]
-        draw.line([xy for place in places for xy in place], fill=color, width=2 * scale, joint="curve")
-        for place in places:
-            _dot(draw, place, 4.5 * scale, color)
-        if weight == weights[-1]:  # the uppermost line, over which there is room
-            for cell, (x, y) in zip(line, places, strict=True):
-                place = (x - 7 * scale, y - 8 * scale)
-                draw.text(place, f"style {cell.style_weight:g}", font=small, fill=FAINT, anchor="rs")
-    _legend(draw, [(f"content {w:g}", LINES[n % len(LINES)]) for n, w in enumerate(weights)], box, scale)
+    lines = [
+        sorted((c for c in result.cells if c.content_weight == w), key=lambda c: c.style_weight) for w in weights
+    ]
+    colors = [LINES[n % len(LINES)] for n in range(len(lines))]
+    for line, color in zip(lines, colors, strict=True):
+        draw.line([xy for c in line for xy in at(c.style, c.structure)], fill=color, width=2 * scale, joint="curve")
+    for line, color in zip(lines, colors, strict=True):
+        for cell in line:
+            _dot(draw, at(cell.style, cell.structure), 4.5 * scale, color)
+    for cell in lines[-1]:  # the uppermost line, over which there is room
+        x, y = at(cell.style, cell.structure)
+        place = (x - 7 * scale, y - 8 * scale)
+        draw.text(place, f"style {cell.style_weight:g}", font=small, fill=FAINT, anchor="rs")
+    _legend(draw, [(f"content {w:g}", color) for w, color in zip(weights, colors, strict=True)], box, scale)
     for cell, name in ((result.patch, "by patches"), (Cell("base", 0, 0, 1.0, 1.0), "base texture")):
         x, y = at(cell.style, cell.structure)
         for reach, color in ((9 * scale, PAPER), (6 * scale, INK)):

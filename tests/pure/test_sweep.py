@@ -192,7 +192,7 @@ def test_a_plot_of_two_models_has_points_where_they_belong(tmp_path: Path) -> No
     assert drawn.shape == (560, 2 * 760, 3)
 
     def place(style: float, structure: float) -> tuple[int, int]:
-        return round(500 - (500 - 62) * structure), round(62 + (734 - 62) * style / 1.2)
+        return round(500 - (500 - 62) * (structure - 0.2) / 0.8), round(62 + (734 - 62) * style / 1.2)
 
     for shift in (0, 760):
         for cell in cells:
