@@ -79,8 +79,8 @@ install_worker() { # FOLDER
     # Not --no-deps: what torch needs depends on its build, and that on pip's configuration.
     local pip=("$1/bin/python" -m pip --disable-pip-version-check install --quiet --only-binary :all:) log=$1/pip.log
     if ! "${pip[@]}" -r syngen_addon/worker/requirements.txt -r requirements/test.txt 2>"$log"; then
-        ! grep -qiE 'NewConnection|NameResolution|ConnectTimeout|ReadTimeout|ProxyError|SSLError|Connection refused' "$log" ||
-            fail "the package index cannot be reached, so the worker's tests cannot run here ($log)."
+        ! grep -qiE 'NewConnection|NameResolution|ConnectTimeout|ReadTimeout|ProxyError|SSLError|Connection refused|from versions: none' "$log" ||
+            fail "the package index cannot be reached or has no torch, so the worker's tests cannot run here ($log)."
         fail "$(grep '^ERROR' "$log" | tail -n 1) ($log)"
     fi
     "$1/bin/python" -c "import torch, diffusers, transformers, cv2" || fail "what was installed into $1 does not load."

@@ -14,6 +14,7 @@ not go on with the half-made folder: an installer that was killed leaves package
 """
 
 import email
+import errno
 import getpass
 import hashlib
 import json
@@ -632,6 +633,10 @@ def _told(home: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise SynGenError(
+                "The disk is full.", "Free some space. Then start it again: what was fetched is kept."
+            ) from error
         raise SynGenError(
             f"Cannot write in {error.filename or home}: {error.strerror}.",
             "Free some space, close what uses the folder, or start again with the rights to write there.",

@@ -3,6 +3,7 @@
 The real ones make it in tests/worker and by hand; the figures are in docs/worker.md.
 """
 
+import errno
 import hashlib
 import io
 import json
@@ -401,6 +402,11 @@ def test_a_folder_that_cannot_be_written_is_said(machine: Machine):
     machine.home.write_text("in the way")
     with pytest.raises(SynGenError, match=f"Cannot write in {machine.home}"):
         machine.set_up()
+
+
+def test_a_full_disk_of_our_own_files_is_said(machine: Machine):
+    with pytest.raises(SynGenError, match="The disk is full"), environment._told(machine.home):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_an_environment_of_other_requirements_is_not_used_and_goes(machine: Machine, monkeypatch: pytest.MonkeyPatch):
