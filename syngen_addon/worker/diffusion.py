@@ -73,11 +73,9 @@ def generate(job: Generate, say: Say) -> dict[str, Any]:
         _check_for(held, job)
         case = memory.Case(held.device, job.width, job.height, job.tileable)
         weights, largest = pipelines.sizes_mb(held)
-        free = device.memory_mb(held.device)[1] + (weights if held.offload == "none" else 0.0)
         half = held.dtype != torch.float32
-        plan = memory.plan(
-            case, len(job.seeds), job.offload, half=half, weights_mb=weights, largest_mb=largest, free_mb=free
-        )
+        about = {"half": half, "weights_mb": weights, "largest_mb": largest, "free_mb": _free_mb(held)}
+        plan = memory.plan(case, len(job.seeds), job.offload, **about)
         run = _Run(job, say, held, case, plan)
         if job.tileable and (job.width % tiling.WHOLE or job.height % tiling.WHOLE):
             run.note(f"Only sides that are multiples of {tiling.WHOLE} wrap exactly.")
@@ -450,6 +448,12 @@ def _preview(latents: Any, slope: Array, base: Array) -> Array:
 
 
 # --- memory ----------------------------------------------------------------------------------------------------------
+
+
+def _free_mb(held: Held) -> float:
+    """Of the device, for this model: what is free, what it takes already, and what torch keeps without using it."""
+    kept = torch.cuda.memory_reserved() - torch.cuda.memory_allocated() if held.device == "cuda" else 0
+    return float(device.memory_mb(held.device)[1] + pipelines.placed_mb(held) + kept / 2**20)
 
 
 def _reset_peak() -> None:

@@ -153,9 +153,22 @@ def lift(loaded: Held) -> None:
 
 def sizes_mb(loaded: Held) -> tuple[float, float]:
     """(all, the largest part) of the pipeline's weights."""
-    parts = [c for c in loaded.pipe.components.values() if isinstance(c, torch.nn.Module)]
-    sizes = [sum(p.numel() * p.element_size() for p in part.parameters()) / 2**20 for part in parts]
+    sizes = [sum(map(_size_mb, part.parameters())) for part in _networks(loaded)]
     return sum(sizes), max(sizes)
+
+
+def placed_mb(loaded: Held) -> float:
+    """Of the weights, those that lie on the device now."""
+    weights = (p for part in _networks(loaded) for p in part.parameters() if p.device.type == loaded.device)
+    return float(sum(map(_size_mb, weights)))
+
+
+def _networks(loaded: Held) -> list[Any]:
+    return [part for part in loaded.pipe.components.values() if isinstance(part, torch.nn.Module)]
+
+
+def _size_mb(weights: Any) -> float:
+    return float(weights.numel() * weights.element_size() / 2**20)
 
 
 # --- the model -------------------------------------------------------------------------------------------------------

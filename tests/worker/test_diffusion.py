@@ -376,6 +376,16 @@ def test_the_model_stays_loaded_and_its_parts_are_shared(studio: Studio) -> None
     assert diffusion.loaded() == []
 
 
+def test_what_lies_on_the_device_is_counted_once(studio: Studio) -> None:
+    studio.picture(**studio.with_control)
+    held = pipelines.held()
+    files = [*studio.sd.rglob("*.safetensors"), *studio.control.rglob("*.safetensors")]
+    assert pipelines.placed_mb(held) == pipelines.sizes_mb(held)[0]
+    assert pipelines.placed_mb(held) == pytest.approx(sum(f.stat().st_size for f in files) / 2**20, rel=0.25)
+    assert 0 < pipelines.sizes_mb(held)[1] < pipelines.sizes_mb(held)[0]
+    assert pipelines.placed_mb(dataclasses.replace(held, device="cuda")) == 0
+
+
 def test_a_model_that_was_written_anew_is_loaded_anew(studio: Studio, tmp_path: Path) -> None:
     folder = shutil.copytree(studio.sd, tmp_path / "model")
     before = studio.picture(model=folder)
