@@ -251,6 +251,7 @@ def _make_pictures(
             what = "Wear textures" if not number else f"Wear textures, round {number + 1}"
             job = _generate(recipe, prompt, drawn, out, "text", settings.size, settings.size, tileable=True)
             done = _run(job, tools, watch.part(low, high, what))
+            (out / "preview.png").unlink(missing_ok=True)  # only of use meanwhile
             verdicts = []
             for seed, path, fault in zip(wanted, done["pictures"], done["faults"], strict=True):
                 color = images.load(path)[..., :3]
