@@ -7,12 +7,10 @@ declaration. Ranges the sampler draws from are pairs [low, high].
 
 import dataclasses
 import math
-import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, ClassVar, dataclass_transform
 
 from .errors import SynGenError
 
@@ -55,11 +53,57 @@ def key(
     return field(default=default, metadata=about)
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+class Frozen:
+    """What makes a class below a frozen dataclass.
+
+    It does what dataclass(frozen=True) would. That writes six methods for each class, as text which it then compiles:
+    for as many classes as here this would be the largest part of what it costs to enable the extension.
+    """
+
+    __dataclass_fields__: "ClassVar[dict[str, dataclasses.Field[Any]]]"
+
+    def __init_subclass__(cls) -> None:
+        dataclass(init=False, repr=False, eq=False)(cls)
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        fields, name = self.__dataclass_fields__, type(self).__name__
+        if len(values) > len(fields):
+            raise TypeError(f"{name} takes {len(fields)} values, not {len(values)}")
+        given = dict(zip(fields, values, strict=False))
+        if wrong := [n for n in named if n not in fields or n in given]:
+            raise TypeError(f"{name} takes no {wrong[0]!r}, or has it already")
+        given |= named
+        for n, about in fields.items():
+            if n in given:
+                self.__dict__[n] = given[n]
+            elif about.default is not dataclasses.MISSING:
+                self.__dict__[n] = about.default
+            elif about.default_factory is not dataclasses.MISSING:
+                self.__dict__[n] = about.default_factory()
+            else:
+                raise TypeError(f"{name} needs {n!r}")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{n}={value!r}' for n, value in self.__dict__.items())})"
+
+    def __eq__(self, other: object) -> bool:
+        return self.__dict__ == other.__dict__ if type(other) is type(self) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.__dict__.values()))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+
+
 # --- what a kind of wear is made of (kinds/ hold nothing but these) -------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Onset:
+class Onset(Frozen):
     """Where wear starts: how much each cause counts, 0 (not at all) to 1."""
 
     edge: float = key(0.6, "Convex edges, where paint chips first.", low=0, high=1)
@@ -70,8 +114,7 @@ class Onset:
     scale_m: float = key(0.25, "Size of those patches.", unit="m", low=1e-4, high=1000)
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(Frozen):
     """How fully developed wear looks. Colours are sRGB, 0 to 1, from young to old; shares are 0 to 1 of the surface.
 
     The wear is thought of in layers: a body of middle age, young powder blooming on it, an old crust that blisters and
@@ -112,8 +155,7 @@ class Look:
     """Colour of that metal."""
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(Frozen):
     """One sort of wear: where it starts, how it looks, what it is called, which words prompt it."""
 
     name: str
@@ -131,8 +173,7 @@ class Kind:
 # --- the recipe's sections -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Targets:
+class Targets(Frozen):
     """Which objects are aged and labelled."""
 
     objects: Names = key((), "Names of the objects, with * and ? as wildcards; empty: every object that has wear.")
@@ -140,8 +181,7 @@ class Targets:
     kinds: dict[str, str] = key({}, "Kind of wear by object name (wildcards allowed), for objects that have none yet; the others get `wear.kind`.")
 
 
-@dataclass(frozen=True)
-class Wear:
+class Wear(Frozen):
     """What sort of wear, how much of it, and what it is called."""
 
     kind: str = key("heavy_rust", "The kind of wear given to objects that have none yet (a name from kinds/).")
@@ -154,8 +194,7 @@ class Wear:
     onset: dict[str, float] = key({}, "Overrides of the kind's onset values: edge, cavity, streaks, ground, noise (0 to 1), scale_m.")
 
 
-@dataclass(frozen=True)
-class Texture:
+class Texture(Frozen):
     """The wear texture."""
 
     method: str = key("procedural", "How wear textures are made.", choices=("procedural", "diffusion"))
@@ -165,8 +204,7 @@ class Texture:
     seed: int = key(0, "Seed of the first variant.", low=0, high=2**31 - 1)
 
 
-@dataclass(frozen=True)
-class Transfer:
+class Transfer(Frozen):
     """How the wear texture is brought onto the base texture."""
 
     method: str = key("patch", "How: by patches (needs no weights), by optimising against VGG features (Gatys et al.), by AdaIN in one pass, or by Stable Diffusion on the base texture.", choices=("patch", "gatys", "adain", "diffusion"))
@@ -178,8 +216,7 @@ class Transfer:
     max_size: int = key(4096, "Aged textures are made no larger than this.", unit="texels", low=64, high=16384)
 
 
-@dataclass(frozen=True)
-class Neural:
+class Neural(Frozen):
     """Neural style transfer, for `transfer.method` = `gatys` or `adain`."""
 
     content_weight: float = key(1.0, "How strongly the base texture's structure is held.", low=0, high=1000)
@@ -191,8 +228,7 @@ class Neural:
     decoder: str = key("", "AdaIN decoder weights, in the same way.")
 
 
-@dataclass(frozen=True)
-class Diffusion:
+class Diffusion(Frozen):
     """Stable Diffusion, for `texture.method` = `diffusion` (wear textures from text) and `transfer.method` = `diffusion` (on the base texture)."""
 
     model: str = key("stable-diffusion-v1-5/stable-diffusion-v1-5", "A name on the Hugging Face hub (`owner/name`, or `owner/name:fp16` for its half-precision files), a diffusers folder, or a .safetensors file.")
@@ -220,8 +256,7 @@ class Diffusion:
     offload: str = key("auto", "What waits in main memory while it is not needed; `auto`: by the memory at hand.", choices=("auto", "none", "model", "sequential"))
 
 
-@dataclass(frozen=True)
-class Filters:
+class Filters(Frozen):
     """When a texture is refused. Scores are taken at 512 texels a side, noise at full size."""
 
     enabled: bool = key(True, "Off: every texture that is not broken is accepted.")
@@ -233,8 +268,7 @@ class Filters:
     duplicate_min: float = key(0.03, "Least distance to an accepted texture, 0 (the same) to 1.", low=0, high=1)
 
 
-@dataclass(frozen=True)
-class Camera:
+class Camera(Frozen):
     """The camera, on a shell around a target."""
 
     randomize: bool = key(True, "Off: the scene's own camera.")
@@ -247,8 +281,7 @@ class Camera:
     min_height_m: float = key(0.1, "The camera never stands lower than this over the lowest point of the targets.", unit="m", low=-1e6, high=1e6)
 
 
-@dataclass(frozen=True)
-class Light:
+class Light(Frozen):
     """Sun, lamps and environment."""
 
     randomize: bool = key(True, "Off: the scene's own lights and world.")
@@ -263,8 +296,7 @@ class Light:
     exposure_ev: Range = key((-0.4, 0.4), "Added to render.exposure_ev.", unit="stops", low=-10, high=10)
 
 
-@dataclass(frozen=True)
-class Background:
+class Background(Frozen):
     """What the camera sees behind the scene."""
 
     randomize: bool = key(True, "Off: the scene's own world.")
@@ -274,16 +306,14 @@ class Background:
     folder: str = key("", "Folder of pictures, for `kind = \"images\"`. A relative path counts from the recipe file's folder, `//` from the .blend.")
 
 
-@dataclass(frozen=True)
-class Randomize:
+class Randomize(Frozen):
     """Switches for the parts that have no section of their own; off gives the un-randomised control set."""
 
     level: bool = key(True, "Off: each object keeps the level it has in the scene.")
     variant: bool = key(True, "Off: each object keeps the variant it wears.")
 
 
-@dataclass(frozen=True)
-class Render:
+class Render(Frozen):
     """How a frame is rendered."""
 
     engine: str = key("cycles", "The render engine.", choices=("cycles",))
@@ -298,8 +328,7 @@ class Render:
     keep_compositor: bool = key(False, "On: the scene's compositor runs on the picture; labels may then not fit it.")
 
 
-@dataclass(frozen=True)
-class Labels:
+class Labels(Frozen):
     """What is labelled, and as what."""
 
     objects: str = key("instances", "Whole objects, or each connected worn region.", choices=("instances", "regions"))
@@ -311,16 +340,14 @@ class Labels:
     region_merge_pixels: int = key(8, "Regions this near to each other are one.", unit="pixels", low=0, high=1000)
 
 
-@dataclass(frozen=True)
-class Export:
+class Export(Frozen):
     """What is written from the records."""
 
     formats: Names = key(("coco", "yolo"), "Formats.", choices=("coco", "yolo"))
     split: tuple[float, float, float] = key((0.8, 0.1, 0.1), "Fractions of train, val and test.", low=0, high=1, length=3)
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(Frozen):
     """A whole job but for its frames, seed and folder, which are the command line's."""
 
     targets: Targets = field(default_factory=Targets)
@@ -341,7 +368,7 @@ class Recipe:
 
 def sections() -> dict[str, type]:
     """Section name -> its dataclass, in the order of the file."""
-    return dict(get_type_hints(Recipe))
+    return {section.name: section.type for section in dataclasses.fields(Recipe)}  # type: ignore[misc]
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -360,6 +387,8 @@ def load(path: str | Path) -> Recipe:
 
 def loads(text: str, source: str = "recipe") -> Recipe:
     """Read a recipe from TOML text. source names it in errors. Raises SynGenError."""
+    import tomllib  # what only reading a file needs is not imported when the extension is enabled
+
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -381,11 +410,11 @@ def from_dict(document: Mapping[str, Any], source: str = "recipe") -> Recipe:
 
 
 def _section(kind: Any, values: Mapping[str, Any], section: str, source: str) -> Any:
-    hints, fields = get_type_hints(kind), {f.name: f for f in dataclasses.fields(kind)}
+    fields = {f.name: f for f in dataclasses.fields(kind)}
     for name in values:
         if name not in fields:
             raise SynGenError(f"{source}: unknown key {section}.{name}.", _nearest(name, fields))
-    return kind(**{n: check(f"{section}.{n}", hints[n], fields[n], v, source) for n, v in values.items()})
+    return kind(**{n: check(f"{section}.{n}", fields[n].type, fields[n], v, source) for n, v in values.items()})
 
 
 def check(name: str, hint: Any, about: "dataclasses.Field[Any]", value: Any, source: str = "recipe") -> Any:
@@ -497,6 +526,8 @@ def onset_of(kind: Kind, recipe: Recipe) -> Onset:
 
 def is_path(model: str) -> bool:
     """Whether the name of a model is a path, and not one on the hub (`owner/name` or `owner/name:file`)."""
+    import re
+
     return not re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w./ -]+)?", model) or (Path(model).suffix in WEIGHT_FILES and ":" not in model)
 
 
@@ -533,12 +564,11 @@ def reference() -> str:
     """docs/recipe.md: every key with what it takes, its default and its meaning."""
     lines = ["# The recipe", "", "Every key of a recipe file, made from the code by `make docs`. A missing key takes its default; an unknown one is refused.", ""]
     for section, kind in sections().items():
-        hints = get_type_hints(kind)
         lines += [f"## [{section}]", "", str(kind.__doc__), "", "| key | takes | default | meaning |", "|---|---|---|---|"]
         default = to_dict(Recipe())[section]
         for about in dataclasses.fields(kind):
             value = _toml_value(default[about.name])
-            lines.append(f"| `{about.name}` | {describe(hints[about.name], about)} | `{value}` | {about.metadata['doc']} |")
+            lines.append(f"| `{about.name}` | {describe(about.type, about)} | `{value}` | {about.metadata['doc']} |")
         lines.append("")
     return "\n".join(lines)
 

@@ -258,3 +258,26 @@ def test_the_reference_is_up_to_date() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.toml")), ids=lambda p: p.name)
 def test_the_examples_are_recipes(path: Path) -> None:
     load(path)
+
+
+def test_its_classes_are_as_frozen_dataclasses_are() -> None:
+    """They share their methods (`Frozen`): each is held to what dataclass(frozen=True) would have made."""
+    names = [(name, Any, field.default) for name, field in recipes.Onset.__dataclass_fields__.items()]
+    plain = dataclasses.make_dataclass("Onset", names, frozen=True)
+    for values, named in (((), {}), ((0.1, 0.2), {"noise": 0.3}), ((0.1,) * 6, {})):
+        ours, theirs = recipes.Onset(*values, **named), plain(*values, **named)
+        assert repr(ours) == repr(theirs) and hash(ours) == hash(theirs)
+        assert dataclasses.asdict(ours) == dataclasses.asdict(theirs)
+        assert ours == recipes.Onset(**dataclasses.asdict(ours)) and ours != theirs
+        assert ours != dataclasses.replace(ours, edge=0.9) == dataclasses.replace(ours, edge=0.9)
+    for values, named in (((0.1,) * 7, {}), ((), {"edges": 1}), ((0.1,), {"edge": 0.1})):
+        for kind in (recipes.Onset, plain):
+            with pytest.raises(TypeError):
+                kind(*values, **named)
+    with pytest.raises(TypeError, match="needs 'name'"):
+        recipes.Kind()  # type: ignore[call-arg]
+    for change in (lambda: setattr(Recipe(), "wear", None), lambda: delattr(Recipe(), "wear")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            change()
+    with pytest.raises(TypeError, match="unhashable"):  # it holds tables
+        hash(Recipe())
