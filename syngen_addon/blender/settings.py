@@ -2,17 +2,16 @@
 
 They live on the scene (`scene.syngen`) and are saved with it. What a panel shows and a .blend must not hold (running
 work, pictures) is in session.py. Numbers are float32 in Blender: on the way out they become the shortest decimal that
-float32 cannot tell apart, so that 0.35 stays 0.35.
+float32 cannot tell apart, so that 0.35 stays 0.35. Enabling the extension runs this module: what only reading and
+writing settings needs is imported there.
 """
 
-import csv
 import dataclasses
 import io
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import bpy
 import numpy as np
@@ -28,10 +27,8 @@ from bpy.props import (
 )
 
 from .. import recipe as recipes
-from ..files import write_bytes
 from ..kinds import KINDS
 from ..recipe import Names, Recipe
-from . import level, target
 
 LARGEST = 2**31 - 1
 
@@ -233,14 +230,28 @@ def _view_transforms(self: Any, context: Any, text: str) -> list[str]:
 
 
 def _joined(names: Any) -> str:
+    if not names:
+        return ""
+    import csv
+
     out = io.StringIO()
     csv.writer(out, lineterminator="").writerow(names)
     return out.getvalue().replace(",", ", ") if not any("," in n for n in names) else out.getvalue()
 
 
 def _split(text: str) -> list[str]:
+    import csv
+
     rows = list(csv.reader([text], skipinitialspace=True))
     return [name.strip() for name in rows[0] if name.strip()] if rows else []
+
+
+def _table(value: dict[str, Any]) -> str:
+    if not value:
+        return "{}"
+    import json
+
+    return json.dumps(value)
 
 
 def _property(name: str, hint: Any, about: "dataclasses.Field[Any]", default: Any) -> Any:
@@ -292,7 +303,7 @@ def _property(name: str, hint: Any, about: "dataclasses.Field[Any]", default: An
         common["description"] += ". Separate names by commas"
         return StringProperty(default=_joined(default), **common)
     if hint == dict[str, str] or hint == dict[str, float]:
-        return StringProperty(default=json.dumps(default), **{**common, "options": {"HIDDEN"}})
+        return StringProperty(default=_table(default), **{**common, "options": {"HIDDEN"}})
     if hint == tuple[int, int]:
         return IntVectorProperty(default=default, size=2, **bounds(True), **common)
     subtype = "COLOR" if name in COLORS else "NONE"
@@ -304,9 +315,8 @@ def _property(name: str, hint: Any, about: "dataclasses.Field[Any]", default: An
 def every_key() -> Iterator[tuple[str, str, Any, "dataclasses.Field[Any]"]]:
     """(section, key, type, declaration) of every key of the recipe."""
     for section, kind in recipes.sections().items():
-        hints = get_type_hints(kind)
         for about in dataclasses.fields(kind):
-            yield section, about.name, hints[about.name], about
+            yield section, about.name, about.type, about
 
 
 def _section_classes() -> dict[str, type]:
@@ -366,11 +376,15 @@ class SYNGEN_PG_job(bpy.types.PropertyGroup):
 
 
 def _get_level(self: Any) -> float:
+    from . import level
+
     obj = bpy.context.object
     return 0.0 if obj is None else level.get_level(obj)
 
 
 def _set_level(self: Any, value: float) -> None:
+    from . import level, target
+
     obj = bpy.context.object
     if obj is not None and target.has_wear(obj):
         level.set_level(obj, value)
@@ -433,7 +447,7 @@ def put_recipe(scene: bpy.types.Scene, recipe: Recipe) -> None:
         if hint == Names:
             value = set(value) if about.metadata["choices"] else _joined(value)
         elif isinstance(value, dict):
-            value = json.dumps(value)
+            value = _table(value)
         setattr(getattr(scene.syngen, section), name, value)
 
 
@@ -446,6 +460,8 @@ def _read(value: Any, hint: Any, about: "dataclasses.Field[Any]") -> Any:
     if hint == Names:
         return _split(value)
     if hint == dict[str, str] or hint == dict[str, float]:
+        import json
+
         return json.loads(value or "{}")
     if hint in (bool, int, str):
         return value
@@ -459,6 +475,8 @@ def shortest(value: float) -> float:
 
 def save_recipe(scene: bpy.types.Scene, path: Path) -> None:
     """Write the settings as a recipe file. Raises SynGenError."""
+    from ..files import write_bytes
+
     write_bytes(path, recipes.dumps(recipe_of(scene)).encode())
 
 
