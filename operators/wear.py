@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import StringProperty
 
-from ..syngen_addon.blender import session, settings, target
+from ..syngen_addon.blender import session, settings
 from ..syngen_addon.blender.preferences import gallery_folder
 from ..syngen_addon.errors import SynGenError
 from .common import OnObject, OnWornObject, reported
@@ -103,6 +103,7 @@ class SYNGEN_OT_generate(OnObject, bpy.types.Operator):
     def _end(self, context: bpy.types.Context) -> None:
         context.window_manager.event_timer_remove(self.timer)
         session.now.generation = None
+        session.forget_live()
         session.forget_pictures()
         session.redraw()
 
@@ -196,7 +197,7 @@ class SYNGEN_OT_remove(bpy.types.Operator):
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..syngen_addon.blender import ageing
+        from ..syngen_addon.blender import ageing, target
 
         count, skipped = 0, {}
         for obj in session.chosen(context):
@@ -264,7 +265,7 @@ class SYNGEN_OT_copy_level(OnWornObject, bpy.types.Operator):
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..syngen_addon.blender import level
+        from ..syngen_addon.blender import level, target
 
         others = [o for o in context.selected_objects if o != context.object and target.has_wear(o)]
         if not others:
@@ -292,6 +293,8 @@ class SYNGEN_OT_set_class(OnObject, bpy.types.Operator):
         return context.window_manager.invoke_props_dialog(self, title="Class in Datasets", confirm_text="Set")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..syngen_addon.blender import target
+
         target.set_class([context.object], self.name)
         return {"FINISHED"}
 
