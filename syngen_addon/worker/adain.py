@@ -2,9 +2,8 @@
 
 X. Huang and S. Belongie, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization", 2017: the
 features of the content picture at relu4_1 get the mean and standard deviation, channel by channel, of the style
-picture's, and a decoder makes a picture of them. The decoder paints broadly: what of the content's own luminance it
-loses (the content minus what the decoder makes of its unchanged features) can be put back, so that lettering and
-scratches stay.
+picture's, and a decoder makes a picture of them. The decoder paints broadly: what of the content it loses (the content
+minus what it makes of the unchanged features) can be put back, so that lettering and scratches stay.
 """
 
 from collections.abc import Callable
@@ -15,8 +14,6 @@ from .gatys import cell_weights
 from .vgg import DECODER_REACH, SCALE, VGG_REACH, Decoder, Tensor, Vgg, tiles
 
 LAYER = "4_1"
-LUMINANCE = (0.2126, 0.7152, 0.0722)
-"""Rec. 709, as in images.luminance."""
 EPSILON = 1e-5
 """Added to a variance, as in the published code that the decoder was trained with."""
 
@@ -87,7 +84,6 @@ def stylised(
     step()
     mean, deviation = statistics(vgg, content, mask, wraps, side, step)
     result = torch.empty_like(content)
-    luminance = torch.tensor(LUMINANCE, device=content.device)[:, None, None]
     with torch.no_grad():
         for tile in cut:
             (seen,) = vgg.features(tile.cut(content), (LAYER,), tile.wraps)
@@ -95,7 +91,7 @@ def stylised(
             made = decoder(alpha * moved + (1 - alpha) * seen, tile.wraps)
             if detail > 0:
                 lost = tile.cut(content) - decoder(seen, tile.wraps)
-                made = made + detail * (lost * luminance).sum(1, keepdim=True)
+                made = made + detail * lost
             tile.of(result, 1)[...] = tile.own(made, 1)
             step()
     return result.clamp_(0, 1)

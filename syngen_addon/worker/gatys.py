@@ -35,7 +35,7 @@ HISTORY = 10
 LEVELS = 3
 COARSEST = 128
 """Texels: no side is halved below it."""
-SHARES = (0.2, 0.4, 0.4)
+SHARES = (0.5, 0.3, 0.2)
 """Of the steps at full, half and quarter size."""
 FIRST_STEP = 0.02
 """Mean change of a value in the first step of a level."""
@@ -220,8 +220,6 @@ class Lbfgs:
     def step(self, loss: float, gradient: Tensor) -> None:
         """Go on from the picture, whose loss and gradient these are."""
         x = self.picture
-        # What pushes against a bound is no way to go.
-        gradient = gradient.masked_fill(((x <= 0) & (gradient > 0)) | ((x >= 1) & (gradient < 0)), 0)
         if loss < self._best[0]:
             self._best = (loss, x)
         elif not loss < 2 * self._best[0]:  # also where it is no number: back, and on with more care
@@ -234,7 +232,9 @@ class Lbfgs:
             if bent > 1e-10 * _dot(turned, turned):
                 self._pairs = [*self._pairs, (moved, turned, bent)][-HISTORY:]
         self._last = (x, gradient)
-        self.picture = (x + self._way(gradient)).clamp(0, 1)
+        # What pushes against a bound stays there.
+        held = ((x <= 0) & (gradient > 0)) | ((x >= 1) & (gradient < 0))
+        self.picture = (x + self._way(gradient.masked_fill(held, 0)).masked_fill(held, 0)).clamp(0, 1)
 
     def _way(self, gradient: Tensor) -> Tensor:
         if not self._pairs:
