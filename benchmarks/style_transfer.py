@@ -34,8 +34,8 @@ def main() -> None:
     made: dict[str, Any] = {}
 
     def ours() -> None:
-        channels_last = [x.contiguous(memory_format=torch.channels_last) for x in (content, style)]
-        made["ours"] = gatys.optimise(network, *channels_last, channels_last[0], (1.0, 1.0), STEPS)
+        one, other = (x.contiguous(memory_format=torch.channels_last) for x in (content, style))
+        made["ours"] = gatys.optimise(network, one, other, one, (1.0, 1.0), STEPS)
 
     def textbook() -> None:
         made["plain"] = Plain(state, content, style).optimise(STEPS)

@@ -45,7 +45,7 @@ def statistics(
     kind = torch.float32 if picture.device.type == "mps" else torch.float64
     first = second = torch.zeros((), dtype=kind, device=picture.device)
     with torch.no_grad():
-        for tile in tiles(*picture.shape[-2:], side, VGG_REACH, wraps, picture.device):
+        for tile in tiles(picture.shape[-2], picture.shape[-1], side, VGG_REACH, wraps, picture.device):
             (seen,) = vgg.features(tile.cut(picture), (LAYER,), tile.wraps)
             own, weight = (
                 tile.own(seen, SCALE[LAYER[0]]).to(kind),

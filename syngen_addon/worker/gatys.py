@@ -68,7 +68,7 @@ def statistics(
     cells = cell_weights(mask, picture)
     sums: list[Tensor] = []
     with torch.no_grad():
-        for tile in tiles(*picture.shape[-2:], side, VGG_REACH, wraps, picture.device):
+        for tile in tiles(picture.shape[-2], picture.shape[-1], side, VGG_REACH, wraps, picture.device):
             tick()
             sums = _add(sums, _grams(tile, cells, vgg.features(tile.cut(picture), STYLE_LAYERS, tile.wraps)))
     return sums
@@ -130,7 +130,7 @@ class Objective:
         self.vgg, self.style, self.tick = vgg, style, tick
         self.content_weight, self.style_weight = weights[0] / sum(weights), STYLE_UNIT * weights[1] / sum(weights)
         self.cells = cell_weights(mask, content)
-        self.tiles = tiles(*content.shape[-2:], side, VGG_REACH, wraps, content.device)
+        self.tiles = tiles(content.shape[-2], content.shape[-1], side, VGG_REACH, wraps, content.device)
         self.wanted: list[Tensor] = []
         self.content_unit = float(style[STYLE_LAYERS.index(CONTENT_LAYER)].trace())
         with torch.no_grad():
@@ -295,15 +295,15 @@ def optimise(
     for level_height, level_width, level_steps in plan(height, width, steps):
 
         def level(x: Any, size: tuple[int, int] = (level_height, level_width)) -> Tensor:
-            return resampled(x, *size, wraps)
+            return resampled(x, size[0], size[1], wraps)
 
         there = (_multiple(style.shape[-2] * level_height / height), _multiple(style.shape[-1] * level_width / width))
-        grams = statistics(vgg, resampled(style, *there, False), side, tick=tick)
+        grams = statistics(vgg, resampled(style, there[0], there[1], False), side, tick=tick)
         counts = None if mask is None else level(mask)
         objective = Objective(vgg, level(content), grams, weights, counts, wraps, side, tick)
         begin = level(start)
         if made is not None:
-            begin = begin + level(made - resampled(start, *made.shape[-2:], wraps))
+            begin = begin + level(made - resampled(start, made.shape[-2], made.shape[-1], wraps))
         search = Lbfgs(begin)
         for _ in range(level_steps):
             losses, gradient = objective(search.picture)

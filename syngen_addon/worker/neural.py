@@ -101,7 +101,7 @@ def stylise(job: Stylise, say: Say) -> dict[str, Any]:
             "Use the VGG weights of AdaIN's own release (vgg_normalized), or transfer.method = gatys.",
         )
 
-    sheet = _Sheet(*content.shape[:2], job.wraps)
+    sheet = _Sheet(content.shape[0], content.shape[1], job.wraps)
     filled = content if mask is None else fill(content, mask)
     shown, seen = (grey(filled), _toned(style, filled, mask)) if job.colors == "content" else (filled, style)
     begin = start if mask is None else fill(start, mask)
@@ -147,7 +147,7 @@ def measure(job: Measure, say: Say) -> dict[str, Any]:
     mask = _mask(job.mask, content) if job.mask else None
     say.step(0.0, "Loading the weights")
     network = _vgg(job.vgg, job.online, say)
-    sheet = _Sheet(*content.shape[:2], False)
+    sheet = _Sheet(content.shape[0], content.shape[1], False)
     counts, side = _counts(sheet, mask), tile_side(*sheet.size)
     wanted = gatys.statistics(network, _look(_picture(job.style)), side)
 
@@ -224,7 +224,7 @@ def similarity(picture: Array, content: Array, mask: Mask | None) -> float:
     extra = ((0, max(0, SSIM_SIDE - height)), (0, max(0, SSIM_SIDE - width)))
     a, b = (np.pad(p, extra, mode="symmetric") for p in pair)
     settings = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
-    _, where = structural_similarity(a, b, full=True, **settings)
+    _, where = structural_similarity(a, b, full=True, **settings)  # type: ignore[no-untyped-call]
     where = where[:height, :width]
     return float(where.mean() if mask is None else where[mask].mean())
 
@@ -264,7 +264,7 @@ def _counts(sheet: _Sheet, mask: Mask | None) -> Tensor | None:
 
 
 def _look(style: Array) -> Tensor:
-    return _Sheet(*style.shape[:2], False).to(style)
+    return _Sheet(style.shape[0], style.shape[1], False).to(style)
 
 
 def _same_size(image: Array, content: Array, path: str) -> None:
@@ -328,7 +328,7 @@ def tile_side(height: int, width: int) -> int:
 
 def _fitting(make: Callable[[int], Tensor], side: int, size: tuple[int, int]) -> tuple[Tensor, int, list[str]]:
     """What `make` makes, in smaller tiles where memory runs out: the picture, the side of the tiles, what to say."""
-    notes = []
+    notes: list[str] = []
     while True:
         try:
             return make(side), side, notes

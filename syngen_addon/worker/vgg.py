@@ -191,7 +191,8 @@ class Vgg:
         self, picture: Tensor, layers: Sequence[str], wraps: tuple[bool, bool] = (False, False)
     ) -> list[Tensor]:
         """What the named layers ("1_1" is relu1_1) see, in that order; nothing deeper is computed."""
-        x, seen = picture, {}
+        x = picture
+        seen: dict[str, Tensor] = {}
         for name in NETWORK:
             if len(seen) == len(set(layers)):
                 break
