@@ -4,7 +4,7 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -45,6 +45,19 @@ def writing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
 
 
+def publish(work: Path, folder: Path, whole: Callable[[Path], bool]) -> None:
+    """Give a finished folder its name. Another process may have been first: where its folder is whole, it stays.
+
+    A folder that is not whole gives way. Raises OSError.
+    """
+    try:
+        work.rename(folder)
+    except OSError:
+        if not whole(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            work.rename(folder)
+
+
 def part_of(path: Path) -> Path:
     """The name under which this process makes a file or folder before it gets its own."""
     return path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.part")
@@ -64,7 +77,8 @@ def remove_parts(folder: Path) -> None:
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
                 else:
-                    path.unlink(missing_ok=True)
+                    with suppress(OSError):  # of a folder that may not be written
+                        path.unlink(missing_ok=True)
 
 
 def _runs(process: int) -> bool:

@@ -7,15 +7,15 @@ Wear textures by diffusion are made for all seeds at once, because the prompt ch
 whole lot. They are kept in the gallery and shared by every object that asks for the same:
 
     <gallery>/wear-textures/<kind>-<hash>/0000.png      a seed's picture, tileable
-                                          textures.json the prompts of each round, what was accepted and refused
+                                          textures.json the prompts of each round, and the verdict on each picture
 """
 
 import dataclasses
 import hashlib
 import json
-import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ import numpy as np
 
 from . import images, seeds
 from .errors import SynGenError
-from .files import part_of, write_bytes
+from .files import part_of, publish, write_bytes
 from .filters.judge import Verdict, broken, judge
 from .images import Array, Maps, Mask, SurfaceMaps
 from .recipe import Kind, Recipe, to_dict
@@ -39,6 +39,8 @@ from .worker.protocol import Download, Generate, Job, Resolve, Runner, Stylise
 
 VERSION = 1
 """Part of a set of wear textures' name: raise it when the same input makes other pixels."""
+SETS = "wear-textures"
+"""Folder of the gallery."""
 PREVIEW_EVERY = 5
 _FAULTS = {
     "black": "The picture is black: the model or its precision fails on this machine.",
@@ -125,30 +127,52 @@ def identities(recipe: Recipe, tools: Tools, watch: Watch) -> dict[str, str]:
             missing = f" Missing: {', '.join(about['files'][:3])}." if about["files"] else ""
             raise SynGenError(
                 f"The model {model} is not on this machine.{missing}",
-                "Press Get Model (or run `worker get-model`), or name a folder or file that is here.",
+                "Get Model in the panel, or the command `worker model`, fetches it; or name a folder or file.",
             )
         found[role] = about["identity"]
     return found
 
 
 def method_inputs(recipe: Recipe, models: dict[str, str]) -> dict[str, Any]:
-    """What the methods add to the input of a variant: their settings, models and photos; empty for the defaults."""
-    if not needs_worker(recipe):
-        return {}
-    plain = to_dict(recipe)
-    found: dict[str, Any] = {"models": models}
-    if recipe.transfer.method in ("gatys", "adain"):
-        found["neural"] = {k: v for k, v in plain["neural"].items() if k not in ("tile", "vgg", "decoder")}
-        if recipe.transfer.method == "adain":
-            del found["neural"]["steps"]
-        found["style_image"] = _hash_of(recipe.transfer.style_image)
-    if "diffusion" in (recipe.texture.method, recipe.transfer.method):
-        left_out = ("offload", "model", "control_model", "lora", "style_model", "style_image")
-        found["diffusion"] = {k: v for k, v in plain["diffusion"].items() if k not in left_out}
-        found["diffusion_style_image"] = _hash_of(recipe.diffusion.style_image)
+    """What the methods add to the input of a variant: their settings, models and photos; empty for the defaults.
+
+    Only what counts: a change of anything else would have everything made again.
+    """
+    found: dict[str, Any] = {}
     if recipe.texture.method == "diffusion":  # the prompt of each depends on the verdicts of all
+        found["texture"] = _text_inputs(recipe, models)
         found["seeds"] = [recipe.texture.seed, recipe.texture.variants]
+    if recipe.transfer.method == "diffusion":
+        settings, controlled = recipe.diffusion, recipe.diffusion.control != "none"
+        found["base"] = _model_inputs(recipe, models) | {
+            "mode": settings.mode,
+            "strength": settings.strength,
+            "control": [settings.control, settings.control_weight, models.get("control")] if controlled else [],
+        }
+    if recipe.transfer.method in ("gatys", "adain"):
+        neural_settings = to_dict(recipe)["neural"]
+        left_out = ("tile", "vgg", "decoder", *(("steps",) if recipe.transfer.method == "adain" else ()))
+        found["neural"] = {k: v for k, v in neural_settings.items() if k not in left_out}
+        found["networks"] = [models.get("vgg"), models.get("decoder")]
+        found["style_image"] = _hash_of(recipe.transfer.style_image)
     return found
+
+
+def _text_inputs(recipe: Recipe, models: dict[str, str]) -> dict[str, Any]:
+    """What decides wear textures by diffusion, but for the kind, the filters and the seeds."""
+    settings = recipe.diffusion
+    return _model_inputs(recipe, models) | {"rounds": settings.rounds, "refine_share": settings.refine_share}
+
+
+def _model_inputs(recipe: Recipe, models: dict[str, str]) -> dict[str, Any]:
+    """What decides any picture by diffusion."""
+    s = recipe.diffusion
+    names = ("prompt", "negative", "material", "severity", "size", "steps", "guidance", "scheduler", "precision")
+    return {name: getattr(s, name) for name in names} | {
+        "model": models.get("pipeline"),
+        "lora": [models.get("lora"), s.lora_weight] if s.lora else [],
+        "style": [models.get("adapter"), s.style_weight, _hash_of(s.style_image)] if s.style_image else [],
+    }
 
 
 def _hash_of(file: str) -> str:
@@ -212,33 +236,44 @@ def _from_pictures(
     watch: Watch,
 ) -> Iterator[Made]:
     inputs = [
-        VERSION, method_inputs(recipe, models), dataclasses.asdict(kind), to_dict(recipe)["filters"], list(seed_list)
+        VERSION, _text_inputs(recipe, models), dataclasses.asdict(kind), to_dict(recipe)["filters"], list(seed_list)
     ]  # fmt: skip
     name = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
-    folder = gallery / "wear-textures" / f"{kind.name}-{name}"
-    if not (folder / "textures.json").is_file():
-        _make_pictures(kind, recipe, seed_list, folder, tools, watch)
-    log = json.loads((folder / "textures.json").read_text(encoding="utf-8"))
-    accepted: list[Verdict] = []
+    folder = gallery / SETS / f"{kind.name}-{name}"
+    if not _is_set(folder):
+        _make_set(kind, recipe, seed_list, folder, tools, watch)
+    log = _read_set(folder)
     for seed in seed_list:
         about = log["pictures"][str(seed)]
-        color = images.load(folder / about["file"])[..., :3]
-        maps, verdict = _judged(color, about["fault"], kind, recipe, accepted)
-        if verdict.accepted:
-            accepted.append(verdict)
+        maps = maps_of(images.load(folder / about["file"])[..., :3], kind)
+        verdict = Verdict(**about["verdict"], signature=np.zeros(0, np.float32))
         prompt = {"positive": about["prompt"], "negative": about["negative"], "model": recipe.diffusion.model}
         yield Made(_of_size(maps, recipe.texture.size), verdict, {**prompt, "rounds": log["rounds"]})
 
 
-def _make_pictures(
+def _read_set(folder: Path) -> dict[str, Any]:
+    """What textures.json says. Raises OSError, ValueError."""
+    log: dict[str, Any] = json.loads((folder / "textures.json").read_text(encoding="utf-8"))
+    return log
+
+
+def _is_set(folder: Path) -> bool:
+    """Whether a whole set of wear textures lies there."""
+    try:
+        return all((folder / about["file"]).is_file() for about in _read_set(folder)["pictures"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _make_set(
     kind: Kind, recipe: Recipe, seed_list: Sequence[int], folder: Path, tools: Tools, watch: Watch
 ) -> None:
     """Rounds of pictures until the filters accept one for every seed, or the rounds are over."""
     settings = recipe.diffusion
     work = part_of(folder)
     shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
     try:
+        work.mkdir(parents=True)
         prompt = prompt_of(kind, settings)
         wanted = list(seed_list)
         pictures: dict[str, dict[str, Any]] = {}
@@ -251,25 +286,23 @@ def _make_pictures(
             what = "Wear textures" if not number else f"Wear textures, round {number + 1}"
             job = _generate(recipe, prompt, drawn, out, "text", settings.size, settings.size, tileable=True)
             done = _run(job, tools, watch.part(low, high, what))
-            (out / "preview.png").unlink(missing_ok=True)  # only of use meanwhile
             verdicts = []
             for seed, path, fault in zip(wanted, done["pictures"], done["faults"], strict=True):
-                color = images.load(path)[..., :3]
-                _, verdict = _judged(color, fault, kind, recipe, accepted)
+                verdict = _judged(images.load(path)[..., :3], fault, kind, recipe, accepted)
                 verdicts.append(verdict)
                 if verdict.accepted:
                     accepted.append(verdict)
+                file = f"{seed:04d}.png"
+                Path(path).replace(work / file)  # a refused one of the round before gives way
+                said = {k: v for k, v in vars(verdict).items() if k != "signature"}
                 pictures[str(seed)] = {
-                    "file": f"round-{number}/{Path(path).name}", "fault": fault, "reason": verdict.reason,
-                    "prompt": prompt.positive, "negative": prompt.negative,
+                    "file": file, "prompt": prompt.positive, "negative": prompt.negative, "verdict": said
                 }  # fmt: skip
-            refused: dict[str, int] = {}
-            for verdict in verdicts:
-                if not verdict.accepted:
-                    refused[verdict.reason] = refused.get(verdict.reason, 0) + 1
+            shutil.rmtree(out, ignore_errors=True)  # what is left is the preview
+            refused = Counter(verdict.reason for verdict in verdicts if not verdict.accepted)
             rounds.append(
                 {"prompt": prompt.positive, "negative": prompt.negative, "made": len(verdicts),
-                 "accepted": len(verdicts) - sum(refused.values()), "refused": refused, "notes": list(done["notes"])}
+                 "accepted": len(verdicts) - refused.total(), "refused": refused, "notes": list(done["notes"])}
             )  # fmt: skip
             wanted = [seed for seed, verdict in zip(wanted, verdicts, strict=True) if not verdict.accepted]
             if not wanted:
@@ -278,9 +311,7 @@ def _make_pictures(
             prompt = refined(prompt, reason, number + 1, kind) if reason else prompt
         log = {"rounds": rounds, "pictures": pictures}
         write_bytes(work / "textures.json", (json.dumps(log, indent=1) + "\n").encode())
-        if folder.exists():  # broken, or another process was first with the same
-            shutil.rmtree(folder)
-        os.rename(work, folder)
+        publish(work, folder, _is_set)
     except OSError as error:
         raise SynGenError(
             f"Cannot write the wear textures {folder}: {error.strerror}.",
@@ -295,13 +326,10 @@ def _drawn(seed: int, number: int) -> int:
     return seed if not number else int(seeds.generator(seed, "diffusion/round", attempt=number).integers(2**31))
 
 
-def _judged(
-    color: Array, fault: str, kind: Kind, recipe: Recipe, accepted: Sequence[Verdict]
-) -> tuple[Maps, Verdict]:
-    maps = maps_of(color, kind)
+def _judged(color: Array, fault: str, kind: Kind, recipe: Recipe, accepted: Sequence[Verdict]) -> Verdict:
     if fault:
-        return maps, broken(_FAULTS[fault], recipe.filters)
-    return maps, judge(maps, kind.look.colors_srgb, recipe.filters, accepted)
+        return broken(_FAULTS[fault], recipe.filters)
+    return judge(maps_of(color, kind), kind.look.colors_srgb, recipe.filters, accepted)
 
 
 def _of_size(maps: Maps, size: int) -> Maps:
@@ -312,8 +340,8 @@ def _of_size(maps: Maps, size: int) -> Maps:
     pad = max(4, side // 16)
 
     def resized(image: Array) -> Array:
-        padded = np.pad(image, ((pad, pad), (pad, pad), *[(0, 0)] * (image.ndim - 2)), mode="wrap")
         if size > side:
+            padded = np.pad(image, ((pad, pad), (pad, pad), *[(0, 0)] * (image.ndim - 2)), mode="wrap")
             # Affine, so that the texels of the middle land exactly on those of the result.
             scale = size / side
             matrix = np.array([[scale, 0, (0.5 - pad) * scale - 0.5], [0, scale, (0.5 - pad) * scale - 0.5]])
@@ -352,17 +380,23 @@ def aged_texture(
     surface: SurfaceMaps | None,
     protect: Mask | None,
 ) -> Maps:
-    """The aged texture by `transfer.method`, as transfer/patch.py describes it. Raises SynGenError, Cancelled."""
+    """The aged texture by `transfer.method`, as transfer/patch.py describes it; by patches where nothing may change.
+
+    Raises SynGenError, Cancelled.
+    """
     method = recipe.transfer.method
-    more = {"surface": surface, "protect": protect}
+    more: dict[str, Any] = {"surface": surface, "protect": protect}
     tile_m, coverage = recipe.texture.tile_m, kind.coverage
     patched = transfer(base_srgb, wear, recipe.transfer, tile_m=tile_m, coverage=coverage, **more)
     if method == "patch":
         return patched
-    with tempfile.TemporaryDirectory(prefix="syngen-") as name:
+    # Windows cannot remove a preview that is being looked at.
+    with tempfile.TemporaryDirectory(prefix="syngen-", ignore_cleanup_errors=True) as name:
         scratch = Path(name)
         if method == "diffusion":
             ask = diffusion.prepare(base_srgb, wear, recipe.transfer, recipe.diffusion, patched=patched, **more)
+            if not ask.mask.any():
+                return patched
             picture = _painted(ask, kind, recipe, seed, scratch, tools, watch)
             return diffusion.finish(ask, picture, base_srgb, wear, recipe.transfer, patched=patched, **more)
         photo = recipe.transfer.style_image
@@ -370,6 +404,8 @@ def aged_texture(
             base_srgb, wear, recipe.transfer, tile_m=tile_m, patched=patched,
             style_srgb=images.load(photo)[..., :3] if photo else None, **more,
         )  # fmt: skip
+        if not asked.mask.any():
+            return patched
         picture = stylised(asked, recipe, scratch, tools, watch)
         return neural.finish(asked, picture, base_srgb, wear, recipe.transfer, patched=patched, **more)
 
@@ -377,7 +413,7 @@ def aged_texture(
 def stylised(ask: neural.Ask, recipe: Recipe, scratch: Path, tools: Tools, watch: Watch) -> Array:
     """The network's picture, H x W x 3 sRGB, of the size of the content."""
     s = recipe.neural
-    files = {
+    files: dict[str, Any] = {
         "content": _png(scratch / "content.png", ask.content_srgb, 16),
         "style": _png(scratch / "style.png", ask.style_srgb, 16),
         "mask": _png(scratch / "mask.png", ask.mask.astype(np.float32), 8),

@@ -14,7 +14,6 @@ computed twice, and two jobs that make the same variant make the same bytes.
 import dataclasses
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -26,10 +25,10 @@ import numpy as np
 
 from . import images, seeds
 from .errors import Cancelled, SynGenError
-from .files import part_of, write_bytes
+from .files import part_of, publish, remove_parts, write_bytes
 from .filters.judge import Verdict, judge
 from .images import Array, Mask
-from .methods import Made, Tools, Watch, aged_texture, identities, method_inputs, wear_textures
+from .methods import SETS, Made, Tools, Watch, aged_texture, identities, method_inputs, wear_textures
 from .recipe import Kind, Recipe, onset_of, to_dict
 from .wear.mesh import MeshArrays, check_mesh
 from .wear.onset import onset_maps, surface_maps
@@ -117,6 +116,7 @@ def input_hash(request: Request, models: dict[str, str] | None = None) -> str:
         ("transfer", "style_image"),
     ):
         del plain[section][name]
+    plain["transfer"]["protect_image"] = ""  # where it lies does not matter: its texels count below
     inputs = [VERSION, plain, dataclasses.asdict(request.kind), *([methods] if methods else [])]
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode())
     mesh = request.mesh
@@ -161,6 +161,8 @@ def make_variants(
     known = [read_variant(folder) for folder in folders]
     if all(known):
         return [dataclasses.replace(variant, warnings=warnings) for variant in known if variant is not None]
+    for place in (home, gallery / SETS):
+        remove_parts(place)
     found: list[Variant] = []
     places: _Places | None = None
     # Pictures of a model are all made with the first texture, and take longest.
@@ -175,9 +177,9 @@ def make_variants(
             continue
         if places is None:
             places = _places(request)
-        part = watch.part(*(begin + (1 - begin) * (number + i) / len(folders) for i in (0, 1)))
+        low, high = (begin + (1 - begin) * (number + i) / len(folders) for i in (0, 1))
         of = f"{number + 1} of {len(folders)}"
-        found.append(_write_variant(request, folder, seed, made, places, tools, part, of, warnings))
+        found.append(_write_variant(request, folder, seed, made, places, tools, watch.part(low, high), of, warnings))
     progress(1.0, "Done")
     return found
 
@@ -244,10 +246,10 @@ def _write_variant(
         work.mkdir(parents=True, exist_ok=True)
         half_worn = {}
         for number, slot in enumerate(request.slots):
-            part = watch.part(*(0.4 + 0.6 * (number + i) / len(request.slots) for i in (0, 1)), f"Transfer {of}")
-            watch.progress(0.4 + 0.6 * number / len(request.slots), f"Transfer {of}")
+            low, high = (0.4 + 0.6 * (number + i) / len(request.slots) for i in (0, 1))
+            watch.progress(low, f"Transfer {of}")
             aged = aged_texture(
-                slot.base_srgb, made.maps, request.kind, recipe, seed, tools, part,
+                slot.base_srgb, made.maps, request.kind, recipe, seed, tools, watch.part(low, high, f"Transfer {of}"),
                 surface=surface[slot.index], protect=slot.protect,
             )  # fmt: skip
             if verdict.accepted:
@@ -275,7 +277,7 @@ def _write_variant(
         about = dataclasses.asdict(variant)
         del about["folder"]
         write_bytes(work / "variant.json", (json.dumps(about, indent=1, sort_keys=True) + "\n").encode())
-        _publish(work, folder)
+        publish(work, folder, lambda place: read_variant(place) is not None)  # its bytes are the same as ours
         return variant
     except OSError as error:
         raise SynGenError(
@@ -284,16 +286,6 @@ def _write_variant(
         ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def _publish(work: Path, folder: Path) -> None:
-    """Give a finished folder its name; where another process was first, its bytes are the same and ours go."""
-    try:
-        os.rename(work, folder)
-    except OSError:
-        if read_variant(folder) is None:
-            shutil.rmtree(folder, ignore_errors=True)
-            os.rename(work, folder)
 
 
 def _judge_aged(

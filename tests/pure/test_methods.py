@@ -2,6 +2,11 @@
 
 import dataclasses
 import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,6 +138,113 @@ def test_a_missing_model_is_named_before_anything_is_made(tmp_path: Path) -> Non
     assert len(painter.asked(Download)) == 1
 
 
+def the_set(gallery: Path) -> Path:
+    (folder,) = (gallery / "wear-textures").iterdir()
+    return folder
+
+
+def test_a_set_holds_a_picture_a_seed_and_nothing_of_the_way_there(tmp_path: Path) -> None:
+    class Previewing(Painter):
+        def run(self, job: Job, **more: Any) -> dict[str, Any]:
+            done = super().run(job, **more)
+            if isinstance(job, Generate):
+                images.save_png(Path(job.out) / "preview.png", noise(1, 32, 32))
+            return done
+
+    painter = Previewing()
+    painter.faults = ["black", ""]
+    make_variants(by_diffusion(), tmp_path, tools=Tools(painter))
+    assert len(painter.asked(Generate)) == 2
+    assert set(contents(the_set(tmp_path))) == {"0000.png", "0001.png", "textures.json"}
+
+
+@pytest.mark.parametrize("harm", [
+    lambda folder: (folder / "0001.png").unlink(),
+    lambda folder: (folder / "textures.json").write_text("{"),
+    lambda folder: (folder / "textures.json").write_text('{"pictures": {"0": 1}}'),
+    lambda folder: shutil.rmtree(folder),
+])  # fmt: skip
+def test_a_set_that_is_not_whole_is_made_anew(harm: Callable[[Path], None], tmp_path: Path) -> None:
+    painter = Painter()
+    make_variants(by_diffusion(), tmp_path, tools=Tools(painter))
+    before = contents(the_set(tmp_path))
+    harm(the_set(tmp_path))
+    make_variants(dataclasses.replace(by_diffusion(), name="Other"), tmp_path, tools=Tools(painter))
+    assert contents(the_set(tmp_path)) == before and len(painter.asked(Generate)) == 2
+
+
+def test_another_process_that_was_first_keeps_its_set(tmp_path: Path) -> None:
+    make_variants(by_diffusion(), tmp_path / "first", tools=Tools(Painter()))
+    theirs = the_set(tmp_path / "first")
+
+    class Late(Painter):
+        def run(self, job: Job, **more: Any) -> dict[str, Any]:
+            done = super().run(job, **more)
+            if isinstance(job, Generate):
+                theirs.rename(tmp_path / "second" / "wear-textures" / theirs.name)
+            return done
+
+    kept = (theirs / "0000.png").stat()
+    make_variants(by_diffusion(), tmp_path / "second", tools=Tools(Late()))
+    now = (the_set(tmp_path / "second") / "0000.png").stat()
+    assert (now.st_ino, now.st_mtime_ns) == (kept.st_ino, kept.st_mtime_ns), "the other one may be reading it"
+
+
+def test_what_a_killed_process_left_is_removed_and_what_lives_is_kept(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    home = variants.object_folder(tmp_path, "Sheet")
+    for parent in (tmp_path / "wear-textures", home):
+        for process in (dead.pid, os.getppid()):
+            (parent / f".it.{platform.node()}-{process}.part").mkdir(parents=True)
+    make_variants(by_diffusion(), tmp_path, tools=Tools(Painter()))
+    left = [p.name for p in tmp_path.rglob("*.part")]
+    assert left == [f".it.{platform.node()}-{os.getppid()}.part"] * 2
+
+
+def test_the_verdicts_are_those_of_the_rounds(tmp_path: Path) -> None:
+    """A picture that was refused for being another's twin stays the refused one, though its seed comes first."""
+    painter = Painter(lambda job, seed: noise(7, 64, 64))
+    painter.faults = ["black"]
+    made = make_variants(by_diffusion(filters={"enabled": True, "color_max": 200.0, "seam_max": 100.0}, diffusion={
+        "rounds": 1}), tmp_path, tools=Tools(painter))  # fmt: skip
+    assert [(v.accepted, v.reason) for v in made] == [(False, "duplicate"), (True, "")]
+    assert made[0].made["rounds"][1]["refused"] == {"duplicate": 1}
+    again = make_variants(dataclasses.replace(by_diffusion(filters={
+        "enabled": True, "color_max": 200.0, "seam_max": 100.0}, diffusion={"rounds": 1}), name="Other"),
+        tmp_path, tools=Tools(painter))  # fmt: skip
+    assert [(v.accepted, v.sentence, v.scores) for v in again] == [(v.accepted, v.sentence, v.scores) for v in made]
+
+
+def test_settings_of_the_transfer_make_no_new_wear_textures(tmp_path: Path) -> None:
+    painter = Painter()
+    tools = Tools(painter, str(tmp_path), str(tmp_path))
+    for changes in (
+        {},
+        {"diffusion": {"strength": 0.9, "mode": "image", "control_weight": 0.1, "offload": "model"}},
+        {"transfer": {"method": "gatys"}},
+        {"transfer": {"method": "gatys"}, "neural": {"style_weight": 9.0}},
+    ):
+        make_variants(by_diffusion(**changes), tmp_path / "gallery", tools=tools)
+    assert len(painter.asked(Generate)) == 1
+
+
+@pytest.mark.parametrize("method", ["gatys", "adain", "diffusion"])
+def test_where_nothing_may_be_changed_no_network_is_asked(method: str, tmp_path: Path) -> None:
+    plain = request(changes={
+        "texture": {"variants": 1}, "transfer": {"method": method},
+        "diffusion": {"model": "owner/model", "size": 64},
+    })  # fmt: skip
+    slot = dataclasses.replace(plain.slots[0], protect=np.ones((64, 64), np.bool_))
+    painter = Painter()
+    (made,) = make_variants(
+        dataclasses.replace(plain, slots=(slot,)), tmp_path, tools=Tools(painter, str(tmp_path), str(tmp_path))
+    )
+    color = images.load(made.file("color", 0))
+    np.testing.assert_array_equal(images.to_bytes(color), images.to_bytes(slot.base_srgb))
+    assert not painter.asked(Generate) and not painter.asked(Stylise)
+
+
 def test_without_a_worker_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(SynGenError, match="not set up"):
         make_variants(by_diffusion(), tmp_path)
@@ -188,6 +300,16 @@ def test_only_what_a_method_uses_is_part_of_a_variants_name() -> None:
     assert name(transfer={"method": "gatys"}, neural={"style_weight": 5.0}) != gatys
     assert name(transfer={"method": "gatys"}, neural={"tile": 64}) == gatys, "tiles change nothing"
     assert name(transfer={"method": "gatys"}, diffusion={"steps": 3}) == gatys
+    texture = name(texture={"method": "diffusion"})
+    assert name(texture={"method": "diffusion"}, diffusion={"strength": 0.1, "mode": "image"}) == texture
+    assert name(texture={"method": "diffusion"}, diffusion={"lora_weight": 0.5, "style_weight": 0.1}) == texture
+    assert name(texture={"method": "diffusion"}, diffusion={"rounds": 1}) != texture
+    assert name(texture={"method": "diffusion"}, diffusion={"lora": "a/b"}) != texture
+    base = name(transfer={"method": "diffusion"})
+    assert name(transfer={"method": "diffusion"}, diffusion={"rounds": 1, "control_weight": 0.1}) == base
+    assert name(transfer={"method": "diffusion"}, diffusion={"strength": 0.1}) != base
+    moved = name(transfer={"protect_image": "/a/mask.png"})
+    assert name(transfer={"protect_image": "/b/mask.png"}) == moved
     one = request(changes={"transfer": {"method": "gatys"}})
     assert variants.input_hash(one, {"vgg": "1"}) != variants.input_hash(one, {"vgg": "2"})
 
