@@ -1,4 +1,4 @@
-"""What the operators share: errors as one sentence, polls that say why. Imports bpy, errors, blender.target."""
+"""What the operators share: errors as one sentence, polls that say why. Imports bpy, errors, later blender.target."""
 
 import functools
 from collections.abc import Callable
@@ -6,7 +6,6 @@ from typing import Any
 
 import bpy
 
-from ..syngen_addon.blender import target
 from ..syngen_addon.errors import SynGenError
 
 
@@ -31,6 +30,8 @@ class OnObject:
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
+        from ..syngen_addon.blender import target
+
         try:
             obj = target.check_object(context.object)
             if obj.mode != "OBJECT":
@@ -46,6 +47,8 @@ class OnWornObject(OnObject):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
+        from ..syngen_addon.blender import target
+
         if not super().poll(context):
             return False
         if not target.has_wear(context.object):

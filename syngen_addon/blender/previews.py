@@ -36,6 +36,7 @@ class Shown:
 
 
 _icons: bpy.utils.previews.ImagePreviewCollection | None = None
+"""Made with the first picture that is shown."""
 _live = ""
 """What the live picture shows: its file and when that was written."""
 _shown: dict[str, tuple[float, int, tuple[Shown, ...]]] = {}
@@ -92,17 +93,23 @@ def _stamp(folder: Path) -> int:
         return 0
 
 
-def _icon(variant: Variant) -> int:
+def _collection() -> bpy.utils.previews.ImagePreviewCollection:
+    global _icons
     if _icons is None:
-        return 0
+        _icons = bpy.utils.previews.new()
+    return _icons
+
+
+def _icon(variant: Variant) -> int:
+    icons = _collection()
     path = variant.thumbnail
     try:
         key = f"{path}|{path.stat().st_mtime_ns}"
     except OSError:
         return 0
-    if key not in _icons:
-        _icons.load(key, str(path), "IMAGE")
-    return int(_icons[key].icon_id)
+    if key not in icons:
+        icons.load(key, str(path), "IMAGE")
+    return int(icons[key].icon_id)
 
 
 def live(path: Path | None) -> int:
@@ -112,8 +119,9 @@ def live(path: Path | None) -> int:
     changes within a second for the same.
     """
     global _live
-    if _icons is None or path is None:
+    if path is None:
         return 0
+    icons = _collection()
     try:
         stamp = f"{path}|{path.stat().st_mtime_ns}"
     except OSError:
@@ -121,13 +129,13 @@ def live(path: Path | None) -> int:
     if stamp != _live:
         pixels = _pixels(path)
         if pixels is None:
-            return 0 if _live == "" else int(_icons[LIVE].icon_id)
-        icon = _icons[LIVE] if LIVE in _icons else _icons.new(LIVE)
+            return 0 if _live == "" else int(icons[LIVE].icon_id)
+        icon = icons[LIVE] if LIVE in icons else icons.new(LIVE)
         icon.image_size = (0, 0)
         icon.image_size = (pixels.shape[1], pixels.shape[0])
         icon.image_pixels_float.foreach_set(pixels.ravel())
         _live = stamp
-    return int(_icons[LIVE].icon_id)
+    return int(icons[LIVE].icon_id)
 
 
 def _pixels(path: Path) -> Any:
@@ -161,12 +169,8 @@ def forget() -> None:
     _shown.clear()
 
 
-def register() -> None:
-    global _icons
-    _icons = bpy.utils.previews.new()
-
-
-def unregister() -> None:
+def give_back() -> None:
+    """The extension goes off: keep nothing."""
     global _icons
     forget()
     forget_live()

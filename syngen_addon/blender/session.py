@@ -1,21 +1,21 @@
 """What the window shows and no .blend holds: running work, what was found on objects, pictures. Imports bpy.
 
-Nothing heavy is imported before it is needed: this module comes in when the extension is switched on.
+This module comes in when the extension is switched on: what reads objects, galleries and prompts is imported when one
+is asked for.
 """
 
 from __future__ import annotations
 
 import atexit
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bpy
 from bpy.app.handlers import persistent
 
 from ..errors import SynGenError
-from . import material, previews, prompts, settings, target, task, worker
+from . import settings, task, worker
 from .names import CLASS, LEVEL, PREVIEW
-from .previews import Shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from ..textures.prompt import Prompt
     from .background import Process
     from .generation import Generation
+    from .previews import Shown
     from .sweep import Sweep
     from .task import Task
 
 POLL_S = 0.25
 
 
-@dataclass(frozen=True)
-class LookSlot:
+class LookSlot(NamedTuple):
     """One material slot that can be aged, as words."""
 
     material: str
@@ -39,8 +39,7 @@ class LookSlot:
     uv_layer: str
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """What was found on an object. error: why it cannot be aged, "" where it can."""
 
     error: str = ""
@@ -48,8 +47,7 @@ class Look:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Lack:
+class Lack(NamedTuple):
     """What the chosen methods lack. message: "" for nothing. operator: the button that helps, "" where none does."""
 
     message: str = ""
@@ -58,7 +56,6 @@ class Lack:
     icon: str = "NONE"
 
 
-@dataclass
 class Session:
     """The work of this Blender. told: how the last export ended, with its folder; sheet: its contact sheet, if any.
 
@@ -111,6 +108,8 @@ def look(obj: bpy.types.Object | None) -> Look:
 
 
 def _look(obj: bpy.types.Object | None) -> Look:
+    from . import target
+
     try:
         found = target.find(obj)
     except SynGenError as error:
@@ -132,17 +131,23 @@ def chosen(context: bpy.types.Context) -> list[bpy.types.Object]:
 
 def worn(obj: bpy.types.Object | None) -> str:
     """Name of the variant the object wears, "" where it wears none."""
+    from . import target
+
     about = None if obj is None else target.wear_of(obj)
     return "" if about is None else str(about["variant"])
 
 
 def wear_left_behind(obj: bpy.types.Object | None) -> bool:
     """Whether a material of the object still has the wear of an object that is gone."""
+    from . import material
+
     return obj is not None and obj.type == "MESH" and material.left_behind(obj)
 
 
 def object_class(obj: bpy.types.Object) -> str:
     """The object's class in a dataset as far as the scene says it: the name the person gave, else the object's own."""
+    from . import target
+
     return str(obj.get(CLASS, "")) or target.plain_name(obj)
 
 
@@ -154,6 +159,8 @@ def is_keyed(obj: bpy.types.Object) -> bool:
 
 def gallery(obj: bpy.types.Object) -> tuple[Shown, ...]:
     """The pictures of an object's gallery."""
+    from . import previews
+
     return previews.gallery(obj)
 
 
@@ -164,7 +171,13 @@ def forget_looks() -> None:
 
 def forget_pictures() -> None:
     """Look at every gallery again."""
-    previews.forget()
+    if (previews := _used("previews")) is not None:
+        previews.forget()
+
+
+def _used(name: str) -> Any:
+    """A module of blender/ where it was used; one that was not has nothing to forget."""
+    return sys.modules.get(f"{__package__}.{name}")
 
 
 def previewed(scene: bpy.types.Scene) -> int:
@@ -217,6 +230,8 @@ def busy() -> str:
 
 def prompt_names() -> list[str]:
     """The kept prompts; none where their file is damaged."""
+    from . import prompts
+
     try:
         return list(prompts.kept())
     except SynGenError:
@@ -225,6 +240,8 @@ def prompt_names() -> list[str]:
 
 def prompt_in_use(scene: bpy.types.Scene) -> str:
     """Name of the kept prompt that the settings hold, "" where they hold another."""
+    from . import prompts
+
     try:
         return prompts.in_use(scene)
     except SynGenError:
@@ -233,17 +250,22 @@ def prompt_in_use(scene: bpy.types.Scene) -> str:
 
 def automatic_prompt(scene: bpy.types.Scene) -> Prompt:
     """What empty prompts stand for."""
+    from . import prompts
+
     return prompts.automatic(scene)
 
 
 def live_icon(picture: Path | None) -> int:
     """The icon of the picture that is being made, 0 where there is none yet."""
+    from . import previews
+
     return previews.live(picture)
 
 
 def forget_live() -> None:
     """Keep no picture of work that is over."""
-    previews.forget_live()
+    if (previews := _used("previews")) is not None:
+        previews.forget_live()
 
 
 # --- views -----------------------------------------------------------------------------------------------------------
@@ -345,7 +367,7 @@ def stop_everything() -> None:
         now.sweep.join()
         now.sweep = None
     now.sweep_sheet = ""
-    previews.forget_live()
+    forget_live()
     if now.export is not None:
         now.export.kill()
         now.told = "The export was ended with the file it belongs to; it can be continued."
@@ -358,8 +380,8 @@ def stop_everything() -> None:
 @persistent
 def _before_load(*_: Any) -> None:
     stop_everything()
-    _looks.clear()
-    previews.forget()
+    forget_looks()
+    forget_pictures()
 
 
 @persistent
@@ -383,7 +405,6 @@ _HANDLERS = (
 
 
 def register() -> None:
-    previews.register()
     for name, handler in _HANDLERS:
         getattr(bpy.app.handlers, name).append(handler)
     atexit.register(stop_everything)
@@ -396,5 +417,6 @@ def unregister() -> None:
         bpy.app.timers.unregister(_poll_export)
     for name, handler in reversed(_HANDLERS):
         getattr(bpy.app.handlers, name).remove(handler)
-    previews.unregister()
+    if (previews := _used("previews")) is not None:
+        previews.give_back()
     _looks.clear()

@@ -8,9 +8,8 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import bpy
 
@@ -38,8 +37,7 @@ _worker: Worker | None = None
 _worker_python: Path | None = None
 
 
-@dataclass(frozen=True)
-class Interpreter:
+class Interpreter(NamedTuple):
     """A Python for the worker. source: who chose it, "command line", the variable's name, "preferences" or "own"."""
 
     path: Path
