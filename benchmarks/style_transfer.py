@@ -16,7 +16,7 @@ from typing import Any
 from harness import ROOT, compare, rerun_with_torch
 
 SIDE = 256
-STEPS = 100
+STEPS = 40
 
 
 def main() -> None:

@@ -107,7 +107,8 @@ def stylise(job: Stylise, say: Say) -> dict[str, Any]:
     begin = start if mask is None else fill(start, mask)
     begin = grey(begin) if job.colors == "content" else begin
     counts = _counts(sheet, mask)
-    work, first = sheet.to(shown), sheet.to(begin)
+    work = sheet.to(shown)
+    first = sheet.to(begin) if job.start else work
     look = _look(seen)
 
     def finished(x: Tensor) -> Array:
