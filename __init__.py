@@ -3,8 +3,18 @@
 Imports nothing heavy: OpenCV, OpenEXR and Pillow come in with the first command that needs them.
 """
 
-from . import operators, panels
-from .syngen_addon import blender
+import gc
+
+# Nothing that comes in here is garbage, and the collector may take it as the moment to go over everything that Blender
+# has made so far: that takes longer than the imports themselves.
+_collects = gc.isenabled()
+gc.disable()
+try:
+    from . import operators, panels
+    from .syngen_addon import blender
+finally:
+    if _collects:
+        gc.enable()
 
 _PARTS = (blender, operators, panels)
 
