@@ -20,11 +20,13 @@ import numpy as np  # noqa: E402
 from mathutils import Vector  # noqa: E402
 
 from syngen_addon import images  # noqa: E402
-from syngen_addon.blender import ageing, dataset  # noqa: E402
+from syngen_addon import recipe as recipes  # noqa: E402
+from syngen_addon.blender import ageing, dataset, worker  # noqa: E402
+from syngen_addon.blender.inputs import absolute_path  # noqa: E402
 from syngen_addon.blender.level import set_level  # noqa: E402
 from syngen_addon.blender.render import as_png, has_denoiser  # noqa: E402
 from syngen_addon.formats.overview import overview  # noqa: E402
-from syngen_addon.recipe import Background, Light, Recipe, Render, Texture, Wear  # noqa: E402
+from syngen_addon.recipe import Recipe, Render, Texture, Wear  # noqa: E402
 from syngen_addon.variants import make_variants  # noqa: E402
 
 
@@ -92,8 +94,10 @@ def add_stage(meshes: list[bpy.types.Object], azimuth: float, elevation: float, 
 
 def age(meshes: list[bpy.types.Object], recipe: Recipe, gallery: Path) -> None:
     """Put the first accepted variant onto every mesh."""
+    tools = worker.tools(recipe)
     for obj in meshes:
-        made = make_variants(ageing.gather(obj, recipe, ageing.kind_named(recipe.wear.kind)), gallery)
+        request = ageing.gather(obj, recipe, ageing.kind_named(recipe.wear.kind))
+        made = make_variants(request, gallery, tools=tools, progress=lambda done, text: print(f"{done:4.0%} {text}"))
         chosen = next((v for v in made if v.accepted), made[0])
         if not chosen.accepted:
             print(f"{obj.name}: {chosen.sentence}")
@@ -127,7 +131,8 @@ def main() -> None:
     p.add_argument("model", type=Path)
     p.add_argument("--out", type=Path, required=True)
     p.add_argument("--levels", type=float, nargs="+", default=[0.2, 0.5, 0.9])
-    p.add_argument("--kind", default="heavy_rust")
+    p.add_argument("--recipe", type=Path, help="how it is aged; without it two variants by the defaults")
+    p.add_argument("--kind", default="heavy_rust", help="where no recipe says it")
     p.add_argument("--only", default="", help="only meshes whose name holds this")
     p.add_argument("--azimuth", type=float, default=30, help="degrees")
     p.add_argument("--elevation", type=float, default=18, help="degrees")
@@ -135,18 +140,16 @@ def main() -> None:
     p.add_argument("--environment", type=Path, help="an environment map (default: Blender's courtyard)")
     p.add_argument("--size", type=int, default=512)
     p.add_argument("--samples", type=int, default=24)
-    p.add_argument("--tile", type=float, default=0.5, help="world size of one tile of rust, metres")
+    p.add_argument("--tile", type=float, default=0.5, help="world size of one tile of rust, metres, likewise")
     p.add_argument("--frames", type=int, default=0)
     a = p.parse_args()
     out = a.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
-    recipe = Recipe(
-        wear=Wear(kind=a.kind),
-        texture=Texture(variants=2, tile_m=a.tile),
-        render=Render(samples=24),
-        light=Light(),
-        background=Background(),
-    )
+    if a.recipe:
+        folder = a.recipe.resolve().parent
+        recipe = recipes.with_paths(recipes.load(a.recipe), lambda path: absolute_path(path, folder))
+    else:
+        recipe = Recipe(wear=Wear(kind=a.kind), texture=Texture(variants=2, tile_m=a.tile), render=Render(samples=24))
     meshes = import_model(a.model.resolve(), a.only)
     folder = Path(bpy.utils.system_resource("DATAFILES", path="studiolights/world"))
     add_stage(

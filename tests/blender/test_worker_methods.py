@@ -33,7 +33,7 @@ def interpreter() -> Path | None:
 
 
 def weights() -> Path | None:
-    places = [Path(os.environ.get("SYNGEN_TEST_WEIGHTS", "")), VENV / "weights"]
+    places = [Path(os.environ.get("SYNGEN_TEST_WEIGHTS", "")), VENV / "weights" / "models"]
     return next((p for p in places if (p / "vgg_normalized.pth").is_file()), None)
 
 
