@@ -17,6 +17,7 @@ from . import material
 from .level import set_level
 from .mesh import ensure_uv_layer, mesh_arrays, metres_per_unit, vertex_weights
 from .names import ABOUT, LEVEL, UV_LAYER
+from .paths import with_absolute_paths
 from .pixels import open_file, read_srgb
 from .target import Slot, check_keeps_wear, find, wear_of
 
@@ -31,8 +32,10 @@ def kind_named(name: str) -> Kind:
 def gather(obj: bpy.types.Object, recipe: Recipe, kind: Kind) -> Request:
     """Everything that makes the object's variants, read from Blender; changes nothing but a missing UV map.
 
-    Everything is checked before that one change. Raises SynGenError for an object that cannot be aged.
+    Paths in its recipe are absolute. Everything is checked before that one change. Raises SynGenError for an object
+    that cannot be aged.
     """
+    recipe = with_absolute_paths(recipe)
     found = find(obj)
     check_keeps_wear(obj)
     bases = [np.ascontiguousarray(read_srgb(slot.image)[..., :3]) for slot in found.slots]
@@ -71,7 +74,7 @@ def _protect(obj: bpy.types.Object, mesh: Any, slot: Slot, base: images.Array, r
     height, width = base.shape[:2]
     mask = None
     if recipe.transfer.protect_image:
-        picture = images.load(Path(bpy.path.abspath(recipe.transfer.protect_image)).expanduser())
+        picture = images.load(recipe.transfer.protect_image)
         white = images.luminance(picture) > 0.5
         rows = np.arange(height) * white.shape[0] // height
         columns = np.arange(width) * white.shape[1] // width

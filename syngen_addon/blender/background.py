@@ -23,9 +23,9 @@ import numpy as np
 from .. import jobs
 from ..errors import SynGenError, one_line
 from ..files import write_bytes
-from ..recipe import Recipe, dumps, load, with_paths
+from ..recipe import Recipe, dumps, load
 from . import worker
-from .inputs import absolute_path
+from .paths import with_absolute_paths
 from .target import wear_of
 
 BATCH = Path(__file__).with_name("batch.py")
@@ -34,11 +34,6 @@ PANEL = "panel"
 COPY, PIXELS, RECIPE, LOG = "scene.blend", "pixels", "recipe.toml", "job.log"
 SHEET = "overview.png"
 """In the job's folder itself: its contact sheet, some frames with their labels drawn on."""
-
-
-def with_absolute_paths(recipe: Recipe) -> Recipe:
-    """The recipe as a job needs it: the copy of the file lies elsewhere than the file."""
-    return with_paths(recipe, lambda path: absolute_path(path, Path.cwd()))
 
 
 def holds_panel_job(out: Path) -> bool:

@@ -19,7 +19,7 @@ from .. import jobs
 from .. import recipe as recipes
 from ..errors import Cancelled, SynGenError, one_line
 from . import background, dataset, preview_frame, worker
-from .inputs import absolute_path
+from .paths import absolute_path
 
 WORKER = "worker"
 """The first word of the commands that set up the worker; every other command line is a job's."""

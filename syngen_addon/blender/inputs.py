@@ -19,16 +19,10 @@ from ..methods import Watch, identities
 from ..recipe import MODEL_KEYS, PATH_KEYS, Recipe, is_path, to_dict
 from ..worker.protocol import Probe
 from . import ageing, worker
+from .paths import absolute_path, with_absolute_paths
 from .scene import is_rendered
 from .shown import pictures_behind
 from .target import has_wear
-
-
-def absolute_path(path: str, folder: Path) -> str:
-    """A path of a recipe: "//" counts from the .blend, "~" is the person's folder, another relative one from folder."""
-    if path.startswith("//"):
-        return bpy.path.abspath(path)
-    return str(folder.absolute() / Path(path).expanduser())
 
 
 def job_inputs(
@@ -90,11 +84,13 @@ def _worker_inputs(recipe: Recipe) -> dict[str, Any]:
     """What the worker adds: its models by their content, and what computes; empty where no method needs it."""
     if not worker.needed(recipe):
         return {}
+    recipe = with_absolute_paths(recipe)
     tools = worker.tools(recipe, fetch=True)
     assert tools.runner is not None
     models = identities(recipe, tools, Watch(lambda fraction, text: None, lambda: False))
     found = tools.runner.run(Probe())
-    return {"models": models, "device": found["device"], "torch": found["versions"].get("torch", "")}
+    versions = {name: found["versions"].get(name, "") for name in ("torch", "diffusers", "transformers", "peft")}
+    return {"models": models, "device": found["device"], "versions": versions}
 
 
 def syngen_version() -> str:

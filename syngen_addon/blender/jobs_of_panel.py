@@ -10,6 +10,7 @@ from ..errors import SynGenError
 from ..files import write_bytes
 from ..recipe import PATH_KEYS, Recipe, dumps, load, to_dict
 from . import background
+from .paths import with_absolute_paths
 
 MOST_NAMED = 4
 """So many changes are named in a dialog."""
@@ -47,7 +48,7 @@ def changes_since(out: Path, recipe: Recipe, seed: int) -> list[str]:
     The export section is left out: a job may go on with another. Raises SynGenError where job.json is broken.
     """
     about = jobs.read_job(out)["inputs"]
-    there, here = about["recipe"], to_dict(background.with_absolute_paths(recipe))
+    there, here = about["recipe"], to_dict(with_absolute_paths(recipe))
     if background.holds_panel_job(out):
         there = to_dict(load(out / background.PANEL / background.RECIPE))
     else:

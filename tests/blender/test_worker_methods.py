@@ -232,7 +232,7 @@ def test_the_worker_ends_with_a_blender_that_is_killed(addon, scene, models: Pat
     ]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=h.plain_environment()) as blender:
         try:
-            assert any("step" in line for line in blender.stdout), "it never came to a step"
+            assert any(": Step " in line for line in blender.stdout), "it never came to a step"
             threads = Path(f"/proc/{blender.pid}/task").iterdir()
             workers = {int(child) for thread in threads for child in (thread / "children").read_text().split()}
             assert workers and all(is_running(pid) for pid in workers)
