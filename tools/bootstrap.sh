@@ -88,9 +88,9 @@ install_worker() { # FOLDER
 import sys
 from pathlib import Path
 from syngen_addon.errors import SynGenError
-from syngen_addon.worker import environment
+from syngen_addon.worker.weights import get_weights
 try:
-    environment.get_weights(Path(sys.argv[1]).absolute(), Path(sys.executable), online=True)
+    get_weights(Path(sys.argv[1]).absolute(), Path(sys.executable), online=True)
 except SynGenError as error:
     sys.exit(f"SynGen: {error}")
 FETCH

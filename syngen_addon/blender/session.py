@@ -216,9 +216,9 @@ def cannot_generate(scene: bpy.types.Scene) -> str:
 
 def has_weights() -> bool:
     """Whether Get Weights has fetched the weights of neural transfer."""
-    from ..worker import environment
+    from ..worker.weights import weights_in
 
-    return environment.weights_in(worker.home()) is not None
+    return weights_in(worker.home()) is not None
 
 
 def busy() -> str:

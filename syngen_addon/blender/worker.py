@@ -205,13 +205,13 @@ def weights(recipe: Recipe) -> tuple[str, str]:
 
     The decoder is "" where the method does not use it. Raises SynGenError where one is not there.
     """
-    from ..worker import environment
+    from ..worker.weights import weights_in
 
     vgg, decoder = recipe.neural.vgg, recipe.neural.decoder
     with_decoder = recipe.transfer.method == "adain"
     if vgg and (decoder or not with_decoder):
         return vgg, decoder if with_decoder else ""
-    ours = environment.weights_in(home())
+    ours = weights_in(home())
     if ours is None:
         hint = "Get Weights in Preferences > Add-ons > SynGen fetches them."
         if bpy.app.background:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import sys
 import threading
 from collections.abc import Callable
@@ -19,7 +18,7 @@ import bpy
 
 from ..errors import SynGenError
 from ..files import write_bytes
-from ..worker import environment
+from ..worker import environment, installing, weights
 from ..worker.environment import Build, Found, Installer, Plan
 from ..worker.protocol import Download, Probe, Resolve
 from . import task, worker
@@ -81,7 +80,7 @@ def get_weights() -> Task:
     python = environment.python_in(home) or worker.python() or Path(sys.executable)
 
     def work(say: Task) -> str:
-        environment.get_weights(home, python, online=online, progress=say.progress, should_stop=say.should_stop)
+        weights.get_weights(home, python, online=online, progress=say.progress, should_stop=say.should_stop)
         return "The weights of style transfer are here."
 
     return Task("weights", work)
@@ -222,9 +221,7 @@ def hub_cache() -> Path:
 
 def free_mb(place: Path) -> float:
     """Room on the disk that a folder lies on, or will."""
-    while not place.exists():
-        place = place.parent
-    return shutil.disk_usage(place).free / 1e6
+    return float(installing.free_mb(place))
 
 
 def in_words(model: Model) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import cv2
 import numpy as np
 import pytest
 
@@ -151,6 +152,40 @@ def test_neural_transfer_keeps_the_protected_texels(addon, scene, method: str, t
     kept = mask[..., 0] > 0
     np.testing.assert_array_equal(color[kept], base[kept])
     assert np.abs(color[~kept].astype(int) - base[~kept]).mean() > 5
+
+
+SIGNS = Path(os.environ.get("SYNGEN_TEST_ASSETS", "")) / "objects" / "Barrel_01"
+
+
+@with_weights
+@pytest.mark.skipif(not SIGNS.is_dir(), reason="SYNGEN_TEST_ASSETS names no models")
+@pytest.mark.parametrize(("method", "size"), [("adain", 1024), ("gatys", 256)])
+def test_the_signs_of_a_real_drum_are_unharmed(addon, scene, method: str, size: int, tmp_path: Path) -> None:
+    found, images = weights(), addon("images")
+    base = images.load(SIGNS / "textures" / "Barrel_01_explosive_diff_1k.jpg")
+    hsv = cv2.cvtColor(base, cv2.COLOR_RGB2HSV)
+    yellow = (hsv[..., 0] > 36) & (hsv[..., 0] < 76) & (hsv[..., 1] > 0.4) & (hsv[..., 2] > 0.4)
+    signs = cv2.dilate(yellow.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    assert 0.01 < signs.mean() < 0.2
+    images.save_png(tmp_path / "signs.png", np.repeat(signs[..., None], 3, axis=2).astype(np.float32))
+    bpy.ops.import_scene.gltf(filepath=str(SIGNS / "Barrel_01_1k.gltf"))
+    (drum,) = [o for o in bpy.context.selected_objects if o.type == "MESH"]
+    bpy.context.view_layer.objects.active = drum
+    put(addon, scene, {
+        "texture": {"variants": 1},
+        "transfer": {"method": method, "protect_image": str(tmp_path / "signs.png"), "max_size": size},
+        "neural": {"vgg": str(found / "vgg_normalized.pth"), "decoder": str(found / "decoder.pth"), "steps": 3},
+    })  # fmt: skip
+    ageing = addon("blender.ageing")
+    asked = ageing.gather(drum, addon("blender.settings").recipe_of(scene), ageing.kind_named("heavy_rust"))
+    (slot,) = asked.slots
+    assert slot.protect.mean() > 0.01
+    assert bpy.ops.syngen.generate() == {"FINISHED"}
+    (made,) = addon("blender.previews").variants_of(drum)
+    color = images.to_bytes(images.load(made.file("color", 0))[..., :3])
+    np.testing.assert_array_equal(color[slot.protect], images.to_bytes(slot.base_srgb)[slot.protect])
+    changed = np.abs(color.astype(int) - images.to_bytes(slot.base_srgb)).max(axis=-1) > 8
+    assert changed[~slot.protect].mean() > 0.3
 
 
 @pytest.mark.parametrize("mode", ["inpaint", "image"])

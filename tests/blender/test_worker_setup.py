@@ -152,15 +152,15 @@ def test_what_needs_the_worker_is_refused_without_it(addon, sections: dict[str, 
 
 
 def test_weights_are_the_recipes_own_or_those_of_get_weights(addon, tmp_path: Path, monkeypatch) -> None:
-    worker, environment = addon("blender.worker"), addon("worker.environment")
+    worker, fetched = addon("blender.worker"), addon("worker.weights")
     worker.choose(program(tmp_path))
     gatys = recipe(addon, transfer={"method": "gatys"})
     adain = recipe(addon, transfer={"method": "adain"}, neural={"vgg": "/mine/vgg.pth"})
     for each in (gatys, adain):
         with pytest.raises(addon("errors").SynGenError, match=r"weights.*Get Weights"):
             worker.check(each)
-    ours = environment.Weights(tmp_path / "vgg.pth", tmp_path / "decoder.pth")
-    monkeypatch.setattr(environment, "weights_in", lambda home: ours)
+    ours = fetched.Weights(tmp_path / "vgg.pth", tmp_path / "decoder.pth")
+    monkeypatch.setattr(fetched, "weights_in", lambda home: ours)
     assert worker.weights(gatys) == (str(ours.vgg), "")
     assert worker.weights(adain) == ("/mine/vgg.pth", str(ours.decoder))
     worker.check(gatys)

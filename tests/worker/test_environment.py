@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from syngen_addon.worker import environment
+from syngen_addon.worker import environment, installing
+from syngen_addon.worker.weights import MEMBERS
 
 
 def test_this_interpreter_will_do() -> None:
@@ -57,14 +58,14 @@ def test_a_package_that_is_there_but_broken_is_named(tmp_path: Path) -> None:
 
 def test_the_installed_versions_are_the_pinned_ones() -> None:
     """make test-worker installs the requirements: what is tested is what a user gets."""
-    if environment._numbers(version("opencv-python-headless")) != (4, 11, 0, 86):
+    if installing.numbers(version("opencv-python-headless")) != (4, 11, 0, 86):
         pytest.skip("this environment was not made from the requirements")
     pins = dict(pin.split("==") for pin in environment.requirements() if ";" not in pin)
     assert {name: version(name).partition("+")[0] for name in pins} == pins
 
 
 def test_the_weights_are_the_pinned_ones(weights: Path) -> None:
-    for name, digest in environment.WEIGHTS_MEMBERS.items():
+    for name, digest in MEMBERS.items():
         assert hashlib.sha256((weights / name).read_bytes()).hexdigest() == digest
         assert torch.load(weights / name, weights_only=True, map_location="cpu")
 
