@@ -5,9 +5,11 @@ class SynGenError(Exception):
     """Something a user can mend.
 
     message: what is wrong, one sentence. hint: what to do about it, one sentence ("" where the message says it).
+    Both are one line that any terminal can show, whatever names of files and words of other programs are in them.
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
+        message, hint = _showable(message), _showable(hint)
         super().__init__(f"{message} {hint}".strip())
         self.message = message
         self.hint = hint
@@ -15,6 +17,13 @@ class SynGenError(Exception):
 
 class Cancelled(Exception):
     """The person asked to stop."""
+
+
+def _showable(text: str) -> str:
+    """On one line, without control characters (escape sequences) and what no encoding can write."""
+    if text.isprintable():
+        return text
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def one_line(error: BaseException) -> str:

@@ -504,7 +504,8 @@ def _not_here(model: str, needs: Needs) -> SynGenError:
     what = "it was never fetched" if needs.missing == ("all of it",) else f"{files_missing} is missing"
     return SynGenError(
         f"The model {model} is not on this machine: {what}.",
-        f"Fetch it with Download in the panel, or copy the folder {place} from a machine that has it.",
+        f"Get Model in the panel, or the command `worker model`, fetches it; or copy the folder {place} from a machine "
+        "that has it.",
     )
 
 
@@ -643,7 +644,7 @@ def _plan(model: str, role: str) -> _Plan:
         info = hub.model_info(repository, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT)
         listing = _Listing(
             repository,
-            {sibling.rfilename for sibling in info.siblings},
+            {sibling.rfilename for sibling in info.siblings if _is_inside(sibling.rfilename)},
             lambda name: Path(huggingface_hub.hf_hub_download(repository, name, revision=info.sha)).read_bytes(),
             whole=True,
             local=False,
@@ -821,6 +822,11 @@ def _home(repository: str) -> Path:
 def _split(model: str) -> tuple[str, str]:
     repository, _, file = model.partition(":")
     return repository, file
+
+
+def _is_inside(name: str) -> bool:
+    """Whether the name of a file, as the hub tells it, leads nowhere but into the model's folder, on any system."""
+    return not re.search(r"[\\:\0]", name) and not {"", ".", ".."} & set(name.split("/"))
 
 
 def _folder(name: str) -> str:

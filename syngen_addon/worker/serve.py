@@ -31,6 +31,7 @@ class Say:
 
     def __init__(self, number: int, out: Path | None, outbox: "_Outbox", stop: threading.Event) -> None:
         self._number, self._out, self._outbox, self._stop = number, out, outbox, stop
+        self._fraction = 0.0
 
     def check(self) -> None:
         """Raises Cancelled where the job is to stop."""
@@ -38,9 +39,13 @@ class Say:
             raise Cancelled
 
     def step(self, fraction: float, text: str) -> None:
-        """So much of the job is done, 0 to 1, and this is what it does. As often as you like; raises Cancelled."""
+        """So much of the job is done, 0 to 1, and this is what it does. As often as you like; raises Cancelled.
+
+        It never goes back: what has to be done again for lack of memory shows as a wait.
+        """
         self.check()
-        self._outbox.progress(protocol.Progress(self._number, float(fraction), text))
+        self._fraction = max(self._fraction, min(float(fraction), 1.0))
+        self._outbox.progress(protocol.Progress(self._number, self._fraction, text))
 
     def preview(self, image: Any) -> None:
         """Show how far the picture is: H x W x 3, float in [0, 1] or 8 bit (an array or a PIL image), sRGB.

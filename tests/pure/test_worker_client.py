@@ -42,6 +42,12 @@ def steps(job, say):
         time.sleep(0.06)  # longer than the interval of progress: each step is said
     return {"steps": int(job.role), **state}
 
+def back(job, say):
+    for fraction in (0.2, 0.6, 0.3, 0.7, 1.5, 0.9):
+        say.step(fraction, "step")
+        time.sleep(0.06)
+    return {}
+
 def until_stopped(job, say):
     load()
     say.step(0.5, "one")
@@ -192,6 +198,12 @@ def test_progress_comes_in_order_and_the_process_is_kept(worker: Worker) -> None
     pid = worker.pid
     assert done == {"steps": 4, "loads": 1, "beyond": 0} and worker.run(job("steps", 0))["loads"] == 1
     assert worker.pid == pid is not None
+
+
+def test_progress_never_goes_back_or_beyond_the_end(worker: Worker) -> None:
+    seen: list[float] = []
+    worker.run(job("back"), progress=lambda fraction, text: seen.append(fraction))
+    assert seen == [0.2, 0.6, 0.6, 0.7, 1.0, 1.0]
 
 
 def test_previews_can_be_read_when_they_are_said(worker: Worker, tmp_path: Path) -> None:

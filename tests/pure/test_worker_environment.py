@@ -600,7 +600,8 @@ def test_room_on_a_disk_that_is_not_there_is_none(monkeypatch: pytest.MonkeyPatc
 def test_a_token_is_kept_out_of_the_diagnosis(tmp_path: Path):
     token = "hf_" + "aB3" * 11
     (tmp_path / "logs").mkdir()
-    (tmp_path / "logs" / "worker.log").write_text(f"401 for {token}\nAuthorization: Bearer sk-123.abc_DEF\nin hf_hub_download\n")
+    said = f"401 for {token}\nAuthorization: Bearer sk-123.abc_DEF\nin hf_hub_download\n"
+    (tmp_path / "logs" / "worker.log").write_text(said)
     text = environment.diagnose(tmp_path, None, extra={"Worker": f"said {token}"})
     assert token not in text and "hf_***" in text and "sk-123" not in text
     assert "in hf_hub_download" in text, "names of functions stay"

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -540,7 +541,7 @@ def test_a_hub_name_offline_touches_no_network(
     use_hub(monkeypatch, "http://127.0.0.1:9", tmp_path)
     for model in ("some/sd", "some/lora:a.safetensors"):
         error = refused(lambda model=model: models.locate(model, "lora", online=False, say=Heard()))
-        assert model in error.message and "Download" in error.hint and str(tmp_path) in error.hint
+        assert model in error.message and "Get Model" in error.hint and str(tmp_path) in error.hint
         told = models.resolve(Resolve(model, "lora"), Heard())
         assert (told["path"], told["identity"], told["missing_bytes"]) == ("", "", -1)
     assert no_network == []
@@ -606,6 +607,22 @@ def test_only_what_is_needed_is_fetched_and_its_size_known_before(hub: Hub) -> N
     hub.asked.clear()
     assert models.download(Download("some/sd", "pipeline"), Heard()) == after
     assert hub.asked == []
+
+
+def test_a_name_that_leads_out_of_the_models_folder_is_not_fetched(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a bad mirror may say. Where symlinks are, the hub's library refuses it as well."""
+    monkeypatch.setattr(models, "are_symlinks_supported", lambda folder: False)
+    files = pipeline_files()
+    index = json.loads(files["model_index.json"])
+    files["model_index.json"] = json.dumps({**index, "../../..": ["diffusers", "PNDMScheduler"]}).encode()
+    evil = {"../../../evil.json", "unet/..\\..\\evil.json", "C:/evil.json", "/evil.json"}
+    hub.repositories["some/sd"] = Repository({**files, **dict.fromkeys(evil, b"{}")})
+    with suppress(SynGenError):
+        models.locate("some/sd", "pipeline", online=True, say=Heard())
+    assert not any("evil" in name for name in hub.sent)
+    assert not [path for path in tmp_path.rglob("*") if "evil" in path.name]
 
 
 def test_a_variant_is_fetched_and_found_by_name(hub: Hub) -> None:
