@@ -89,11 +89,6 @@ class Made:
     about: dict[str, Any]
 
 
-def needs_worker(recipe: Recipe) -> bool:
-    """Whether one of the recipe's methods runs in the worker."""
-    return recipe.texture.method != "procedural" or recipe.transfer.method != "patch"
-
-
 def models_of(recipe: Recipe, tools: Tools) -> list[tuple[str, str]]:
     """(role, model) of everything with weights that the recipe's methods use."""
     found: list[tuple[str, str]] = []
@@ -175,13 +170,16 @@ def _model_inputs(recipe: Recipe, models: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _hash_of(file: str) -> str:
-    if not file:
+def _hash_of(photo: str) -> str:
+    """Of a style photo, "" for none. Raises SynGenError for what is no picture: before anything is made, not after."""
+    if not photo:
         return ""
     try:
-        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        data = Path(photo).read_bytes()
     except OSError as error:
-        raise SynGenError(f"The style photo {file} cannot be read: {error.strerror}.", "Choose another one.") from error
+        raise SynGenError(f"The style photo {photo} cannot be read: {error.strerror}.", "Choose another.") from error
+    images.load(photo)
+    return hashlib.sha256(data).hexdigest()
 
 
 def _run(job: Job, tools: Tools, watch: Watch) -> dict[str, Any]:

@@ -245,6 +245,18 @@ def test_where_nothing_may_be_changed_no_network_is_asked(method: str, tmp_path:
     assert not painter.asked(Generate) and not painter.asked(Stylise)
 
 
+@pytest.mark.parametrize("section", ["transfer", "diffusion"])
+def test_a_style_photo_that_is_none_is_said_before_anything_is_made(section: str, tmp_path: Path) -> None:
+    photo, painter = tmp_path / "notes.txt", Painter()
+    photo.write_text("rust")
+    for path, message in ((photo, "cannot be read as an image"), (tmp_path, "cannot be read: Is a directory")):
+        settings = {"style_image": str(path), **({"method": "gatys"} if section == "transfer" else {})}
+        with pytest.raises(SynGenError, match=message):
+            make_variants(by_diffusion(**{section: settings}), tmp_path / "gallery",
+                tools=Tools(painter, str(tmp_path), str(tmp_path), online=True))  # fmt: skip
+    assert not painter.asked(Generate) and not (tmp_path / "gallery").exists()
+
+
 def test_without_a_worker_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(SynGenError, match="not set up"):
         make_variants(by_diffusion(), tmp_path)
