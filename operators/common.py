@@ -1,12 +1,16 @@
 """What the operators share: errors as one sentence, polls that say why. Imports bpy, errors, later blender.target."""
 
 import functools
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
 import bpy
 
 from ..syngen_addon.errors import SynGenError
+
+REPORT_WIDTH = 90
+"""Of a pop-up, in letters."""
 
 
 def reported(function: Callable[..., set[str]]) -> Callable[..., set[str]]:
@@ -16,13 +20,22 @@ def reported(function: Callable[..., set[str]]) -> Callable[..., set[str]]:
         try:
             return function(self, *arguments)
         except SynGenError as error:
-            self.report({"ERROR"}, str(error))
+            report_error(self, error)
             return {"CANCELLED"}
 
     # Blender counts the arguments of what it registers.
     if function.__name__ == "invoke":
         return functools.wraps(function)(lambda self, context, event: guarded(self, context, event))
     return functools.wraps(function)(lambda self, context: guarded(self, context))
+
+
+def report_error(operator: bpy.types.Operator, error: SynGenError) -> None:
+    """The error as the operator's report. In a window it is broken into lines: Blender's pop-up is as wide as its text,
+    and wider than the screen. The status bar runs them together, hence the blank before each break."""
+    text = str(error)
+    if not bpy.app.background:
+        text = " \n".join(textwrap.wrap(text, REPORT_WIDTH, break_long_words=False, break_on_hyphens=False))
+    operator.report({"ERROR"}, text)
 
 
 class OnObject:

@@ -9,7 +9,7 @@ from bpy.props import EnumProperty, FloatVectorProperty, IntProperty, StringProp
 from ..syngen_addon.blender import session, settings
 from ..syngen_addon.blender.preferences import gallery_folder
 from ..syngen_addon.errors import Cancelled, SynGenError
-from .common import OnObject, reported
+from .common import OnObject, report_error, reported
 
 if TYPE_CHECKING:
     from ..syngen_addon.blender.sweep import Sweep
@@ -97,7 +97,7 @@ class SYNGEN_OT_sweep(OnObject, bpy.types.Operator):
             if self.work.cancelled:
                 self.report({"INFO"}, "Stopped.")
             else:
-                self.report({"ERROR"}, str(self.work.error))
+                report_error(self, self.work.error)
             return {"CANCELLED"}
         session.now.sweep_sheet = str(self.work.result.path)
         self.report({"INFO"}, self.work.told)

@@ -9,7 +9,7 @@ from bpy.props import StringProperty
 from ..syngen_addon.blender import session, settings
 from ..syngen_addon.blender.preferences import gallery_folder
 from ..syngen_addon.errors import SynGenError
-from .common import OnObject, OnWornObject, reported
+from .common import OnObject, OnWornObject, report_error, reported
 
 if TYPE_CHECKING:
     from ..syngen_addon.blender.generation import Generation
@@ -61,6 +61,7 @@ class SYNGEN_OT_generate(OnObject, bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if bpy.app.background:
             return self.execute(context)
+        session.now.not_generated = ""
         self.work = session.now.generation = self._work(context)
         self.work.start()
         self.timer = context.window_manager.event_timer_add(session.POLL_S, window=context.window)
@@ -87,7 +88,8 @@ class SYNGEN_OT_generate(OnObject, bpy.types.Operator):
             if self.work.cancelled:
                 self.report({"INFO"}, "Stopped. What was finished is in the gallery.")
             else:
-                self.report({"ERROR"}, str(self.work.error))
+                session.now.not_generated = str(self.work.error)
+                report_error(self, self.work.error)
             return {"CANCELLED"}
         return self._finished(self.work)
 

@@ -63,6 +63,20 @@ def keys(layout: bpy.types.UILayout, group: Any, *names: str) -> None:
             layout.prop(group, name)
 
 
+def progress(layout: bpy.types.UILayout, work: Any, cancel: str, height: float = 1.0) -> None:
+    """How far work is, with the button that stops it. What its text says after the first colon stands under the bar:
+    the sidebar is narrow, and Blender would cut it in the middle."""
+    text, *more = (part.strip() for part in ("Stopping ..." if work.stopping else work.text).split(": "))
+    row = layout.row(align=True)
+    row.scale_y = height
+    row.progress(factor=work.fraction, text=text, type="BAR")
+    row.operator(cancel, text="", icon="X")
+    column = layout.column(align=True)
+    column.scale_y = 0.75
+    for part in more:
+        column.label(text=part[:1].upper() + part[1:])
+
+
 def clock(seconds: float) -> str:
     """A rough time left."""
     minutes, rest = divmod(round(seconds), 60)

@@ -5,7 +5,7 @@ from typing import Any
 import bpy
 
 from ..syngen_addon.blender import session
-from .common import Closed, InSidebar, keys, sentence, split
+from .common import Closed, InSidebar, keys, progress, sentence, split
 
 EXTENSION = __package__.rpartition(".")[0]
 NEURAL = ("gatys", "adain")
@@ -20,9 +20,7 @@ def what_is_missing(layout: bpy.types.UILayout, context: bpy.types.Context) -> N
     """Why the chosen methods cannot run yet, with the button that helps; nothing where they can."""
     lack, work = session.lack(context.scene), session.now.task
     if work is not None and not work.done:
-        row = layout.row(align=True)
-        row.progress(factor=work.fraction, text=work.text, type="BAR")
-        row.operator("syngen.cancel_task", text="", icon="X")
+        progress(layout, work, "syngen.cancel_task")
         return
     if work is not None and work.error is not None:
         sentence(layout, context, str(work.error), "ERROR")
@@ -178,10 +176,8 @@ def _sweep(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """The button that compares weights, or how far that is, and its last sheet."""
     work = session.now.sweep
     if work is not None:
+        progress(layout, work, "syngen.cancel_sweep")
         preview(layout, work.preview)
-        row = layout.row(align=True)
-        row.progress(factor=work.fraction, text=work.text, type="BAR")
-        row.operator("syngen.cancel_sweep", text="", icon="X")
         return
     row = layout.row(align=True)
     row.operator("syngen.sweep", text="Compare Weights", icon="MESH_GRID")

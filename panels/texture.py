@@ -3,7 +3,7 @@
 import bpy
 
 from ..syngen_addon.blender import session
-from .common import Closed, InSidebar, keys, sentence, split
+from .common import Closed, InSidebar, keys, progress, sentence, split
 from .neural import preview, what_is_missing
 
 PICTURES_SHOWN = 12
@@ -59,15 +59,14 @@ class SYNGEN_PT_texture(InSidebar, bpy.types.Panel):
         keys(column, settings.texture, "variants", "seed")
         work = session.now.generation
         if work is not None:
+            progress(layout, work, "syngen.cancel_generate", height=1.4)
             preview(layout, work.preview)
-            row = layout.row(align=True)
-            row.scale_y = 1.4
-            row.progress(factor=work.fraction, text=work.text, type="BAR")
-            row.operator("syngen.cancel_generate", text="", icon="X")
         else:
             row = layout.row()
             row.scale_y = 1.4
             row.operator("syngen.generate", text="Generate", icon="SHADERFX")
+            if session.now.not_generated:  # the report goes when the pointer moves
+                sentence(layout, context, session.now.not_generated, "ERROR")
         if obj is not None and obj.type == "MESH":
             _gallery(layout, context, obj)
 

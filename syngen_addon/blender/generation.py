@@ -83,6 +83,11 @@ class Generation:
         """Ask it to stop, which it does before its next step."""
         self._stop.set()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stop.is_set()
+
     def join(self) -> None:
         """Wait until the object at work has stopped."""
         if self._thread is not None and self._thread.is_alive():

@@ -59,10 +59,11 @@ class Lack(NamedTuple):
 class Session:
     """The work of this Blender. told: how the last export ended, with its folder; sheet: its contact sheet, if any.
 
-    sweep_sheet: picture of the last sweep over weights.
+    not_generated: why the last Generate made nothing. sweep_sheet: picture of the last sweep over weights.
     """
 
     generation: Generation | None = None
+    not_generated: str = ""
     sweep: Sweep | None = None
     sweep_sheet: str = ""
     export: Process | None = None
@@ -362,6 +363,7 @@ def stop_everything() -> None:
         now.generation.cancel()
         now.generation.join()
         now.generation = None
+    now.not_generated = ""
     if now.sweep is not None:
         now.sweep.cancel()
         now.sweep.join()
