@@ -312,6 +312,7 @@ class Frames:
                 self._age(obj, number, len(objects))
                 self._check_shown([obj])
             self._tell_left_out(obj)
+        worker.close()  # its models would take the memory that the renders need
         self.warnings += configure(self.scene, self.layer, recipe, device, borrowed)
         self.targets = [self._target(obj, index + 1) for index, obj in enumerate(objects)]
         indices = {t.obj: t.index for t in self.targets}

@@ -217,6 +217,26 @@ def test_a_batch_job_from_a_recipe(addon, scene, models: Path, tmp_path: Path) -
 # --- what goes wrong -------------------------------------------------------------------------------------------------
 
 
+def test_the_worker_is_gone_while_frames_are_rendered(addon, scene, models: Path, tmp_path: Path, monkeypatch) -> None:
+    dataset, worker = addon("blender.dataset"), addon("blender.worker")
+    recipe = h.recipe(addon, by_diffusion(models), {"targets": {"objects": ["Crate"]}})
+    aged, pids = dataset.Frames._age, []
+
+    def age(frames: Any, *about: Any) -> None:
+        aged(frames, *about)
+        pids.append(worker.get().pid)
+
+    def render(frames: Any, missing: Any, summary: Any) -> None:
+        pids.append(worker.get().pid)
+        raise addon("errors").Cancelled
+
+    monkeypatch.setattr(dataset.Frames, "_age", age)
+    monkeypatch.setattr(dataset.Frames, "render", render)
+    summary = dataset.run(dataset.Job(recipe, tmp_path / "out", 1, 0))
+    assert summary.stopped and len(pids) == 2 and pids[0] is not None and pids[1] is None
+    assert not is_running(pids[0])
+
+
 def test_ten_cancels_in_a_row_leave_the_worker_at_work(addon, scene, models: Path) -> None:
     put(addon, scene, by_diffusion(models, steps=400))
     pids = set()
