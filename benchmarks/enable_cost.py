@@ -11,6 +11,7 @@ its saved preferences. Imports the standard library only.
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,8 @@ from harness import ROOT, compare
 
 LIMIT = 1.05
 PACKAGE = "bl_ext.user_default.syngen"
+SHIPPED = ("__init__.py", "blender_manifest.toml", "syngen_addon", "operators", "panels")
+"""A copy and no link: an application that takes no notice of PYTHONPYCACHEPREFIX writes bytecode beside the modules."""
 START = "import bpy, addon_utils"
 ENABLE = f"""
 addon_utils.enable({PACKAGE!r}, default_set=True)
@@ -32,7 +35,7 @@ SAVE = "import bpy, addon_utils; {enable}bpy.ops.wm.save_userpref()"
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="syngen-enable-") as name:
         scratch = Path(name)
-        with_it, without = profile(scratch / "module", link=True), profile(scratch / "module_off", link=False)
+        with_it, without = profile(scratch / "module"), profile(scratch / "module_off", False)
         compare(
             "enable_cost",
             process([sys.executable, "-c", START + ENABLE], with_it),
@@ -47,7 +50,7 @@ def main() -> None:
 def application(blender: list[str], scratch: Path) -> None:
     """The same with a Blender that is a program of its own."""
     start = [*blender, "-b", "--python-exit-code", "1", "--python-expr"]
-    with_it, without = profile(scratch / "blender", link=True), profile(scratch / "blender_off", link=False)
+    with_it, without = profile(scratch / "blender"), profile(scratch / "blender_off", False)
     one_line = "; ".join(ENABLE.split("\n")[1:-1]) + "; "
     process([*start, SAVE.format(enable=one_line)], with_it)()
     process([*start, SAVE.format(enable="")], without)()
@@ -61,12 +64,18 @@ def application(blender: list[str], scratch: Path) -> None:
     )
 
 
-def profile(folder: Path, *, link: bool) -> dict[str, str]:
-    """The environment of a Blender whose settings lie in the folder. link: the extension lies there too."""
+def profile(folder: Path, installed: bool = True) -> dict[str, str]:
+    """The environment of a Blender whose settings lie in the folder. installed: the extension lies there too."""
     extensions = folder / "extensions" / "user_default"
     extensions.mkdir(parents=True)
-    if link:
-        (extensions / "syngen").symlink_to(ROOT, target_is_directory=True)
+    if installed:
+        for part in SHIPPED:
+            target = extensions / "syngen" / part
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if (ROOT / part).is_dir():
+                shutil.copytree(ROOT / part, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copyfile(ROOT / part, target)
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     bytecode = str(folder.parent / "bytecode")
     return {**kept, "BLENDER_USER_RESOURCES": str(folder), "PYTHONPYCACHEPREFIX": bytecode}

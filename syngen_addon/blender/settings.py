@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-import numpy as np
 from bpy.props import (
     BoolProperty,
     EnumProperty,
@@ -470,6 +469,8 @@ def _read(value: Any, hint: Any, about: "dataclasses.Field[Any]") -> Any:
 
 def shortest(value: float) -> float:
     """The shortest decimal that float32 cannot tell from the value."""
+    import numpy as np
+
     return float(str(np.float32(value)))
 
 
