@@ -31,7 +31,6 @@ BUILDS: dict[str, str] = {
     "apple": "Apple Silicon",
 }
 """Build of torch -> what a person reads."""
-WEIGHTS_MB = 88
 DIAGNOSIS = "diagnosis.txt"
 """In the worker's folder: what Diagnose wrote last."""
 

@@ -121,9 +121,8 @@ LOAD_S = 300.0
 class Plan:
     """What a set up would do. Nothing is changed by making one.
 
-    packages: the pinned ones, "torch==2.13.0". Sizes in MB (1e6 bytes); measured: whether the sizes were measured, else
-    they are about right. free_mb: at the place. uv: the program on this machine, "" where it has to be fetched.
-    venv: whether this Python can make environments by itself, else uv does it. lines: the plan in words, for a dialog.
+    lines: the plan in words, for a dialog. uv: the program on this machine, "" where it has to be fetched.
+    venv: whether this Python can make environments by itself, else uv does it.
     """
 
     home: Path
@@ -131,11 +130,6 @@ class Plan:
     python_version: str
     build: Build
     installer: Literal["uv", "pip"]
-    packages: tuple[str, ...]
-    download_mb: int
-    disk_mb: int
-    free_mb: int
-    measured: bool
     lines: tuple[str, ...]
     uv: str = ""
     venv: bool = True
@@ -216,37 +210,29 @@ def plan(home: Path, python: Path, build: Build | None = None, *, installer: Ins
     chosen = installer
     if chosen == "auto":
         chosen = "pip" if _pip_has_an_index(pip_of(python, about)) else "uv"
-    download, disk, measured = SIZES[build]
+    download, disk, _ = SIZES[build]
     free = free_mb(home)
     if free < download + disk:
         raise SynGenError(
             f"Setting up the worker takes {_gb(download + disk)} for a while; {_gb(free)} are free in {home}.",
             "Free some space, or point to an interpreter that has torch.",
         )
-    packages = requirements()
     return Plan(
         home=home,
         python=python,
         python_version=about["version"],
         build=build,
         installer=chosen,
-        packages=packages,
-        download_mb=download,
-        disk_mb=disk,
-        free_mb=free,
-        measured=measured,
-        lines=_in_words(home, about["version"], build, chosen, packages, free),
+        lines=_in_words(home, about["version"], build, chosen, free),
         uv=uv,
         venv=about["venv"],
     )
 
 
-def _in_words(
-    home: Path, version: str, build: Build, installer: str, packages: Sequence[str], free: int
-) -> tuple[str, ...]:
+def _in_words(home: Path, version: str, build: Build, installer: str, free: int) -> tuple[str, ...]:
     download, disk, measured = SIZES[build]
     about = "" if measured else "about "
-    pins = dict(p.split(";")[0].split("==") for p in packages)
+    pins = dict(p.split(";")[0].split("==") for p in requirements())
     first = f"PyTorch {pins['torch']}, diffusers {pins['diffusers']} and what they need, for Python {version}"
     if installer == "pip":
         least, most = SIZES["cpu"][0], max(SIZES[b][0] for b in (build, "cuda"))
@@ -387,7 +373,7 @@ def _install_by_pip(plan: Plan, session: Session, python: Path) -> None:
     _pip_itself(session, python)
     wheels = _fetch_wheels(plan, session, python)
     session.say(0.8, "Installing the packages")
-    grown = _growing(session, plan.folder, plan.disk_mb, 0.8, 0.97, "Installing the packages")
+    grown = _growing(session, plan.folder, plan.build, 0.8, 0.97, "Installing the packages")
     local = ("--no-index", "--find-links", str(wheels))
     session.run([*_pip(python, "install"), *local, "-r", str(REQUIREMENTS)], tick=grown)
 
@@ -410,18 +396,19 @@ def _fetch_wheels(plan: Plan, session: Session, python: Path) -> Path:
     folder = plan.home / "cache" / plan.folder.name
     folder.mkdir(parents=True, exist_ok=True)
     _remove_broken(folder)
-    fetching = Fetching(session, 0.03, 0.8, plan.download_mb)
-    pins = session.temporary / "pins.txt"
+    fetching = Fetching(session, 0.03, 0.8, SIZES[plan.build][0])
+    listed = session.temporary / "pins.txt"
 
     def fetch(lines: Sequence[str], *more: str) -> None:
-        pins.write_text("\n".join(lines), "utf-8")
+        listed.write_text("\n".join(lines), "utf-8")
         command = [*_pip(python, "download"), "--only-binary", ":all:", "--progress-bar", "raw", *more]
-        session.run([*command, "--dest", str(folder), "-r", str(pins)], line=fetching.line)
+        session.run([*command, "--dest", str(folder), "-r", str(listed)], line=fetching.line)
 
-    torch = next(pin for pin in plan.packages if pin.startswith("torch=="))
-    fetch([pin for pin in plan.packages if pin != torch], "--no-deps")
+    pins = requirements()
+    torch = next(pin for pin in pins if pin.startswith("torch=="))
+    fetch([pin for pin in pins if pin != torch], "--no-deps")
     fetch([torch], "--no-deps")
-    for need in _needs_of_torch(folder, plan.packages):
+    for need in _needs_of_torch(folder, pins):
         fetch([need], "--find-links", str(folder), "-c", str(REQUIREMENTS))
     return folder
 
@@ -471,14 +458,12 @@ def _install_by_uv(plan: Plan, session: Session, python: Path) -> None:
                 more = f" and {len(going) - 1} more" if len(going) > 1 else ""
                 session.say(0.05, f"Fetching {name} ({going[name]:.0f} MB){more}")
 
-    session.run([*command, "-r", REQUIREMENTS], line=line, tick=_growing(session, cache, plan.disk_mb, 0.05, 0.95, ""))
+    session.run([*command, "-r", REQUIREMENTS], line=line, tick=_growing(session, cache, plan.build, 0.05, 0.95, ""))
 
 
-def _growing(
-    session: Session, folder: Path, full_mb: float, start: float, stop: float, text: str
-) -> Callable[[], None]:
+def _growing(session: Session, folder: Path, build: Build, start: float, stop: float, text: str) -> Callable[[], None]:
     """Reports how full a folder has become."""
-    return lambda: session.say(start + min(1.0, size_mb(folder) / full_mb) * (stop - start), text)
+    return lambda: session.say(start + min(1.0, size_mb(folder) / SIZES[build][1]) * (stop - start), text)
 
 
 def _accepted(plan: Plan, session: Session, python: Path) -> Found:

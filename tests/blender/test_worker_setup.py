@@ -363,7 +363,7 @@ def test_switching_off_ends_a_set_up_with_what_it_started(addon, tmp_path: Path)
     python = program(tmp_path)
     python.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
     home = addon("blender.worker").home()
-    plan = environment.Plan(home, python, "3.11.7", "cpu", "pip", ("torch==2.13.0",), 1, 1, 9, True, ())
+    plan = environment.Plan(home, python, "3.11.7", "cpu", "pip", ())
     made = task.begin(setup.set_up(plan))
     pid = int((tmp_path / "pid").read_text())  # waits until it is written
     addon_utils.disable(PACKAGE, default_set=True)
