@@ -99,8 +99,10 @@ def free_mb(place: Path) -> int:
 
 
 def remove_folder(folder: Path) -> None:
-    """With all that is in it, where it is there. Raises OSError."""
-    if folder.is_dir():
+    """With all that is in it, where it is there; of a link to a folder elsewhere the link alone. Raises OSError."""
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.is_dir():
         shutil.rmtree(folder)
 
 

@@ -478,6 +478,18 @@ def test_removing_leaves_the_logs(machine: Machine):
     environment.remove(machine.home / "never there")
 
 
+def test_what_lies_elsewhere_and_is_only_linked_stays(tmp_path: Path):
+    """As somebody may do whose disk is small."""
+    home, large = tmp_path / "home", tmp_path / "large disk"
+    large.mkdir()
+    (large / "vgg_normalized.pth").touch()
+    home.mkdir()
+    (home / "models").symlink_to(large, target_is_directory=True)
+    environment.remove(home)
+    assert not (home / "models").exists() and not (home / "models").is_symlink()
+    assert (large / "vgg_normalized.pth").is_file()
+
+
 def test_few_logs_are_kept(machine: Machine):
     machine.mode("not there")
     for _ in range(installing.LOGS + 2):
