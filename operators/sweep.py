@@ -104,8 +104,9 @@ class SYNGEN_OT_sweep(OnObject, bpy.types.Operator):
         return {"FINISHED"}
 
     def cancel(self, context: bpy.types.Context) -> None:
-        self.work.cancel()
-        self._end(context)
+        if hasattr(self, "work"):  # else its dialog was left
+            self.work.cancel()
+            self._end(context)
 
     def _work(self, context: bpy.types.Context) -> "Sweep":
         from ..syngen_addon.blender.sweep import Grid, Sweep

@@ -75,8 +75,8 @@ def _gallery(layout: bpy.types.UILayout, context: bpy.types.Context, obj: bpy.ty
     """Two pictures a row, each with its button; the reason under those that the filters refused."""
     shown, worn = session.gallery(obj), session.worn(obj)
     for left in range(0, min(len(shown), PICTURES_SHOWN), 2):
-        row = layout.row(align=False)
-        columns = [row.column(align=True), row.column(align=True)]
+        halves = layout.split(factor=0.5)  # a row would give a picture that is alone its whole width
+        columns = [halves.column(align=True), halves.column(align=True)]
         for column, picture in zip(columns, shown[left : left + 2], strict=False):
             variant = picture.variant
             used = variant.name == worn
