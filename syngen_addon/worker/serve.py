@@ -7,6 +7,7 @@ stdin ends the process, while a job computes.
 """
 
 import io
+import math
 import os
 import queue
 import signal
@@ -44,6 +45,8 @@ class Say:
         It never goes back: what has to be done again for lack of memory shows as a wait.
         """
         self.check()
+        if not math.isfinite(fraction):  # which max and min would pass over
+            raise ValueError(f"a job is {fraction} done")
         self._fraction = max(self._fraction, min(float(fraction), 1.0))
         self._outbox.progress(protocol.Progress(self._number, self._fraction, text))
 
