@@ -30,8 +30,8 @@ from syngen_addon.recipe import Recipe, Render, Texture, Wear  # noqa: E402
 from syngen_addon.variants import make_variants  # noqa: E402
 
 
-def import_model(path: Path, only: str) -> list[bpy.types.Object]:
-    """An empty scene with the model on a ground; its meshes."""
+def import_model(path: Path, only: str, join: bool) -> list[bpy.types.Object]:
+    """An empty scene with the model on a ground; its meshes, or the one they are joined into."""
     bpy.ops.wm.read_homefile(use_empty=True)
     bpy.ops.import_scene.gltf(filepath=str(path))
     meshes = [o for o in bpy.context.scene.objects if o.type == "MESH"]
@@ -39,6 +39,10 @@ def import_model(path: Path, only: str) -> list[bpy.types.Object]:
         if only and only not in obj.name:
             bpy.data.objects.remove(obj)
     meshes = sorted((o for o in bpy.context.scene.objects if o.type == "MESH"), key=lambda o: o.name)
+    if join:
+        with bpy.context.temp_override(active_object=meshes[0], selected_editable_objects=meshes):
+            bpy.ops.object.join()
+        del meshes[1:]
     bpy.context.view_layer.update()
     return meshes
 
@@ -134,6 +138,7 @@ def main() -> None:
     p.add_argument("--recipe", type=Path, help="how it is aged; without it two variants by the defaults")
     p.add_argument("--kind", default="heavy_rust", help="where no recipe says it")
     p.add_argument("--only", default="", help="only meshes whose name holds this")
+    p.add_argument("--join", action="store_true", help="the meshes joined into one, which is aged as a whole")
     p.add_argument("--azimuth", type=float, default=30, help="degrees")
     p.add_argument("--elevation", type=float, default=18, help="degrees")
     p.add_argument("--fit", type=float, default=0.86, help="camera distance; 1: the bounding sphere just fits")
@@ -150,7 +155,7 @@ def main() -> None:
         recipe = recipes.with_paths(recipes.load(a.recipe), lambda path: absolute_path(path, folder))
     else:
         recipe = Recipe(wear=Wear(kind=a.kind), texture=Texture(variants=2, tile_m=a.tile), render=Render(samples=24))
-    meshes = import_model(a.model.resolve(), a.only)
+    meshes = import_model(a.model.resolve(), a.only, a.join)
     folder = Path(bpy.utils.system_resource("DATAFILES", path="studiolights/world"))
     add_stage(
         meshes,
