@@ -370,7 +370,7 @@ def _part_needs(listing: _Listing, part: str, kind: str, line: str, variant: str
     middle = f".{variant}" if variant else ""
     index = [n for n in here if n.endswith((f".safetensors.index{middle}.json", f"{middle}.safetensors.index.json"))]
     index = [n for n in index if variant or n.endswith("model.safetensors.index.json")]
-    shards = sorted({folder + v for n in index for v in _json(listing, n).get("weight_map", {}).values()})
+    shards = sorted({folder + shard for n in index for shard in _shards(listing, n)})
     missing += tuple(n for n in shards if n not in listing.names)
     return Needs((*texts, *index, *variants[variant]), missing, variant)
 
@@ -836,11 +836,23 @@ def _folder(name: str) -> str:
 def _json(listing: _Listing, name: str) -> dict[str, Any]:
     try:
         plain = json.loads(listing.read(name))
-    except ValueError:
+    except (ValueError, RecursionError):
         plain = None
     if not isinstance(plain, dict):
-        raise SynGenError(f"{name} of {listing.title} is damaged.", "Fetch the model again.")
+        raise _damaged(listing, name)
     return plain
+
+
+def _shards(listing: _Listing, name: str) -> set[str]:
+    """The files that an index of weights names."""
+    named = _json(listing, name).get("weight_map")
+    if not isinstance(named, dict) or not all(isinstance(file, str) for file in named.values()):
+        raise _damaged(listing, name)
+    return set(named.values())
+
+
+def _damaged(listing: _Listing, name: str) -> SynGenError:
+    return SynGenError(f"{name} of {listing.title} is damaged.", "Fetch the model again.")
 
 
 def _enumerate(names: Iterable[str], most: int = 4) -> str:

@@ -518,6 +518,22 @@ def test_a_missing_file_is_named(name: str, tmp_path: Path, no_network: list[Any
     assert no_network == []
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("model_index.json", "[" * 100_000),
+        ("model_index.json", "[1]"),
+        ("unet/diffusion_pytorch_model.safetensors.index.json", '{"weight_map": [1]}'),
+        ("unet/diffusion_pytorch_model.safetensors.index.json", '{"weight_map": {"a": 5}}'),
+        ("unet/diffusion_pytorch_model.safetensors.index.json", "{}"),
+    ],
+)
+def test_a_damaged_file_of_a_model_is_named(name: str, text: str, tmp_path: Path) -> None:
+    folder = write(tmp_path / "sd", {**pipeline_files(), name: text.encode()})
+    error = refused(lambda: models.locate(str(folder), "pipeline", online=False, say=Heard()))
+    assert error.message == f"{name} of {folder} is damaged."
+
+
 def test_a_missing_shard_is_named(tmp_path: Path) -> None:
     shards = {f"weight{i}": f"diffusion_pytorch_model-0000{i}-of-00002.safetensors" for i in (1, 2)}
     index = json.dumps({"weight_map": shards}).encode()
