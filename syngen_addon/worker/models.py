@@ -353,7 +353,7 @@ def _part_needs(listing: _Listing, part: str, kind: str, line: str, variant: str
     if any(word in kind for word in ("Tokenizer", "Processor", "FeatureExtractor")):
         expected = "tokenizer_config.json" if "Tokenizer" in kind else "preprocessor_config.json"
         return Needs(texts, () if texts else (folder + expected,))
-    missing = () if f"{folder}config.json" in here else (f"{folder}config.json",)
+    missing: tuple[str, ...] = () if f"{folder}config.json" in here else (f"{folder}config.json",)
     if variant is None:
         return Needs(texts, missing)
     variants: dict[str, list[str]] = {}
