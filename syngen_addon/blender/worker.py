@@ -9,9 +9,10 @@ import atexit
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bpy
+from bpy.app.handlers import persistent
 
 from ..errors import SynGenError
 from . import task
@@ -247,10 +248,19 @@ def stop() -> None:
     close()
 
 
+@persistent
+def _before_render(*_: Any) -> None:
+    # A model that waits for the next Generate takes gigabytes of the GPU's memory from the render. It loads in seconds.
+    if _worker is not None:
+        _worker.rest()
+
+
 def register() -> None:
+    bpy.app.handlers.render_init.append(_before_render)
     atexit.register(stop)
 
 
 def unregister() -> None:
     stop()
     atexit.unregister(stop)
+    bpy.app.handlers.render_init.remove(_before_render)

@@ -112,6 +112,14 @@ class Worker:
         if process is not None:
             process.end()
 
+    def rest(self) -> None:
+        """End the process where no job runs, and with it free the memory that its models take; never waits."""
+        if self._turn.acquire(blocking=False):
+            try:
+                self.close()
+            finally:
+                self._turn.release()
+
     @property
     def pid(self) -> int | None:
         """Of the process, where one runs."""

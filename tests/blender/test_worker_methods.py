@@ -214,6 +214,16 @@ def test_a_batch_job_from_a_recipe(addon, scene, models: Path, tmp_path: Path) -
     assert (tmp_path / "out" / "annotations").is_dir()
 
 
+def test_a_render_has_the_memory_to_itself(addon, scene, models: Path) -> None:
+    put(addon, scene, by_diffusion(models))
+    assert bpy.ops.syngen.generate() == {"FINISHED"}
+    assert is_running(before := worker_pid(addon))
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.render.resolution_x, scene.render.resolution_y = 1, 16, 16
+    assert bpy.ops.render.render() == {"FINISHED"}
+    assert not is_running(before)
+
+
 # --- what goes wrong -------------------------------------------------------------------------------------------------
 
 

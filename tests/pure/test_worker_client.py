@@ -461,6 +461,21 @@ def test_no_orphan_when_blender_is_killed(stand_in: list[str], tmp_path: Path, n
     assert wait_until(lambda: not runs(pid), within_s=2.0), "the worker outlived Blender by more than two seconds"
 
 
+def test_a_rest_ends_an_idle_process_and_leaves_one_at_work_alone(worker: Worker) -> None:
+    worker.rest()
+    asked = []
+
+    def rest(fraction: float, text: str) -> None:
+        asked.append(worker.pid)
+        worker.rest()
+
+    assert worker.run(job("steps", 2), progress=rest)["steps"] == 2
+    assert asked and worker.pid == asked[0]
+    worker.rest()
+    assert worker.pid is None and not runs(asked[0])
+    assert worker.run(job("steps", 1))["steps"] == 1
+
+
 def test_a_program_that_never_closes_its_worker_leaves_none(stand_in: list[str], tmp_path: Path) -> None:
     with parent("steps", stand_in, tmp_path / "worker.log") as blender:
         out, _ = blender.communicate(timeout=WAIT_S)
