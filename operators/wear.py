@@ -121,8 +121,9 @@ class SYNGEN_OT_generate(OnObject, bpy.types.Operator):
         else:
             ((name, variants),) = work.made.items()
             refused = sum(not v.accepted for v in variants)
-            text = f"{len(variants)} variants of {name!r} are in the gallery"
-            self.report({"INFO"}, f"{text}, {refused} of them refused." if refused else f"{text}.")
+            count = "1 variant" if len(variants) == 1 else f"{len(variants)} variants"
+            text = f"{count} of {name!r} {'is' if len(variants) == 1 else 'are'} in the gallery"
+            self.report({"INFO"}, f"{text}, {refused} refused." if refused else f"{text}.")
         if work.skipped:
             self.report({"WARNING"}, _left_out(work.skipped))
         session.forget_pictures()

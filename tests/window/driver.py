@@ -51,6 +51,7 @@ class Window:
                 f"The walk needs programs that are not here. On Debian: apt-get install {' '.join(missing)}"
             )
         self.home, self.shots, self.number = home, shots, 0
+        self.places: dict[str, tuple[int, int]] = {}
         self.pipe = home / "pipe"
         self.pipe.mkdir(parents=True)
         shots.mkdir(parents=True, exist_ok=True)
@@ -161,7 +162,12 @@ class Window:
         return x, SIZE[1] - (y + height), x + width, SIZE[1] - y
 
     def find(self, what: str, columns: Sequence[float] = (0.6,)) -> tuple[int, int]:
-        """Where a button is whose call or path holds `what`; scrolls down. columns: fractions of the width."""
+        """Where a button is whose call or path holds `what`: where it was, else anywhere below, scrolling down.
+
+        columns: fractions of the width.
+        """
+        if what in self.places and what in self.over(*self.places[what]):
+            return self.places[what]
         left, top, right, bottom = self.sidebar()
         width = right - left - 24  # without the tabs
         xs = [left + int(width * column) for column in columns]
@@ -170,7 +176,8 @@ class Window:
                 for x in xs:
                     if what in self.over(x, y):
                         y += 4
-                        return x, y if what in self.over(x, y) else y - 4
+                        self.places[what] = x, y if what in self.over(x, y) else y - 4
+                        return self.places[what]
             self.move(left + 30, (top + bottom) // 2)
             for _ in range(8):
                 self.xdotool("click", 5)
@@ -189,6 +196,12 @@ class Window:
         self.move(x, y)
         self.settle()
         self.xdotool("click", 1)
+        self.settle()
+
+    def choose(self, what: str, letter: str) -> None:
+        """Open a menu and take the first entry that is called by this letter."""
+        self.click(what)
+        self.xdotool("key", letter)
         self.settle()
 
     def drag(self, start: tuple[int, int], end: tuple[int, int], steps: int = 6) -> None:

@@ -1,11 +1,12 @@
 """The walk through the window by real clicks: from an object to rust to a dataset, and back.
 
-    python tests/window/run.py [--zip FILE] [--shots FOLDER] [--keep] BLENDER [ARGUMENT...]
+    python tests/window/run.py [--zip FILE] [--shots FOLDER] [--keep] [--part window|worker] BLENDER [ARGUMENT...]
 
 BLENDER is the command that starts Blender. It runs on a virtual screen with a throw-away profile, into which the
 extension's zip is installed (default: the one `make package` left in dist/ for this platform). Each step is a click,
 a drag or a key, after which Blender's state is asked; a step that fails ends the walk with exit code 1. Every step
 leaves a screenshot. With SYNGEN_TEST_ASSETS set to a folder that holds Barrel*.gltf, the object is that model.
+Stable Diffusion and neural transfer are a part of their own, in a Blender of its own (worker.py).
 """
 
 import argparse
@@ -17,57 +18,15 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+import worker
 from driver import Failed, Window
+from steps import DRUM, SCENE, SESSION, alive, check, install, open_tab, shade, step, use_variant, variants
 
 ROOT = Path(__file__).resolve().parents[2]
-
-SCENE = """
-import numpy as np
-bpy.context.preferences.view.show_splash = False
-bpy.context.preferences.inputs.use_mouse_continuous = False
-for obj in list(bpy.data.objects):
-    bpy.data.objects.remove(obj)
-if MODEL:
-    bpy.ops.import_scene.gltf(filepath=MODEL)
-    drum = next(o for o in bpy.data.objects if o.type == "MESH")
-else:
-    bpy.ops.mesh.primitive_cylinder_add(vertices=48, radius=0.29, depth=0.88, location=(0, 0, 0.44))
-    drum = bpy.context.object
-    rows, columns = np.mgrid[0:512, 0:512] / 512
-    paint = np.ones((512, 512, 4), np.float32)
-    paint[..., :3] = (0.05, 0.25, 0.5)
-    paint[(rows % 0.25) < 0.03, :3] = (0.8, 0.8, 0.75)
-    paint[..., :3] *= 0.9 + 0.1 * np.random.default_rng(0).random((512, 512, 1))
-    image = bpy.data.images.new("Paint", 512, 512)
-    image.pixels.foreach_set(paint.ravel())
-    image.pack()
-    material = bpy.data.materials.new("Paint")
-    material.use_nodes = True
-    texture = material.node_tree.nodes.new("ShaderNodeTexImage")
-    texture.image = image
-    shader = next(n for n in material.node_tree.nodes if n.type == "BSDF_PRINCIPLED")
-    material.node_tree.links.new(texture.outputs["Color"], shader.inputs["Base Color"])
-    drum.data.materials.append(material)
-drum.name = "Drum"
-bpy.context.view_layer.objects.active = drum
-drum.select_set(True)
-settings = bpy.context.scene.syngen
-settings.texture.size, settings.texture.variants = 256, 2
-settings.render.width = settings.render.height = 96
-settings.render.samples, settings.render.device = 4, "cpu"
-settings.labels.min_pixels, settings.job.frames = 16, 3
-window, area, region = view3d("WINDOW")
-area.spaces.active.show_region_ui = True
-with bpy.context.temp_override(window=window, area=area, region=region):
-    bpy.ops.view3d.view_selected()
-bpy.ops.wm.save_as_mainfile(filepath=FILE)
-"""
 
 NODES = """{m.name: sorted([n.name, n.bl_idname] for n in m.node_tree.nodes) + sorted(
     [k.from_node.name, k.from_socket.name, k.to_node.name, k.to_socket.name] for k in m.node_tree.links)
     for m in bpy.data.materials if m.node_tree}"""
-SESSION = "__import__('sys').modules['bl_ext.user_default.syngen.syngen_addon.blender.session']"
-DRUM = "bpy.data.objects['Drum']"
 
 
 def main() -> int:
@@ -76,6 +35,7 @@ def main() -> int:
     parser.add_argument(
         "--shots", type=Path, default=ROOT / "out" / "window", help="where screenshots go (default out/window)"
     )
+    parser.add_argument("--part", choices=("window", "worker"), help="walk this part alone")
     parser.add_argument("--keep", action="store_true", help="keep the profile, the scene and the log")
     parser.add_argument("blender", nargs=argparse.REMAINDER, help="the command that starts Blender")
     arguments = parser.parse_args()
@@ -85,20 +45,27 @@ def main() -> int:
     if archive is None or not archive.is_file():
         print("There is no zip to install: run `make package` first.", file=sys.stderr)
         return 2
-    home = Path(tempfile.mkdtemp(prefix="syngen-window-"))
-    window = Window(arguments.blender, home, arguments.shots)
-    try:
-        walk(window, shutil.copy(archive, home), home)
-    except Failed as error:
-        window.shot("failed")
-        print(f"FAILED: {error}", file=sys.stderr)
-        return 1
-    finally:
-        window.close()
-        if arguments.keep:
-            print(f"Kept: {home}")
-        else:
-            shutil.rmtree(home, ignore_errors=True)
+    walks = {"window": walk, "worker": worker.walk}
+    if worker.python() is None:
+        step(f"The worker's part is left out: {worker.VARIABLE} names no Python that has what it needs")
+        del walks["worker"]
+    for name, walk_part in walks.items():
+        if arguments.part not in (None, name):
+            continue
+        home = Path(tempfile.mkdtemp(prefix="syngen-window-"))
+        window = Window(arguments.blender, home, arguments.shots / name)
+        try:
+            walk_part(window, shutil.copy(archive, home), home)
+        except Failed as error:
+            window.shot("failed")
+            print(f"FAILED: {error}", file=sys.stderr)
+            return 1
+        finally:
+            window.close()
+            if arguments.keep:
+                print(f"Kept: {home}")
+            else:
+                shutil.rmtree(home, ignore_errors=True)
     print(f"The walk is done. Screenshots: {arguments.shots}")
     return 0
 
@@ -109,8 +76,7 @@ def walk(w: Window, archive: str, home: Path) -> None:
     install(w, archive)
     assets = os.environ.get("SYNGEN_TEST_ASSETS", "")
     model = next(iter(sorted(Path(assets).rglob("Barrel*.gltf"))), "") if assets else ""
-    scene = home / "walk.blend"
-    w.run(f"MODEL, FILE = {str(model)!r}, {str(scene)!r}\n{SCENE}")
+    w.run(f"MODEL, FILE = {str(model)!r}, {str(home / 'walk.blend')!r}\n{SCENE}")
     nodes = w.value(NODES)
     open_tab(w)
     generate(w)
@@ -123,39 +89,6 @@ def walk(w: Window, archive: str, home: Path) -> None:
     quit_during_export(w, home)
 
 
-def step(what: str, outcome: str = "") -> None:
-    print(f"{time.strftime('%H:%M:%S')}  {what}{': ' + outcome if outcome else ''}", flush=True)
-
-
-def check(fine: bool, what: str) -> None:
-    if not fine:
-        raise Failed(what)
-
-
-def install(w: Window, archive: str) -> None:
-    w.run(
-        f"bpy.ops.extensions.package_install_files(filepath={archive!r}, repo='user_default', enable_on_install=True)"
-    )
-    check(w.value("'bl_ext.user_default.syngen' in bpy.context.preferences.addons"), "the extension is not enabled")
-    step("Installed the zip")
-
-
-def open_tab(w: Window) -> None:
-    def there() -> bool:
-        return w.value("view3d()[2].width > 1 and view3d()[2].active_panel_category != 'UNSUPPORTED'")
-
-    w.wait(there, "the sidebar does not open", 30)
-    _, top, right, _ = w.sidebar()
-    for y in range(top + 20, top + 420, 20):
-        w.move(right - 10, y)
-        w.xdotool("click", 1)
-        w.settle()
-        if w.value("view3d()[2].active_panel_category") == "SynGen":
-            w.shot("tab")
-            return step("Opened the tab")
-    raise Failed("clicking the tabs does not open SynGen")
-
-
 def generate(w: Window) -> None:
     w.click("syngen.generate")
     check(w.value(f"{SESSION}.now.generation is not None") or variants(w) > 0, "Generate does not start")
@@ -166,27 +99,6 @@ def generate(w: Window) -> None:
     shade(w, "SOLID")
     w.shot("gallery")
     step("Generated", "2 variants")
-
-
-def shade(w: Window, kind: str) -> None:
-    w.run(f"view3d()[1].spaces.active.shading.type = {kind!r}")
-    w.settle()
-
-
-def variants(w: Window) -> int:
-    return int(w.value(f"len({SESSION}.gallery({DRUM}))"))
-
-
-def use_variant(w: Window) -> None:
-    w.click("syngen.apply_variant", columns=(0.25,))
-    worn = w.value(f"{SESSION}.worn({DRUM})")
-    check(bool(worn), "the click on a variant does not put it on")
-    shade(w, "MATERIAL")
-    w.wait(lambda: w.value("not bpy.app.is_job_running('SHADER_COMPILATION')"), "shaders do not compile", 300)
-    w.settle()
-    w.shot("variant")
-    shade(w, "SOLID")
-    step("Used a variant", worn)
 
 
 def set_level(w: Window) -> None:
@@ -276,15 +188,6 @@ def quit_during_export(w: Window, home: Path) -> None:
     check(w.blender.poll() is not None, "Blender does not quit")
     check(not alive(child), "the export outlives Blender")
     step("Quit during an export: nothing is left running")
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs (one that ended and is not waited for does not)."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 if __name__ == "__main__":
