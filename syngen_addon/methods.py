@@ -277,11 +277,11 @@ def _make_set(
         pictures: dict[str, dict[str, Any]] = {}
         accepted: list[Verdict] = []
         rounds: list[dict[str, Any]] = []
+        what = "Wear textures"
         for number in range(settings.rounds + 1):
             out = work / f"round-{number}"
             drawn = [_drawn(seed, number) for seed in wanted]
             low, high = number / (settings.rounds + 1), (number + 1) / (settings.rounds + 1)
-            what = "Wear textures" if not number else f"Wear textures, round {number + 1}"
             job = _generate(recipe, prompt, drawn, out, "text", settings.size, settings.size, tileable=True)
             done = _run(job, tools, watch.part(low, high, what))
             verdicts = []
@@ -303,10 +303,14 @@ def _make_set(
                  "accepted": len(verdicts) - refused.total(), "refused": refused, "notes": list(done["notes"])}
             )  # fmt: skip
             wanted = [seed for seed, verdict in zip(wanted, verdicts, strict=True) if not verdict.accepted]
-            if not wanted:
+            so_far = f"{len(seed_list) - len(wanted)} of {len(seed_list)} accepted"
+            if not wanted or number == settings.rounds:
+                watch.progress(1.0, f"Wear textures: {so_far} in round {number + 1}")
                 break
             reason = reason_to_change(verdicts, settings.refine_share)
             prompt = refined(prompt, reason, number + 1, kind) if reason else prompt
+            changed = f", prompt changed for: {reason}" if reason else ""
+            what = f"Wear textures, round {number + 2} ({so_far}{changed})"
         log = {"rounds": rounds, "pictures": pictures}
         write_bytes(work / "textures.json", (json.dumps(log, indent=1) + "\n").encode())
         publish(work, folder, _is_set)

@@ -104,9 +104,11 @@ def test_the_same_pictures_serve_every_object_and_a_second_call(tmp_path: Path) 
 
 def test_the_prompt_changes_for_the_reason_and_the_log_says_what_it_brought(tmp_path: Path) -> None:
     painter = Painter(lambda job, seed: np.full((64, 64, 3), 0.3, np.float32) if seed < 4 else noise(seed % 99, 64, 64))
+    told: list[str] = []
     made = make_variants(
-        by_diffusion(filters={"enabled": True}, diffusion={"refine_share": 0.3}), tmp_path, tools=Tools(painter)
-    )
+        by_diffusion(filters={"enabled": True}, diffusion={"refine_share": 0.3}), tmp_path, tools=Tools(painter),
+        progress=lambda fraction, text: told.append(text),
+    )  # fmt: skip
     first, second = painter.asked(Generate)[:2]
     assert (first.prompt, first.negative) != (second.prompt, second.negative)
     assert not set(first.seeds) & set(second.seeds), "a refused picture is not drawn again"
@@ -116,7 +118,9 @@ def test_the_prompt_changes_for_the_reason_and_the_log_says_what_it_brought(tmp_
         "made": 2, "accepted": 0, "refused": {"flat": 2}, "notes": [],
     }  # fmt: skip
     assert rounds[1]["prompt"] == second.prompt and rounds[1]["made"] == 2
-    assert made[0].made["positive"] != first.prompt or not made[0].accepted
+    assert made[0].made["positive"] != first.prompt
+    assert any(text.startswith("Wear textures, round 2 (0 of 2 accepted, prompt changed for: flat)") for text in told)
+    assert f"{sum(v.accepted for v in made)} of 2 accepted in round {len(rounds)}" in " ".join(told)
 
 
 def test_pictures_that_stay_bad_are_refused_and_say_why(tmp_path: Path) -> None:
