@@ -31,7 +31,9 @@ def split(layout: bpy.types.UILayout) -> bpy.types.UILayout:
 def sentence(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
     """Text over as many lines as the sidebar's width takes."""
     width = context.region.width / context.preferences.system.ui_scale if context.region else 280
-    lines = textwrap.wrap(text, max(16, int((width - (64 if icon != "NONE" else 44)) / 6.6)))
+    # A path is broken after a slash.
+    wrapped = textwrap.wrap(text.replace("/", "/ "), max(16, int((width - (64 if icon != "NONE" else 44)) / 6.6)))
+    lines = [line.replace("/ ", "/") for line in wrapped]
     column = layout.column(align=True)
     column.scale_y = 0.75
     for number, line in enumerate(lines):

@@ -121,7 +121,9 @@ def _beside(layout: bpy.types.UILayout, name: str) -> bpy.types.UILayout:
 def _sentence(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "BLANK1") -> None:
     """Text over as many lines as fit, under its icon."""
     width = context.region.width / context.preferences.system.ui_scale if context.region else 600
-    lines = textwrap.wrap(text, max(24, int((width * (1 - NAMES) - 60) / 5.9)))
+    # A path is broken after a slash.
+    wrapped = textwrap.wrap(text.replace("/", "/ "), max(24, int((width * (1 - NAMES) - 60) / 5.9)))
+    lines = [line.replace("/ ", "/") for line in wrapped]
     column = layout.column(align=True)
     column.scale_y = 0.8
     for number, line in enumerate(lines):
