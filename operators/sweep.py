@@ -20,7 +20,7 @@ class SYNGEN_OT_sweep(OnObject, bpy.types.Operator):
     much structure it keeps and how near it comes to the style. Esc stops it"""
 
     bl_idname = "syngen.sweep"
-    bl_label = "Compare Weights"
+    bl_label = "Sweep Weights"
     bl_options = {"REGISTER"}
 
     method: EnumProperty(
@@ -55,7 +55,7 @@ class SYNGEN_OT_sweep(OnObject, bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if bpy.app.background:
             return self.execute(context)
-        return context.window_manager.invoke_props_dialog(self, title="Compare Weights", confirm_text="Start")
+        return context.window_manager.invoke_props_dialog(self, title="Sweep Weights", confirm_text="Start")
 
     def draw(self, context: bpy.types.Context) -> None:
         column = self.layout.column()
@@ -157,7 +157,7 @@ class SYNGEN_OT_show_sweep(bpy.types.Operator):
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
         if not Path(self.sheet).is_file():
-            raise SynGenError(f"The picture {self.sheet} does not exist.", "Press Compare Weights again.")
+            raise SynGenError(f"The picture {self.sheet} does not exist.", "Press Sweep Weights again.")
         # Not in an image editor: the picture would become a part of the open file, and so of its next dataset.
         return bpy.ops.wm.path_open(filepath=self.sheet)
 

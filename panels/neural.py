@@ -180,7 +180,7 @@ def _sweep(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         preview(layout, work.preview)
         return
     row = layout.row(align=True)
-    row.operator("syngen.sweep", text="Compare Weights", icon="MESH_GRID")
+    row.operator("syngen.sweep", text="Sweep Weights", icon="MESH_GRID")
     if session.now.sweep_sheet:
         row.operator("syngen.show_sweep", text="", icon="IMAGE_DATA").sheet = session.now.sweep_sheet
 
