@@ -61,12 +61,13 @@ def compare(
     limit: float,
     warm_up: bool = True,
     clock: Callable[[], float] = cpu_seconds,
+    about: Callable[[], dict[str, object]] = dict,
 ) -> None:
     """Time a against b and print the figure: one JSON line with the median of a / b and its quartiles.
 
     Who goes first changes from pair to pair. warm_up: call each once before, untimed, for what happens only once.
     limit: the ratio that the project promises; benchmarks/run.py fails where the median is over it. clock: what counts
-    as CPU time, where other processes do the work.
+    as CPU time, where other processes do the work. about: asked afterwards for more that belongs to the figure.
     """
     if warm_up:
         a()
@@ -86,6 +87,7 @@ def compare(
         "limit": limit,
         "a_cpu_s": _short(statistics.median(costs_a)),
         "b_cpu_s": _short(statistics.median(costs_b)),
+        **about(),
     }
     print(json.dumps(figure), flush=True)
 

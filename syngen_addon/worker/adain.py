@@ -22,10 +22,11 @@ def amounts(content_weight: float, style_weight: float) -> tuple[float, float]:
     """(alpha, detail): how far the features go to the style's, and how much of the content's fine detail is put back.
 
     Without style weight (0, 1), which is the content itself; without content weight (1, 0), which is the method as
-    published. Between them alpha rises by the cube root of the style's share: rust shows from 0.7 upwards.
+    published. Between them alpha rises by the fifth root of the style's share: rust shows from 0.7 upwards, and equal
+    weights give 0.87, near to the style's own colours.
     """
     share = style_weight / (style_weight + content_weight)
-    return float(share ** (1 / 3)), 1 - share
+    return float(share ** (1 / 5)), 1 - share
 
 
 def statistics(

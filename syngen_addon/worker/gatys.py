@@ -10,7 +10,7 @@ The loss is (c x content + s x STYLE_UNIT x style) / (c + s):
   layers. A Gram matrix is the mean over the cells that count.
 Both are ratios and means: a weight means the same for every size, mask and picture.
 
-Most steps are made on halved copies, of content and style alike: they are cheap, and there the same layers see
+The first steps are made on halved copies, of content and style alike: they are cheap, and there the same layers see
 structure twice as wide. What a level finds is added, enlarged, to the next one's start, whose detail stays.
 
 A picture may be computed in tiles: Gram matrices are summed over all of them first, and each then sends back the
@@ -30,13 +30,13 @@ CONTENT_LAYER = "3_1"
 STYLE_UNIT = 4.0
 """What one unit of style weight counts beside one of content weight: 1 : 1 then holds labels and panel lines on real
 textures while their colour and grain become the style's."""
-HISTORY = 10
+HISTORY = 30
 """Steps that the optimiser remembers; each holds two pictures."""
 LEVELS = 3
 COARSEST = 128
 """Texels: no side is halved below it."""
-SHARES = (0.4, 0.4, 0.2)
-"""Of the steps at full, half and quarter size."""
+SHARES = (0.65, 0.2)
+"""Of the steps at full and half size; the coarsest level has what is left."""
 FIRST_STEP = 0.02
 """Mean change of a value in the first step of a level."""
 
@@ -259,8 +259,7 @@ def plan(height: int, width: int, steps: int) -> list[tuple[int, int, int]]:
     sizes = [(height, width)]
     while len(sizes) < min(LEVELS, steps) and min(sizes[-1]) >= 2 * COARSEST:
         sizes.append((_multiple(sizes[-1][0] / 2), _multiple(sizes[-1][1] / 2)))
-    shares = SHARES[: len(sizes)]
-    counts = [max(1, round(steps * share / sum(shares))) for share in shares[:-1]]
+    counts = [max(1, round(steps * share)) for share in SHARES[: len(sizes) - 1]]
     counts.append(steps - sum(counts))
     return [(*size, count) for size, count in zip(sizes, counts, strict=True) if count > 0][::-1]
 

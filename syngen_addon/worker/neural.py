@@ -23,10 +23,10 @@ from .protocol import Measure, Stylise
 from .serve import Say, out_of_memory
 from .vgg import MIN_SIDE, STRIDE, Decoder, Tensor, Vgg
 
-BYTES_A_TEXEL = 2600
+BYTES_A_TEXEL = 3300
 """What a step of gatys needs at most for each texel of a tile; measured."""
-BYTES_KEPT = 120
-"""For each texel of the picture, beside the optimiser's history: a dozen pictures of float32."""
+BYTES_KEPT = 200
+"""For each texel of the picture, beside the optimiser's history: a dozen float32 pictures, the content's features."""
 SHARE = 0.6
 """Of the free memory, what is used."""
 SMALLEST_TILE = 128
