@@ -221,7 +221,7 @@ class Neural(Frozen):
 
     content_weight: float = key(1.0, "How strongly the base texture's structure is held.", low=0, high=1000)
     style_weight: float = key(1.0, "How strongly the wear's look is reached. Only the ratio of the two counts.", low=0, high=1000)
-    steps: int = key(200, "Optimisation steps of `gatys`.", low=1, high=10000)
+    steps: int = key(100, "Optimisation steps of `gatys`; most of what more would bring comes within the first 50.", low=1, high=10000)
     colors: str = key("style", "Whose colours the result has; `content` transfers texture only.", choices=("style", "content"))
     tile: int = key(0, "Side of the tiles it is computed in, so that memory stays bounded; 0: by the memory at hand.", unit="texels", low=0, high=8192)
     vgg: str = key("", "VGG-19 weights: a path, or a name on the hub; empty: those that Get Weights fetches.")
