@@ -24,8 +24,9 @@ class Verdict:
 
     reason: "" where accepted, else invalid, flat, noise, blur, color, seam or duplicate (the first that applies).
     sentence: the same for a person, with the numbers and what to change. scores, thresholds: by the keys sharpness,
-    noise, contrast, color, seam, duplicate; a score that does not apply (no seam on an aged texture) is left out.
-    signature: what later candidates are compared with; empty where invalid.
+    noise, contrast, color, seam, duplicate; a score that does not apply (no seam on an aged texture, no noise
+    or sharpness where the texels are too few to tell) is left out. signature: what later candidates are compared with;
+    empty where invalid.
     """
 
     accepted: bool
@@ -67,11 +68,12 @@ def judge(
     small, small_where = _smaller(color, where, SIDE // 4)
     small_lab = measure.lab_of(small)
     mark = measure.signature(small_lab, small_where)
-    scores = {
-        "sharpness": measure.sharpness(lab, where),
-        "noise": noise,
-        "contrast": measure.contrast(lab, where),
-    }
+    scores = {"contrast": measure.contrast(lab, where)}
+    if noise is not None:
+        scores["noise"] = noise
+    sharpness = measure.sharpness(lab, where)
+    if sharpness is not None:
+        scores["sharpness"] = sharpness
     if len(wear_colors_srgb):
         scores["color"] = measure.color_distance(small_lab, wear_colors_srgb, small_where)
     if tiles:
@@ -128,9 +130,9 @@ def _smaller(color: Array, where: Mask | None, side: int) -> tuple[Array, Mask |
 def _reason(scores: Mapping[str, float], limits: Mapping[str, float]) -> str:
     if scores["contrast"] < limits["contrast"]:
         return "flat"
-    if scores["noise"] > limits["noise"]:
+    if scores.get("noise", 0.0) > limits["noise"]:
         return "noise"
-    if scores["sharpness"] < limits["sharpness"]:
+    if scores.get("sharpness", np.inf) < limits["sharpness"]:
         return "blur"
     if scores.get("color", 0.0) > limits["color"]:
         return "color"

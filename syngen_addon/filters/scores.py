@@ -1,7 +1,7 @@
 """What there is to measure on a texture, one small function a score. Imports images, numpy and OpenCV; never bpy.
 
 Pictures are Lab (float32, L 0 to 100, a and b about -100 to 100), see `lab_of`. where: H x W bool, the texels that
-count; None for all. Every score stays finite on finite input.
+count; None for all. Every score is finite on finite input, or None where there are too few texels to tell.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,8 @@ SPECTRUM = 64
 """Side of the copy whose spectrum goes into the signature."""
 FREQUENCIES = 14
 """Frequencies of that spectrum that count, from 1 cycle a tile on."""
+LEAST_TEXELS = 64
+"""An octave with fewer is not measured: their spread says more of the place than of the texture."""
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -26,42 +28,51 @@ def lab_of(color_srgb: Array) -> Array:
 
 
 def octaves(lab: Array, count: int, where: Mask | None = None) -> npt.NDArray[np.float64]:
-    """Standard deviation of lightness (0 to 1) in the `count` finest octaves, finest first; 0 beyond the last.
+    """Standard deviation of lightness (0 to 1) in the `count` finest octaves, finest first.
 
-    The octaves are those of a Laplacian pyramid (P. Burt and E. Adelson, 1983).
+    NaN for an octave that is not there or has fewer than LEAST_TEXELS texels (of a small part, the coarse ones). The
+    octaves are those of a Laplacian pyramid (P. Burt and E. Adelson, 1983).
     """
     level: Array = np.ascontiguousarray(lab[..., 0]) / np.float32(100)
     share: Array | None = None if where is None else where.astype(np.float32)
-    out = np.zeros(count)
+    out = np.full(count, np.nan)
     for octave in range(count):
         if min(level.shape) < 8:
             break
         coarse = np.asarray(cv2.pyrDown(level), np.float32)
         band = level - cv2.pyrUp(coarse, dstsize=(level.shape[1], level.shape[0]))
         inside = band[2:-2, 2:-2] if share is None else band[share > 0.99]
-        out[octave] = float(inside.std()) if inside.size > 16 else 0.0
+        if inside.size < LEAST_TEXELS:
+            break  # the coarser have fewer still
+        out[octave] = float(inside.std())
         share = None if share is None else np.asarray(cv2.pyrDown(share), np.float32)
         level = coarse
     return out
 
 
-def sharpness(lab: Array, where: Mask | None = None) -> float:
+def sharpness(lab: Array, where: Mask | None = None) -> float | None:
     """Detail in the two finest octaves over that in the next three: about 1 for rust, under 0.3 when blurred.
 
-    A ratio, so that pale textures are not mistaken for blurred ones.
+    A ratio, so that pale textures are not mistaken for blurred ones. Of the three, those that a small texture lacks
+    count as the others do on average; None where it lacks all three.
     """
     bands = octaves(lab, 5, where)
-    return float(np.hypot(bands[0], bands[1]) / max(np.sqrt((bands[2:] ** 2).sum()), 1e-6))
+    coarse = bands[2:][np.isfinite(bands[2:])]
+    if not coarse.size:
+        return None
+    return float(np.hypot(bands[0], bands[1]) / max(np.sqrt(3 * (coarse**2).mean()), 1e-6))
 
 
-def pixel_noise(lab: Array, where: Mask | None = None) -> float:
+def pixel_noise(lab: Array, where: Mask | None = None) -> float | None:
     """Standard deviation of white noise in lightness (0 to 1).
 
     White noise halves from octave to octave (its power goes with the area of the spectrum), the grain of rust stays
     about the same; so what the finest octave has beyond the second is noise. Like J. Immerkaer, "Fast Noise Variance
-    Estimation", 1996, but blind to texture.
+    Estimation", 1996, but blind to texture. None where the texels are too few for both octaves.
     """
     finest, second = octaves(lab, 2, where)
+    if not np.isfinite(second):
+        return None
     return float(1.1 * np.sqrt(max(finest**2 - second**2, 0.0)))
 
 

@@ -122,6 +122,25 @@ def test_an_aged_texture_is_judged_where_it_shows_only_and_needs_no_matching_bor
     assert judge(maps(aged), COLORS, Filters(), tiles=False, where=where & False).reason == "invalid"
 
 
+@pytest.mark.parametrize("side", [4, 6, 8, 10, 12, 16, 24])
+def test_a_part_of_few_texels_is_not_refused_for_what_they_cannot_tell(side):
+    for seed in range(8):
+        where = np.zeros((512, 512), bool)
+        where[40 : 40 + side, 50 : 50 + side] = True
+        verdict = judge(maps(rust(seed)), COLORS, Filters(), tiles=False, where=where)
+        assert verdict.reason not in ("noise", "blur"), verdict.sentence
+        assert ("noise" in verdict.scores) == (side == 24) and verdict.scores.get("sharpness", 1) < 5, verdict.scores
+
+
+def test_a_part_of_enough_texels_is_still_refused_for_noise_and_blur():
+    where = np.zeros((512, 512), bool)
+    where[40:88, 50:98] = True
+    for reason in ("noise", "blur"):
+        for fault in FAULTS[reason]:
+            verdict = judge(maps(fault(rust())), COLORS, Filters(), tiles=False, where=where)
+            assert verdict.reason == reason, verdict.scores
+
+
 def test_a_mask_of_another_size_is_refused():
     with pytest.raises(SynGenError, match="same size"):
         judge(maps(rust()), COLORS, Filters(), where=np.ones((4, 4), bool))
