@@ -77,8 +77,6 @@ def generate(job: Generate, say: Say) -> dict[str, Any]:
         about = {"half": half, "weights_mb": weights, "largest_mb": largest, "free_mb": _free_mb(held)}
         plan = memory.plan(case, len(job.seeds), job.offload, **about)
         run = _Run(job, say, held, case, plan)
-        if job.tileable and (job.width % tiling.WHOLE or job.height % tiling.WHOLE):
-            run.note(f"Only sides that are multiples of {tiling.WHOLE} wrap exactly.")
         with ThreadPoolExecutor(WRITERS) as writers:
             written = []
             for number, made in enumerate(_pictures(run, inputs)):
@@ -251,7 +249,8 @@ def _denoised(run: _Run, inputs: _Inputs, seeds: Sequence[int], done: int) -> An
     control = "control_image" if "control_image" in takes else "image"
     for name, picture in (("image", inputs.image), ("mask_image", inputs.mask), (control, inputs.control)):
         if picture is not None:
-            wanted[name] = _pil(images.resize(picture, width, height) if run.plan.scale != 1.0 else picture)
+            fits = picture.shape[:2] == (height, width)
+            wanted[name] = _pil(picture if fits else images.resize(picture, width, height))
     if inputs.image is not None:
         wanted["strength"] = job.strength
     if inputs.control is not None:

@@ -83,10 +83,14 @@ def work_mb(case: Case, half: bool) -> tuple[float, float]:
 
 
 def shrunk(case: Case, scale: float) -> tuple[int, int]:
-    """(width, height) at that scale, in multiples of 8, of 64 where the picture wraps; the asked ones for 1."""
-    if scale == 1.0:
-        return case.width, case.height
+    """(width, height) to work at for that scale: multiples of 8; for 1 no less than was asked for.
+
+    Multiples of 64 where the picture wraps: a U-Net halves the sides of its latents three times, and where one is odd
+    the borders do not meet exactly. Such a picture is brought to the asked size afterwards.
+    """
     unit = 64 if case.tileable else 8
+    if scale == 1.0:
+        return -(-case.width // unit) * unit, -(-case.height // unit) * unit
     return tuple(max(unit, int(side * scale) // unit * unit) for side in (case.width, case.height))  # type: ignore[return-value]
 
 

@@ -13,9 +13,6 @@ from typing import Any
 from diffusers.models.downsampling import Downsample2D
 from torch import nn
 
-WHOLE = 64
-"""Sides in multiples of it stay even on every level of the U-Nets; others meet at their borders less exactly."""
-
 
 @contextmanager
 def circular(models: Iterable[Any]) -> Iterator[None]:

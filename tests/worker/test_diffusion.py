@@ -435,6 +435,15 @@ def test_a_tileable_picture_has_no_seam(studio: Studio, about: dict) -> None:
     assert (studio.picture(**about) == before).all()
 
 
+@pytest.mark.parametrize(("width", "height"), [(72, 104), (120, 64)])
+def test_a_tileable_picture_of_any_multiple_of_8_has_no_seam(studio: Studio, width: int, height: int) -> None:
+    result = studio.result(tileable=True, seeds=(1, 2, 3), width=width, height=height)
+    pictures = [pixels(path) for path in result["pictures"]]
+    assert all(p.shape == (height, width, 3) for p in pictures)
+    assert max(seam(p, axis) for p in pictures for axis in (0, 1)) <= 1.0
+    assert result["notes"] == []
+
+
 # --- progress and cancel ---------------------------------------------------------------------------------------------
 
 
