@@ -38,7 +38,7 @@ COARSEST = 128
 SHARES = (0.65, 0.2)
 """Of the steps at full and half size; the coarsest level has what is left."""
 FIRST_STEP = 0.02
-"""Mean change of a value in the first step of a level."""
+"""Mean change of a value that counts in the first step of a level."""
 
 
 @dataclass(frozen=True)
@@ -208,10 +208,14 @@ class Objective:
 
 
 class Lbfgs:
-    """L-BFGS for values in [0, 1], one evaluation a step (J. Nocedal, "Updating Quasi-Newton Matrices ...", 1980)."""
+    """L-BFGS for values in [0, 1], one evaluation a step (J. Nocedal, "Updating Quasi-Newton Matrices ...", 1980).
 
-    def __init__(self, start: Tensor) -> None:
+    mask: 1 x 1 x H x W, how much each texel counts, or None; the length of the first step is theirs.
+    """
+
+    def __init__(self, start: Tensor, mask: Tensor | None = None) -> None:
         self.picture = start.clamp(0, 1)
+        self._counts = None if mask is None else mask / mask.mean()
         self._best = (float("inf"), self.picture)
         self._pairs: list[tuple[Tensor, Tensor, float]] = []
         self._last: tuple[Tensor, Tensor] | None = None
@@ -238,7 +242,8 @@ class Lbfgs:
 
     def _way(self, gradient: Tensor) -> Tensor:
         if not self._pairs:
-            return gradient * (-self._first / max(float(gradient.abs().mean()), 1e-30))
+            steep = gradient.abs() if self._counts is None else gradient.abs() * self._counts
+            return gradient * (-self._first / max(float(steep.mean()), 1e-30))
         way, shares = -gradient, []
         for moved, turned, bent in reversed(self._pairs):
             shares.append(_dot(moved, way) / bent)
@@ -281,13 +286,13 @@ def optimise(
     report: Callable[[int, Losses, Tensor], None] = lambda step, losses, picture: None,
     tick: Callable[[], None] = lambda: None,
 ) -> Tensor:
-    """The stylised picture, 1 x 3 x H x W in [0, 1].
+    """The stylised picture, 1 x 3 x H x W in [0, 1]: the one with the least loss of all looked at, the start included.
 
     content, start: 1 x 3 x H x W; where start is the content itself, it may be recoloured first.
     style: any size, at the scale at which it is to appear. weights: of content and
     style. mask: 1 x 1 x H x W, how much each texel counts. side: of the tiles, 0 for the whole.
-    report(step, losses, picture): after each step, the picture at its level's size; tick: before each tile. Both may
-    raise to stop it.
+    report(step, losses, picture): after each step, the best picture of its level so far, at the level's size; tick:
+    before each tile. Both may raise to stop it.
     """
     height, width = content.shape[-2:]
     made: Tensor | None = None
@@ -301,18 +306,25 @@ def optimise(
         grams = statistics(vgg, resampled(style, there[0], there[1], False), side, tick=tick)
         counts = None if mask is None else level(mask)
         objective = Objective(vgg, level(content), grams, weights, counts, wraps, side, tick)
-        begin = level(start)
+        begins = [level(start).clamp(0, 1)]
         if made is not None:
-            begin = begin + level(made - resampled(start, made.shape[-2], made.shape[-1], wraps))
+            found = made - resampled(start, made.shape[-2], made.shape[-1], wraps)
+            begins.append((begins[0] + level(found)).clamp(0, 1))
         elif start is content:
-            begin = min((begin, _toned(begin, style, counts)), key=lambda x: objective.losses(x.clamp(0, 1)).total)
-        search = Lbfgs(begin)
+            begins.append(_toned(begins[0], style, counts))
+        begin = begins[0] if len(begins) == 1 else min(begins, key=lambda x: objective.losses(x).total)
+        search = Lbfgs(begin, counts)
+        best: tuple[Losses, Tensor] | None = None
         for _ in range(level_steps):
             losses, gradient = objective(search.picture)
+            if best is None or losses.total < best[0].total:
+                best = losses, search.picture
             search.step(losses.total, gradient)
             done += 1
-            report(done, losses, search.picture)
-        made = search.picture
+            report(done, *best)
+        assert best is not None, "a level has at least one step"
+        # Where the last step led, nobody has looked yet.
+        made = search.picture if objective.losses(search.picture).total < best[0].total else best[1]
     assert made is not None, "there is at least one level"
     return made
 

@@ -260,6 +260,84 @@ def test_the_search_finds_the_least_within_bounds() -> None:
     torch.testing.assert_close(search.picture, wanted.clamp(0, 1), rtol=0, atol=1e-3)
 
 
+def small_mask() -> torch.Tensor:
+    """An island of few texels, 1 x 1 x 64 x 64."""
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., 20:26, 30:42] = 1
+    return mask
+
+
+def test_the_first_step_is_measured_where_texels_count() -> None:
+    mask = small_mask()
+    search = gatys.Lbfgs(torch.full((1, 3, 64, 64), 0.5), mask)
+    search.step(1.0, mask.expand(1, 3, 64, 64).clone())
+    moved = (search.picture - 0.5).abs()
+    assert float((moved * mask).sum() / (3 * mask.sum())) == pytest.approx(gatys.FIRST_STEP, rel=1e-4)
+
+
+def test_the_search_keeps_its_feet_on_a_small_island(network: vgg.Vgg, monkeypatch: pytest.MonkeyPatch) -> None:
+    totals: list[float] = []
+    evaluate = gatys.Objective.__call__
+
+    def noted(self: gatys.Objective, x: torch.Tensor) -> tuple[gatys.Losses, torch.Tensor]:
+        losses, gradient = evaluate(self, x)
+        totals.append(losses.total)
+        return losses, gradient
+
+    monkeypatch.setattr(gatys.Objective, "__call__", noted)
+    content, style = tensor(picture(64, 64, seed=1)), tensor(picture(48, 64, seed=2))
+    gatys.optimise(network, content, style, content.clone(), (1.0, 1.0), 6, small_mask())
+    assert max(totals) <= 2 * totals[0] and min(totals) < totals[0]
+
+
+def test_what_is_returned_and_told_is_the_best_that_was_looked_at(
+    network: vgg.Vgg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lost(gatys.Lbfgs):
+        """Goes astray after its second step."""
+
+        taken = 0
+
+        def step(self, loss: float, gradient: torch.Tensor) -> None:
+            super().step(loss, gradient)
+            self.taken += 1
+            if self.taken > 1:
+                self.picture = torch.zeros_like(self.picture)
+
+    monkeypatch.setattr(gatys, "Lbfgs", Lost)
+    content, style, told = tensor(picture(64, 64, seed=1)), tensor(picture(48, 64, seed=2)), []
+    made = gatys.optimise(
+        network, content, style, content.clone(), (1.0, 1.0), 5, report=lambda step, losses, x: told.append((losses, x))
+    )
+    objective = gatys.Objective(network, content, gatys.statistics(network, style), (1.0, 1.0))
+    totals = [losses.total for losses, _ in told]
+    assert totals == sorted(totals, reverse=True) and totals[-1] < totals[0]
+    assert torch.equal(made, told[-1][1])
+    assert objective.losses(made) == told[-1][0]
+
+
+def test_what_a_coarse_level_finds_is_left_where_it_does_harm(
+    network: vgg.Vgg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Misled(gatys.Objective):
+        """On the coarse copy, brighter is better."""
+
+        def _evaluate(self, picture: torch.Tensor, gradient: bool) -> tuple[gatys.Losses, torch.Tensor]:
+            if picture.shape[-1] < 64:
+                return gatys.Losses(0.0, 0.0, 1 - float(picture.mean())), torch.full_like(picture, -1e-4)
+            return super()._evaluate(picture, gradient)
+
+    monkeypatch.setattr(gatys, "COARSEST", 32)
+    assert len(gatys.plan(64, 64, 3)) == 2
+    content = tensor(picture(64, 64, seed=1))
+    grams = gatys.statistics(network, content)
+    right = gatys.Objective(network, content, grams, (1.0, 1.0))
+    monkeypatch.setattr(gatys, "Objective", Misled)
+    start = content.clone()
+    made = gatys.optimise(network, content, content, start, (1.0, 1.0), 3)
+    assert right.losses(made).total <= right.losses(start).total
+
+
 # --- the jobs --------------------------------------------------------------------------------------------------------
 
 
