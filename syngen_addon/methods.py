@@ -13,6 +13,7 @@ whole lot. They are kept in the gallery and shared by every object that asks for
 import dataclasses
 import hashlib
 import json
+import shlex
 import shutil
 import tempfile
 from collections import Counter
@@ -29,7 +30,7 @@ from .errors import SynGenError
 from .files import part_of, publish, write_bytes
 from .filters.judge import Verdict, broken, judge
 from .images import Array, Maps, Mask, SurfaceMaps
-from .recipe import Kind, Recipe, to_dict
+from .recipe import Kind, Recipe, is_path, to_dict
 from .textures.pictured import maps_of
 from .textures.procedural import wear_texture
 from .textures.prompt import Prompt, prompt_of, reason_to_change, refined
@@ -42,6 +43,9 @@ VERSION = 1
 SETS = "wear-textures"
 """Folder of the gallery."""
 PREVIEW_EVERY = 5
+_IN_A_FOLDER = {
+    "pipeline": "diffusers model", "control": "ControlNet of diffusers", "lora": "LoRA", "adapter": "IP-Adapter"
+}  # fmt: skip
 _FAULTS = {
     "black": "The picture is black: the model or its precision fails on this machine.",
     "flat": "The picture is of one colour.",
@@ -55,7 +59,7 @@ class Tools:
     """What methods that need the worker run with.
 
     vgg, decoder: weights for neural transfer. online: whether a missing model may be fetched on the way. preview: told
-    of every picture of how far the work is.
+    of every picture of how far the work is. command: how the command line is called, for hints.
     """
 
     runner: Runner | None = None
@@ -63,6 +67,7 @@ class Tools:
     decoder: str = ""
     online: bool = False
     preview: Callable[[Path], None] = field(default=lambda path: None)
+    command: str = "blender -b --command syngen"
 
 
 @dataclass(frozen=True)
@@ -119,13 +124,25 @@ def identities(recipe: Recipe, tools: Tools, watch: Watch) -> dict[str, str]:
         if not about["identity"] and tools.online:
             about = _run(Download(model, role), tools, watch)
         if not about["identity"]:
-            missing = f" Missing: {', '.join(about['files'][:3])}." if about["files"] else ""
-            raise SynGenError(
-                f"The model {model} is not on this machine.{missing}",
-                "Get Model in the panel, or the command `worker model`, fetches it; or name a folder or file.",
-            )
+            raise _not_here(role, model, about["files"], tools)
         found[role] = about["identity"]
     return found
+
+
+def _not_here(role: str, model: str, files: Sequence[str], tools: Tools) -> SynGenError:
+    """What to say of a model that cannot be used as it is. files: the names of those that are missing."""
+    missing = f" Missing: {', '.join(files[:3])}." if files else ""
+    if is_path(model) and Path(model).expanduser().is_dir():
+        return SynGenError(
+            f"The folder {model} holds no complete {_IN_A_FOLDER.get(role, 'weights')}.{missing}",
+            "Copy what is missing there, or name another folder, a .safetensors file or a model of the hub.",
+        )
+    of_role = f" --role {role}" if role in ("control", "lora", "adapter") else ""
+    command = f"{tools.command} worker model {shlex.quote(model)}{of_role} --online"
+    return SynGenError(
+        f"The model {model} is not on this machine.{missing}",
+        f"Get Model in the panel fetches it, or the command: {command}. Or name a folder or file.",
+    )
 
 
 def method_inputs(recipe: Recipe, models: dict[str, str]) -> dict[str, Any]:

@@ -133,7 +133,8 @@ def arguments(recipe: Recipe) -> list[str]:
 def how_to_set_up() -> str:
     """What to do where there is no worker."""
     if bpy.app.background:
-        return f"Set them up once: {command()} worker set-up. Or name a Python that has them with --worker-python."
+        set_up = f"{command()} worker set-up{_allowing()}"
+        return f"Set them up once: {set_up}. Or name a Python that has them with --worker-python."
     return "Preferences > Add-ons > SynGen > Set Up does it."
 
 
@@ -142,6 +143,11 @@ def command() -> str:
     if bpy.app.binary_path and ROOT_PACKAGE.startswith("bl_ext."):
         return "blender -b --command syngen"
     return "python syngen_addon/blender/batch.py --"
+
+
+def _allowing() -> str:
+    """What a command that fetches needs besides, where Blender may not go online by itself."""
+    return "" if online() else " --online"
 
 
 def online() -> bool:
@@ -216,7 +222,7 @@ def weights(recipe: Recipe) -> tuple[str, str]:
     if ours is None:
         hint = "Get Weights in Preferences > Add-ons > SynGen fetches them."
         if bpy.app.background:
-            hint = f"Get Weights fetches them: {command()} worker weights."
+            hint = f"Get Weights fetches them: {command()} worker weights{_allowing()}."
         raise SynGenError("The weights for neural style transfer are not here.", hint)
     return vgg or str(ours.vgg), (decoder or str(ours.decoder)) if with_decoder else ""
 
@@ -234,7 +240,7 @@ def tools(recipe: Recipe, *, fetch: bool = False, preview: Callable[[Path], None
         return Tools()
     check(recipe)
     vgg, decoder = ("", "") if recipe.transfer.method in NO_WEIGHTS else weights(recipe)
-    return Tools(get(), vgg, decoder, fetch and online(), preview)
+    return Tools(get(), vgg, decoder, fetch and online(), preview, command())
 
 
 # --- registration ----------------------------------------------------------------------------------------------------

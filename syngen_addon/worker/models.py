@@ -144,7 +144,7 @@ def _found(model: str, role: str, online: bool, say: Say) -> Located:
         _fetch(model, role, say)
         found, needs = _here(model, role)
     if found is None:
-        raise _not_here(model, needs)
+        raise _not_here(model, role, needs)
     if not _has_own_config(found, role):
         config = _found(*_family(found.path), online, say).path
         return Located(found.path, True, found.weight_name, config=config)
@@ -495,17 +495,24 @@ def _snapshots(repository: str) -> list[Path]:
     return sorted(every, key=lambda p: (p.name == main, p.stat().st_mtime), reverse=True)
 
 
-def _not_here(model: str, needs: Needs) -> SynGenError:
+def _not_here(model: str, role: str, needs: Needs) -> SynGenError:
     files_missing = _enumerate(needs.missing)
+    if is_path(model) and "model_index.json" in needs.missing:
+        return SynGenError(
+            f"The folder {model} holds no diffusers model: it has no model_index.json.",
+            "Name the folder that has it, a .safetensors file or a model of the hub.",
+        )
     if is_path(model):
         return SynGenError(f"The model {model} is not complete: {files_missing} is missing.", "Copy it there.")
     repository, _ = _split(model)
     place = _home(repository)
+    kind = role.partition(" ")[0]
+    of_role = f" --role {kind}" if kind in ("control", "lora", "adapter") else ""
     what = "it was never fetched" if needs.missing == ("all of it",) else f"{files_missing} is missing"
     return SynGenError(
         f"The model {model} is not on this machine: {what}.",
-        f"Get Model in the panel, or the command `worker model`, fetches it; or copy the folder {place} from a machine "
-        "that has it.",
+        f"Get Model in the panel, or the command `worker model {model}{of_role} --online`, fetches it; or copy the "
+        f"folder {place} from a machine that has it.",
     )
 
 

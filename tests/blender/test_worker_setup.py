@@ -115,7 +115,22 @@ def test_without_a_python_the_error_says_how_to_set_it_up(addon) -> None:
     with pytest.raises(addon("errors").SynGenError) as error:
         addon("blender.worker").get()
     assert error.value.message == "Stable Diffusion and neural style transfer are not set up."
-    assert "worker set-up" in error.value.hint  # there is no window here
+    assert "worker set-up --online." in error.value.hint  # there is no window here, and no network
+
+
+def test_where_blender_may_go_online_no_hint_asks_for_it(addon, online: None) -> None:
+    worker = addon("blender.worker")
+    assert "worker set-up." in worker.how_to_set_up()
+    with pytest.raises(addon("errors").SynGenError) as error:
+        worker.weights(recipe(addon, transfer={"method": "gatys"}))
+    assert "worker weights." in error.value.hint
+
+
+def test_weights_that_are_not_here_are_fetched_by_the_command_as_it_stands(addon) -> None:
+    worker = addon("blender.worker")
+    with pytest.raises(addon("errors").SynGenError) as error:
+        worker.weights(recipe(addon, transfer={"method": "gatys"}))
+    assert f"{worker.command()} worker weights --online." in error.value.hint
 
 
 def test_the_worker_is_shared_until_the_choice_changes(addon, tmp_path: Path) -> None:

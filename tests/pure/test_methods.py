@@ -17,7 +17,7 @@ import pytest
 from syngen_addon import images, methods, variants
 from syngen_addon.errors import Cancelled, SynGenError
 from syngen_addon.kinds import KINDS
-from syngen_addon.methods import Tools
+from syngen_addon.methods import Tools, Watch
 from syngen_addon.textures.procedural import wear_texture
 from syngen_addon.variants import make_variants
 from syngen_addon.worker import protocol
@@ -137,9 +137,35 @@ def test_a_missing_model_is_named_before_anything_is_made(tmp_path: Path) -> Non
     with pytest.raises(SynGenError, match=r"nobody/nothing is not on this machine.*unet.safetensors") as caught:
         make_variants(by_diffusion(diffusion={"model": "nobody/nothing"}), tmp_path, tools=Tools(painter))
     assert "Get Model" in caught.value.hint
+    assert "blender -b --command syngen worker model nobody/nothing --online." in caught.value.hint
     assert contents(tmp_path) == {}
     make_variants(by_diffusion(diffusion={"model": "nobody/nothing"}), tmp_path, tools=Tools(painter, online=True))
     assert len(painter.asked(Download)) == 1
+
+
+@pytest.mark.parametrize(
+    ("role", "settings"),
+    [("lora", {"lora": "nobody/it:a b.safetensors"}), ("adapter", {"style_model": "nobody/it:a b.safetensors"}),
+     ("control", {"control": "tile", "control_model": "nobody/it:a b.safetensors"})],
+)  # fmt: skip
+def test_the_command_that_fetches_says_what_it_is(role: str, settings: dict[str, str], tmp_path: Path) -> None:
+    if role == "adapter":
+        settings = settings | {"style_image": str(tmp_path / "photo.png")}
+    changed = by_diffusion(diffusion=settings, transfer={"method": "diffusion"}).recipe
+    with pytest.raises(SynGenError, match="nobody/it") as caught:
+        methods.identities(changed, Tools(Painter(), command="syngen"), Watch(lambda *told: None, lambda: False))
+    assert f"syngen worker model 'nobody/it:a b.safetensors' --role {role} --online." in caught.value.hint
+
+
+def test_a_folder_without_a_model_is_said_to_hold_none(tmp_path: Path) -> None:
+    class Bare(Painter):
+        def run(self, job: Job, **more: Any) -> dict[str, Any]:
+            return {"path": "", "identity": "", "files": ["model_index.json"]}
+
+    changed = by_diffusion(diffusion={"model": str(tmp_path)})
+    with pytest.raises(SynGenError, match=r"no complete diffusers model\. Missing: model_index\.json\.") as caught:
+        make_variants(changed, tmp_path, tools=Tools(Bare()))
+    assert "worker model" not in caught.value.hint and "folder" in caught.value.hint
 
 
 def the_set(gallery: Path) -> Path:
