@@ -1,11 +1,13 @@
 """The command line: arguments, progress, signals, exit codes; for `batch.py` and `--command syngen`. Imports bpy.
 
-Exit codes: 0 done, 1 something the user can mend (one line on stderr), 2 wrong arguments, 130 stopped.
+Exit codes: 0 done, 1 something the user can mend (one line on stderr), 2 wrong arguments, 130 stopped, 141 nobody
+reads what it says any more (`| head`).
 """
 
 import argparse
 import dataclasses
 import json
+import os
 import signal
 import sys
 from collections import deque
@@ -24,7 +26,7 @@ from .paths import absolute_path
 WORKER = "worker"
 """The first word of the commands that set up the worker; every other command line is a job's."""
 ROLES = ("pipeline", "control", "lora", "adapter")
-EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_STOPPED = 0, 1, 2, 130
+EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_STOPPED, EXIT_UNREAD = 0, 1, 2, 130, 141
 
 
 def parser(program: str) -> argparse.ArgumentParser:
@@ -106,8 +108,18 @@ def main(argv: Sequence[str], program: str = "batch.py") -> int:
     except SynGenError as error:
         tell.error(error)
         return EXIT_ERROR
+    except BrokenPipeError:
+        _say_nothing_more()
+        return EXIT_UNREAD
     finally:
         worker.choose(None)
+
+
+def _say_nothing_more() -> None:
+    """Whoever read stdout has gone: what is still to be written out goes nowhere, or it would fail at the end again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _run(arguments: argparse.Namespace, tell: "_Teller", signals: "_Signals") -> int:

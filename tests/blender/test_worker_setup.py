@@ -16,6 +16,8 @@ import addon_utils
 import bpy
 import pytest
 
+from tests.blender import helpers as h
+
 pytestmark = pytest.mark.versions
 
 PACKAGE = "bl_ext.user_default.syngen"
@@ -512,6 +514,18 @@ def test_the_diagnosis_names_nobody(addon, capfd) -> None:
     assert str(Path.home()) not in text
     assert bpy.app.version_string in text
     assert (addon("blender.worker").home() / addon("blender.worker_setup").DIAGNOSIS).is_file()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows tells of a closed pipe in other words")
+def test_a_reader_that_goes_ends_it_quietly(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = {**h.plain_environment(), "XDG_CACHE_HOME": str(tmp_path)}
+    command = h.batch_command("worker", "diagnose")
+    with open(writing, "wb") as nobody:
+        done = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, text=True, timeout=200, env=environment)
+    assert done.returncode == 141, done.stderr
+    assert "Broken" not in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_job_takes_the_same_argument(addon, tmp_path: Path, capfd) -> None:
