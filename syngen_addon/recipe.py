@@ -224,14 +224,14 @@ class Neural(Frozen):
     steps: int = key(100, "Optimisation steps of `gatys`; most of what more would bring comes within the first 50.", low=1, high=10000)
     colors: str = key("style", "Whose colours the result has; `content` transfers texture only.", choices=("style", "content"))
     tile: int = key(0, "Side of the tiles it is computed in, so that memory stays bounded; 0: by the memory at hand.", unit="texels", low=0, high=8192)
-    vgg: str = key("", "VGG-19 weights: a path, or a name on the hub; empty: those that Get Weights fetches.")
-    decoder: str = key("", "AdaIN decoder weights, in the same way.")
+    vgg: str = key("", "VGG-19 weights: a path, or a name on the hub; empty: those that Get Weights fetches. A relative path counts from the recipe file's folder, `//` from the .blend.")
+    decoder: str = key("", "AdaIN decoder weights: a path, or a name on the hub; empty: those that Get Weights fetches. A relative path counts from the recipe file's folder, `//` from the .blend.")
 
 
 class Diffusion(Frozen):
     """Stable Diffusion, for `texture.method` = `diffusion` (wear textures from text) and `transfer.method` = `diffusion` (on the base texture)."""
 
-    model: str = key("stable-diffusion-v1-5/stable-diffusion-v1-5", "A name on the Hugging Face hub (`owner/name`, or `owner/name:fp16` for its half-precision files), a diffusers folder, or a .safetensors file.")
+    model: str = key("stable-diffusion-v1-5/stable-diffusion-v1-5", "A name on the Hugging Face hub (`owner/name`, or `owner/name:fp16` for its half-precision files), a diffusers folder, or a .safetensors file. A relative path counts from the recipe file's folder, `//` from the .blend. `a/b` is a name on the hub, `./a/b` a folder.")
     prompt: str = key("", "What to show; empty: made from the kind of wear, the material and the severity.")
     negative: str = key("", "What to avoid; empty: made in the same way.")
     material: str = key("painted steel", "What the object is made of, for prompts.")
@@ -243,12 +243,12 @@ class Diffusion(Frozen):
     guidance: float = key(7.0, "How closely the prompt is followed; 0 to 2 for turbo, LCM and lightning models.", low=0, high=50)
     scheduler: str = key("auto", "The noise schedule; `auto` is the model's own.", choices=("auto", "ddim", "euler", "euler_a", "dpm", "unipc", "lcm"))
     control: str = key("none", "What of the base texture a ControlNet holds.", choices=("none", "tile", "canny", "depth"))
-    control_model: str = key("", "The ControlNet: a name on the hub or a folder.")
+    control_model: str = key("", "The ControlNet: a name on the hub or a folder. A relative path counts from the recipe file's folder, `//` from the .blend.")
     control_weight: float = key(0.8, "How strongly it holds.", low=0, high=2)
-    lora: str = key("", "A LoRA: a .safetensors file, or a name on the hub (`owner/name` or `owner/name:file`).")
+    lora: str = key("", "A LoRA: a .safetensors file, or a name on the hub (`owner/name` or `owner/name:file`). A relative path counts from the recipe file's folder, `//` from the .blend.")
     lora_weight: float = key(1.0, "How strongly it counts.", low=-2, high=2)
     style_image: str = key("", "A photo whose style an IP-Adapter brings in; empty: none. A relative path counts from the recipe file's folder, `//` from the .blend.")
-    style_model: str = key("h94/IP-Adapter:models/ip-adapter_sd15.safetensors", "The IP-Adapter, as for `lora`.")
+    style_model: str = key("h94/IP-Adapter:models/ip-adapter_sd15.safetensors", "The IP-Adapter: a .safetensors file, or a name on the hub, as for `lora`. A relative path counts from the recipe file's folder, `//` from the .blend.")
     style_weight: float = key(0.6, "How strongly the style photo counts.", low=0, high=2)
     rounds: int = key(3, "How often refused textures are tried again, with a prompt changed for the reason.", low=0, high=20)
     refine_share: float = key(0.3, "The prompt changes when more than this share is refused for one reason.", low=0, high=1)
@@ -528,7 +528,7 @@ def is_path(model: str) -> bool:
     """Whether the name of a model is a path, and not one on the hub (`owner/name` or `owner/name:file`)."""
     import re
 
-    return not re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w./ -]+)?", model) or (Path(model).suffix in WEIGHT_FILES and ":" not in model)
+    return not re.fullmatch(r"\w[\w.-]*/[\w.-]+(:[\w./ -]+)?", model) or (Path(model).suffix in WEIGHT_FILES and ":" not in model)
 
 
 def with_paths(recipe: Recipe, change: Callable[[str], str]) -> Recipe:

@@ -230,7 +230,7 @@ def load_state(path: Path) -> dict[str, Any]:
 def is_path(model: str) -> bool:
     """Whether it is a path, and no name on the hub: the same rule as recipe.is_path, which the worker cannot import."""
     weights = Path(model).suffix in (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
-    return not re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w./ -]+)?", model) or (weights and ":" not in model)
+    return not re.fullmatch(r"\w[\w.-]*/[\w.-]+(:[\w./ -]+)?", model) or (weights and ":" not in model)
 
 
 def refusal(file: str, of: str = "", line: str = "") -> SynGenError:

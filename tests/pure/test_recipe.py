@@ -281,3 +281,19 @@ def test_its_classes_are_as_frozen_dataclasses_are() -> None:
             change()
     with pytest.raises(TypeError, match="unhashable"):  # it holds tables
         hash(Recipe())
+
+
+def test_a_folder_beside_the_recipe_is_no_name_on_the_hub() -> None:
+    for path in ("./sd", "../sd", "./models/sd", "//sd", "~/sd", "/models/sd", "sd", "models/a.safetensors"):
+        assert recipes.is_path(path), path
+        for section, key in recipes.MODEL_KEYS:
+            changed = recipes.with_paths(from_dict({section: {key: path}}), lambda found: f"/job/{found}")
+            assert getattr(getattr(changed, section), key) == f"/job/{path}"
+    for name in ("owner/name", "o-1/n.a_m-e", "owner/name:fp16", "owner/name:a b/c.safetensors"):
+        assert not recipes.is_path(name), name
+
+
+def test_every_key_that_may_be_a_path_says_what_it_counts_from() -> None:
+    for section, key in (*recipes.PATH_KEYS, *recipes.MODEL_KEYS):
+        about = {f.name: f for f in dataclasses.fields(recipes.sections()[section])}[key]
+        assert "A relative path counts from the recipe file's folder, `//` from the .blend." in about.metadata["doc"]
