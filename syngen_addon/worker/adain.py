@@ -16,6 +16,9 @@ from .vgg import DECODER_REACH, SCALE, VGG_REACH, Decoder, Tensor, Vgg, tiles
 LAYER = "4_1"
 EPSILON = 1e-5
 """Added to a variance, as in the published code that the decoder was trained with."""
+FEW_CELLS = 16
+"""A mask of that many cells is believed half: mean and deviation of a few cells are noise, which the division by the
+deviation blows up."""
 
 
 def amounts(content_weight: float, style_weight: float) -> tuple[float, float]:
@@ -39,9 +42,15 @@ def statistics(
 ) -> tuple[Tensor, Tensor]:
     """(mean, standard deviation) of the features, 1 x C x 1 x 1, over the cells that count.
 
+    Of n cells in a mask n / (n + FEW_CELLS) of it is theirs; the rest is the whole picture's, which is to be filled in
+    from inside the mask.
     picture: 1 x 3 x H x W. mask: 1 x 1 x H x W or None. side: of the tiles, 0: whole. step: called after each tile.
     """
     cells = cell_weights(mask, picture)[LAYER[0]]
+    if mask is not None:
+        number = float(mask.sum()) / SCALE[LAYER[0]] ** 2
+        share = number / (number + FEW_CELLS)
+        cells = share * cells + (1 - share) / cells.numel()
     # The sums of a large picture need more than 24 bits; where there are no doubles (Apple), tiles keep them small.
     kind = torch.float32 if picture.device.type == "mps" else torch.float64
     first = second = torch.zeros((), dtype=kind, device=picture.device)

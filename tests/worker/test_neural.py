@@ -223,6 +223,20 @@ def test_adain_in_tiles_is_that_of_the_whole(network: vgg.Vgg, decoder: vgg.Deco
     assert float(whole.std()) > 0.01
 
 
+def test_adain_does_not_believe_a_few_cells(network: vgg.Vgg) -> None:
+    content, one, many = tensor(picture(96, 96, seed=1)), torch.zeros(1, 1, 96, 96), torch.zeros(1, 1, 96, 96)
+    one[..., 40:48, 40:48] = 1
+    many[..., :80] = 1
+    (mean, deviation), (_, of_one), (of_many, _) = (
+        adain.statistics(network, content, mask) for mask in (None, one, many)
+    )
+    alive = deviation > 0.01
+    assert float((of_one / deviation)[alive].median()) > 0.8
+    own = (network.features(content, ("4_1",))[0][..., :10]).mean((2, 3), keepdim=True)
+    # Of many cells the mean stays theirs.
+    assert float((of_many - own).abs().mean()) < 0.2 * float((mean - own).abs().mean())
+
+
 def test_a_wrapped_picture_has_no_border(network: vgg.Vgg) -> None:
     content, x = tensor(picture(64, 64, seed=1)), tensor(picture(64, 64, seed=5))
     grams = gatys.statistics(network, tensor(picture(48, 64, seed=2)))
@@ -547,3 +561,14 @@ def test_more_style_weight_brings_more_style_and_less_structure(tmp_path: Path, 
         done = neural.measure(Measure(job.content, job.style, tuple(made), files[0]), Say())
         assert done["style"] == sorted(done["style"], reverse=True) and done["style"][2] < 0.7
         assert done["structure"] == sorted(done["structure"], reverse=True)
+
+
+def test_adain_gives_a_small_island_the_styles_colours(tmp_path: Path, weights: Path) -> None:
+    files = str(weights / "vgg_normalized.pth"), str(weights / "decoder.pth")
+    mask = np.zeros((96, 96), bool)
+    mask[20:32, 30:36] = mask[60:66, 70:84] = True
+    job = job_of(tmp_path, files, (96, 96), method="adain", mask=mask_file(tmp_path, mask))
+    neural.stylise(job, Say())
+    made, style = (images.load(p)[..., :3] for p in (job.out, job.style))
+    assert np.abs(made[mask].mean(0) - style.mean((0, 1))).max() < 0.1
+    assert made[mask].std(0).max() < 2 * style.std((0, 1)).max()
