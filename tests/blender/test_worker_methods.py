@@ -44,11 +44,14 @@ with_weights = pytest.mark.skipif(weights() is None, reason="SYNGEN_TEST_WEIGHTS
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with sd: a diffusion pipeline with random weights; control: a ControlNet for it."""
+    """A folder with sd, a diffusion pipeline with random weights, the same as single.safetensors, and what goes on it:
+    control, a ControlNet; lora.safetensors; adapter/adapter.safetensors, an IP-Adapter."""
     folder = tmp_path_factory.mktemp("models")
     program = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); import builders as b; "
-        "f = Path(sys.argv[2]); b.build_sd(f / 'sd'); b.build_controlnet(f / 'control', f / 'sd')"
+        "f = Path(sys.argv[2]); b.build_sd(f / 'sd'); b.build_controlnet(f / 'control', f / 'sd'); "
+        "b.build_lora(f / 'lora.safetensors', f / 'sd'); b.build_single_file(f / 'single.safetensors'); "
+        "b.build_ip_adapter(f / 'adapter' / 'adapter.safetensors', f / 'sd')"
     )
     subprocess.run(
         [str(interpreter()), "-c", program, str(h.ROOT / "tests" / "worker"), str(folder)],
@@ -132,6 +135,23 @@ def test_the_operator_makes_variants_by_diffusion(addon, scene, models: Path) ->
     addon("blender.session").forget_pictures()
     again = addon("blender.previews").variants_of(bpy.context.object)
     assert {p.name: p.read_bytes() for v in again for p in v.folder.iterdir()} == first
+
+
+def test_a_single_file_with_a_lora_and_a_style_photo(addon, scene, models: Path, tmp_path: Path) -> None:
+    addon("images").save_png(tmp_path / "photo.png", np.random.default_rng(0).random((40, 50, 3), np.float32))
+    about = by_diffusion(
+        models, model=str(models / "single.safetensors"), lora=str(models / "lora.safetensors"),
+        style_image=str(tmp_path / "photo.png"), style_model=str(models / "adapter" / "adapter.safetensors"),
+    )  # fmt: skip
+    put(addon, scene, about)
+    assert bpy.ops.syngen.generate() == {"FINISHED"}
+    with_all = addon("blender.previews").variants_of(bpy.context.object)
+    put(addon, scene, by_diffusion(models, model=str(models / "single.safetensors")))
+    assert bpy.ops.syngen.generate() == {"FINISHED"}
+    addon("blender.session").forget_pictures()
+    plain = [v for v in addon("blender.previews").variants_of(bpy.context.object) if v not in with_all]
+    assert len(with_all) == len(plain) == 2
+    assert with_all[0].file("color", 0).read_bytes() != plain[0].file("color", 0).read_bytes()
 
 
 @with_weights
