@@ -33,13 +33,25 @@ SMALLEST_TILE = 128
 SSIM_SIDE = 11
 """Texels: the window of the structural similarity."""
 
-_loaded: dict[tuple[str, str], Any] = {}
 _Made = TypeVar("_Made")
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Weights held from one job to the next. stamp: path, time of the last change, size: another stamp, others."""
+
+    model: str
+    stamp: tuple[str, int, int]
+    network: Any
+
+
+_loaded: dict[str, _Held] = {}
+"""By role: one of each."""
 
 
 def loaded() -> list[str]:
     """The models held from one job to the next."""
-    return [model for _, model in _loaded]
+    return [held.model for held in _loaded.values()]
 
 
 def forget() -> None:
@@ -92,7 +104,6 @@ def stylise(job: Stylise, say: Say) -> dict[str, Any]:
     style = _picture(job.style)
     start = _picture(job.start) if job.start else content
     _same_size(start, content, job.start)
-    say.step(0.0, "Loading the weights")
     network = _vgg(job.vgg, job.online, say)
     decoder = _decoder(job.decoder, job.online, say) if job.method == "adain" else None
     if decoder is not None and not network.adain:
@@ -146,7 +157,6 @@ def measure(job: Measure, say: Say) -> dict[str, Any]:
     """How pictures stand between content and style, as Measure documents it. Raises SynGenError, Cancelled."""
     content = _picture(job.content)
     mask = _mask(job.mask, content) if job.mask else None
-    say.step(0.0, "Loading the weights")
     network = _vgg(job.vgg, job.online, say)
     sheet = _Sheet(content.shape[0], content.shape[1], False)
     counts, side = _counts(sheet, mask), tile_side(*sheet.size)
@@ -307,14 +317,16 @@ def _decoder(model: str, online: bool, say: Say) -> Decoder:
 def _weights(role: str, model: str, online: bool, say: Say, make: Callable[..., _Made]) -> _Made:
     if not model:
         raise SynGenError(f"No {role} weights are chosen.", f"Press Get Weights, or set neural.{role}.")
-    key = (role, model)
-    if key not in _loaded:
-        path = models.locate(model, role, online=online, say=say).path
-        made = make(models.load_state(path), str(path), device.device())
-        for other in [k for k in _loaded if k[0] == role]:
-            del _loaded[other]
-        _loaded[key] = made
-    found: _Made = _loaded[key]
+    path = models.locate(model, role, online=online, say=say).path
+    about = path.stat()
+    stamp = (str(path), about.st_mtime_ns, about.st_size)
+    held = _loaded.get(role)
+    if held is None or (held.model, held.stamp) != (model, stamp):
+        say.step(0.0, "Loading the weights")
+        _loaded.pop(role, None)  # before the next ones need the memory
+        held = _Held(model, stamp, make(models.load_state(path), str(path), device.device()))
+        _loaded[role] = held
+    found: _Made = held.network
     return found
 
 

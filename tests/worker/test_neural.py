@@ -2,6 +2,8 @@
 
 import dataclasses
 import hashlib
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -465,6 +467,32 @@ def test_progress_previews_and_cancel(tmp_path: Path, saved: tuple[str, str]) ->
     assert len([text for _, text in say.steps if text.startswith("Step")]) == 3
     assert not Path(job.out).exists()
     assert saved[0] in neural.loaded()
+
+
+def test_weights_are_loaded_once_and_only_then_is_it_said(tmp_path: Path, saved: tuple[str, str]) -> None:
+    neural.forget()
+    said = []
+    for _ in range(2):
+        say = Say()
+        neural.stylise(job_of(tmp_path, saved, steps=1), say)
+        said.append("Loading the weights" in [text for _, text in say.steps])
+    say = Say()
+    neural.measure(Measure(str(tmp_path / "content.png"), str(tmp_path / "style.png"), (), saved[0]), say)
+    assert said == [True, False] and say.steps == []
+
+
+def test_weights_that_were_replaced_are_loaded_anew(tmp_path: Path, saved: tuple[str, str]) -> None:
+    path = tmp_path / "vgg.pth"
+    shutil.copyfile(saved[0], path)
+    job = job_of(tmp_path, saved, vgg=str(path), steps=2)
+    neural.stylise(job, Say())
+    before = images.load(job.out)
+    state = random_states()[0]
+    torch.save({key: x.flip(0) for key, x in state.items()}, path)
+    os.utime(path, ns=(1, 1))  # also where the clock is coarse
+    neural.stylise(job, Say())
+    assert not np.array_equal(images.load(job.out), before)
+    assert neural.loaded().count(str(path)) == 1
 
 
 def test_memory_that_runs_out_is_met_with_tiles(
