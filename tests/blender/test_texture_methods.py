@@ -359,17 +359,17 @@ def test_the_live_picture_follows_its_file_and_goes_with_the_work(addon, tmp_pat
     previews.forget_live()
 
 
-def test_the_panel_shows_the_live_picture_over_the_progress(
+def test_the_panel_shows_the_live_picture_under_the_progress(
     addon, scene: bpy.types.Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, session = tmp_path / "preview.png", addon("blender.session")
-    work = SimpleNamespace(preview=path, fraction=0.25, text="Step 5 of 20")
+    work = SimpleNamespace(preview=path, fraction=0.25, text="Transfer 1 of 2: step 5 of 20", stopping=False)
     monkeypatch.setattr(session, "live_icon", lambda picture: 7 if picture == path else 0)
     with monkeypatch.context() as patch:
         patch.setattr(session.now, "generation", work)
         layout = drawn(addon, "SYNGEN_PT_texture")
     found = [d for d in layout.drawn if d[0] in ("icon", "progress")]
-    assert found == [("icon", 7), ("progress", 0.25, "Step 5 of 20")]
+    assert found == [("progress", 0.25, "Transfer 1 of 2"), ("icon", 7)]
 
 
 # --- the sweep -------------------------------------------------------------------------------------------------------

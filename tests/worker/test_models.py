@@ -660,7 +660,7 @@ def test_a_plain_model_here_does_not_pass_for_its_variant(hub: Hub) -> None:
     hub.repositories["some/sd"] = Repository(pipeline_files())
     models.locate("some/sd", "pipeline", online=True, say=Heard())
     error = refused(lambda: models.locate("some/sd:fp16", "pipeline", online=False, say=Heard()))
-    assert "fp16" in error.message and "Download" in error.hint
+    assert "fp16" in error.message and "Get Model" in error.hint
     assert models.locate("some/sd:fp16", "pipeline", online=True, say=Heard()).variant == "fp16"
     assert models.locate("some/sd", "pipeline", online=False, say=Heard()).variant == ""
 
