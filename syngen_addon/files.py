@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,7 +31,7 @@ def writing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Raises SynGenError where it cannot be written.
     """
     path = Path(path)
-    temporary = part_of(path)
+    temporary = part_of(path.with_name(f"{path.name}.{threading.get_ident()}"))  # two threads may write the same file
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
