@@ -1,5 +1,5 @@
 # SynGen's commands. `make demo`, `make test` and `make test-worker` make what they need themselves (tools/bootstrap.sh).
-.PHONY: help demo test test-pure test-blender test-blender-all test-worker test-gui lint bench docs package venv clean
+.PHONY: help demo test test-pure test-blender test-blender-all test-worker test-gui lint bench docs package venv venv-worker clean
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
@@ -30,8 +30,10 @@ test-blender-all: ## the tests marked `versions` under the other Blenders whose 
 	    [ $$status = 0 ] && $$folder/bin/python -m pytest tests/blender -m versions || failed="$$failed $$name"; \
 	done; [ -z "$$failed" ] || { echo "failed under$$failed" >&2; exit 1; }
 
-test-worker: ## the worker's tests, in an environment of their own with torch (gigabytes)
+venv-worker: ## .venv-worker: the worker's Python with torch (gigabytes), and the weights of style transfer
 	@tools/bootstrap.sh .venv-worker worker worker-3.13
+
+test-worker: venv-worker ## the worker's tests, in that environment
 	SYNGEN_TEST_WEIGHTS=$(CURDIR)/.venv-worker/weights/models .venv-worker/bin/python -m pytest tests/worker
 
 test-gui: venv ## the walk through the window by clicks; BLENDER="command that starts Blender"
