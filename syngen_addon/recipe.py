@@ -1,6 +1,6 @@
 """The recipe: one TOML file that says everything about a job, as frozen dataclasses, one a stage.
 
-Imports the standard library and tomli_w only. Every key is declared once, with its default, unit, range and meaning;
+Imports the standard library, presets and tomli_w only. Every key is declared once, with its default, unit, range and meaning;
 reading, writing, checking and the reference in docs/recipe.md (`python -m syngen_addon.recipe`) all come from that
 declaration. Ranges the sampler draws from are pairs [low, high].
 """
@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any, ClassVar, dataclass_transform
 
 from .errors import SynGenError
+from .presets import PRESETS
 
 WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
 Range = tuple[float, float]
 Names = tuple[str, ...]
 PATH_KEYS = (
+    ("causes", "damage_image"),
+    ("texture", "exemplar"),
     ("light", "environments"),
     ("background", "folder"),
     ("transfer", "protect_image"),
@@ -104,14 +107,20 @@ class Frozen:
 
 
 class Onset(Frozen):
-    """Where wear starts: how much each cause counts, 0 (not at all) to 1."""
+    """Where wear starts: how much each cause counts, 0 (not at all) to 1, and in what shape it comes."""
 
+    spread: float = key(0.6, "Patches that start by chance.", low=0, high=1)
     edge: float = key(0.6, "Convex edges, where paint chips first.", low=0, high=1)
     cavity: float = key(0.5, "Cavities, seams and crevices that hold water.", low=0, high=1)
-    streaks: float = key(0.35, "Streaks that run down from where wear starts.", low=0, high=1)
-    ground: float = key(0.2, "The splash zone near the object's foot.", low=0, high=1)
-    noise: float = key(0.6, "Patches that start by chance.", low=0, high=1)
-    scale_m: float = key(0.25, "Size of those patches.", unit="m", low=1e-4, high=1000)
+    contact: float = key(0.2, "Where parts touch or lie upon each other.", low=0, high=1)
+    drips: float = key(0.35, "Streaks that run down from where wear starts.", low=0, high=1)
+    splash: float = key(0.2, "The splash zone near the object's foot.", low=0, high=1)
+    rain: float = key(0.1, "What rain reaches from above; what is sheltered stays dry.", low=0, high=1)
+    welds: float = key(0.3, "Weld seams, bolts and rivets.", low=0, high=1)
+    damage: float = key(1.0, "Damage that the user painted.", low=0, high=1)
+    scale_m: float = key(0.25, "Size of the patches (the distance of dents, cracks or scratches).", unit="m", low=1e-4, high=1000)
+    contrast: float = key(0.5, "0: causes blur into each other and chance rules; 1: each stands out sharply.", low=0, high=1)
+    pattern: str = key("patches", "The shape wear comes in.", choices=("patches", "plates", "lines", "cracks", "dents"))
 
 
 class Look(Frozen):
@@ -153,6 +162,47 @@ class Look(Frozen):
     """Share of the surface where bare metal glints."""
     bare_srgb: tuple[float, float, float] = (0.42, 0.36, 0.31)
     """Colour of that metal."""
+    style: str = "corrosion"
+    """How its texture is built (textures/procedural.py): corrosion, and what is beside it there."""
+
+
+class Front(Frozen):
+    """What happens at the front, where wear meets what is sound, and as it ages: live in the material. Colours are linear.
+
+    A place that starts to wear at onset t is L - t levels old at the level L.
+    """
+
+    stain: float = 0.45
+    """How strongly a stain runs ahead of the front, 0 to 1."""
+    stain_linear: tuple[float, float, float] = (0.36, 0.105, 0.022)
+    """Colour of that stain: fresh rust washed out onto the paint."""
+    stain_levels: float = 0.10
+    """How far ahead, in levels."""
+    bloom_linear: tuple[float, float, float] = (1.45, 1.12, 0.80)
+    """What the aged texture's colour is multiplied by where wear is young."""
+    scale_linear: tuple[float, float, float] = (0.72, 0.66, 0.64)
+    """What it is multiplied by where wear is oldest."""
+    age_levels: float = 0.5
+    """Levels from young to old."""
+    rim_levels: float = 0.0
+    """Width in levels of the bare rim that shows where the paint has just come off."""
+    rim_linear: tuple[float, float, float] = (0.35, 0.33, 0.31)
+    """Colour of that rim: bare metal, or primer."""
+    rim_metallic: float = 1.0
+    lip_m: float = 0.0006
+    """How far paint lifts where the front reaches it."""
+    sink_m: float = 0.0
+    """How far worn surface lies under sound: the paint's thickness, or a dent's depth. Negative: it grows above it."""
+    sink_levels: float = 0.02
+    """Levels over which it sinks: small for a step, large for a bowl."""
+    grain: float = 1.0
+    """Strength of the fine grain that keeps close-ups crisp, 0 to 1."""
+    runoff: float = 0.0
+    """Strength of the stains that run down below wear, 0 to 1; they colour the paint and leave it whole."""
+    runoff_linear: tuple[float, float, float] = (0.30, 0.10, 0.03)
+    """Colour of those stains."""
+    runoff_counts: bool = False
+    """Whether they count as wear in labels."""
 
 
 class Kind(Frozen):
@@ -167,7 +217,12 @@ class Kind(Frozen):
     """The wear class it always has; empty where the level decides."""
     prompt: str = ""
     coverage: float = 0.85
-    """How much of the base texture's colour fully developed wear hides, 0 to 1."""
+    """How much of the base texture's colour fully developed wear hides, 0 to 1; 0: it changes the shape only."""
+    front: Front = Front()
+    over: int = 0
+    """Where several kinds meet on one object, those of a higher number lie on top."""
+    tile_m: float = 0.0
+    """World size of its texture's tile, where that of the recipe does not suit it; 0: the recipe's."""
 
 
 # --- the recipe's sections -------------------------------------------------------------------------------------------
@@ -191,13 +246,45 @@ class Wear(Frozen):
     softness: float = key(0.04, "Width of the front between sound and worn, in levels; for the eye only.", low=0.001, high=0.5)
     seed: int = key(0, "Seed of the onset map.", low=0, high=2**31 - 1)
     up: str = key("+Z", "The direction away from gravity.", choices=("+X", "-X", "+Y", "-Y", "+Z", "-Z"))
-    onset: dict[str, float] = key({}, "Overrides of the kind's onset values: edge, cavity, streaks, ground, noise (0 to 1), scale_m.")
+    also: dict[str, Range] = key({}, "Further kinds of wear that lie on every target beside its own (which does not count here), each with the range of its level: `dents = [0.1, 0.4]`.", low=0, high=1)
+    leave_out: Names = key((), "Materials that do not wear, by name, with * and ? as wildcards: glass, rubber, wood.")
+
+
+class Causes(Frozen):
+    """Where wear starts, relative to what the kind of wear says: 1 leaves it, 0 switches a cause off, 2 doubles it."""
+
+    preset: str = key("none", "What the object went through; the sliders count on top.", choices=("none", *PRESETS))
+    spread: float = key(1.0, "Patches that start by chance.", low=0, high=3)
+    edge: float = key(1.0, "Convex edges, where paint chips.", low=0, high=3)
+    cavity: float = key(1.0, "Cavities, seams and crevices that hold water.", low=0, high=3)
+    contact: float = key(1.0, "Where parts touch or lie upon each other.", low=0, high=3)
+    drips: float = key(1.0, "Streaks that run down from where wear starts.", low=0, high=3)
+    splash: float = key(1.0, "The splash zone near the object's foot.", low=0, high=3)
+    rain: float = key(1.0, "What rain reaches from above.", low=0, high=3)
+    welds: float = key(1.0, "Weld seams, bolts and rivets.", low=0, high=3)
+    damage: float = key(1.0, "Damage that was painted.", low=0, high=3)
+    contrast: float = key(1.0, "How sharply the causes stand apart from chance.", low=0, high=2)
+    scale: float = key(1.0, "Size of the patches.", low=0.05, high=20)
+    age_shift: float = key(0.0, "Young, bright wear (-1) or old, dark wear (1) at the same level.", low=-1, high=1)
+    damage_group: str = key("", "A vertex group (or a colour attribute) that holds painted damage; empty: none.")
+    damage_image: str = key("", "A picture in the base texture's layout; white is damage. A relative path counts from the recipe file's folder, `//` from the .blend.")
+
+
+class Marks(Frozen):
+    """Logos, labels and text on the base texture, which wear leaves readable."""
+
+    find: bool = key(False, "On: they are found on the base texture and protected, beside what transfer.protect_image and protect_group name.")
+    sensitivity: float = key(0.5, "How readily something counts as a mark.", low=0, high=1)
+    grow: float = key(0.004, "How far protection reaches beyond a mark, as a share of the texture's side.", low=0, high=0.1)
+    age: bool = key(False, "On: protected texels fade and get scratched as the level rises, their shape unchanged. Off: they stay as they are.")
+    fade: float = key(0.6, "How far they fade and are scratched at level 1.", low=0, high=1)
 
 
 class Texture(Frozen):
     """The wear texture."""
 
-    method: str = key("procedural", "How wear textures are made.", choices=("procedural", "diffusion"))
+    method: str = key("procedural", "How wear textures are made.", choices=("procedural", "exemplar", "diffusion"))
+    exemplar: str = key("", "A photo of wear from which a tileable texture of any size is made, for `method = \"exemplar\"`. A relative path counts from the recipe file's folder, `//` from the .blend.")
     size: int = key(1024, "Side of the tile.", unit="texels", low=64, high=8192)
     tile_m: float = key(0.5, "World size of one tile on the object.", unit="m", low=1e-3, high=1000)
     variants: int = key(4, "Variants made for each object.", low=1, high=64)
@@ -352,6 +439,8 @@ class Recipe(Frozen):
 
     targets: Targets = field(default_factory=Targets)
     wear: Wear = field(default_factory=Wear)
+    causes: Causes = field(default_factory=Causes)
+    marks: Marks = field(default_factory=Marks)
     texture: Texture = field(default_factory=Texture)
     transfer: Transfer = field(default_factory=Transfer)
     neural: Neural = field(default_factory=Neural)
@@ -450,6 +539,10 @@ def check(name: str, hint: Any, about: "dataclasses.Field[Any]", value: Any, sou
             raise refuse()
         texts = hint == dict[str, str]
         return {str(k): word(v) if texts else number(v, False) for k, v in value.items()}
+    if hint == dict[str, Range]:
+        if not isinstance(value, Mapping):
+            raise refuse()
+        return {str(k): check(f"{name}.{k}", Range, about, v, source) for k, v in value.items()}
     if not isinstance(value, (list, tuple)):
         raise refuse()
     if hint == Names:
@@ -488,6 +581,8 @@ def describe(hint: Any, about: "dataclasses.Field[Any]") -> str:
         return "a table of texts"
     if hint == dict[str, float]:
         return "a table of numbers"
+    if hint == dict[str, Range]:
+        return f"a table of pairs [low, high] of numbers{between}{unit}"
     whole = "whole numbers" if hint == tuple[int, int] else "numbers"
     if meta["length"]:
         return f"{meta['length']} {whole}{between}{unit}"
@@ -512,16 +607,24 @@ def _check_across(recipe: Recipe, source: str) -> None:
         raise SynGenError(f"{source}: diffusion.control = \"{recipe.diffusion.control}\" needs diffusion.control_model.", "Name a ControlNet, for example comfyanonymous/ControlNet-v1-1_fp16_safetensors:control_v11f1e_sd15_tile_fp16.safetensors.")
     if recipe.neural.content_weight == 0 and recipe.neural.style_weight == 0:
         raise SynGenError(f"{source}: neural.content_weight and neural.style_weight are both 0.", "Raise one of them.")
-    onset_fields = {f.name: f for f in dataclasses.fields(Onset)}
-    for name, value in recipe.wear.onset.items():
-        if name not in onset_fields:
-            raise SynGenError(f"{source}: unknown key wear.onset.{name}.", _nearest(name, onset_fields))
-        check(f"wear.onset.{name}", float, onset_fields[name], value, source)
 
 
 def onset_of(kind: Kind, recipe: Recipe) -> Onset:
-    """The kind's onset with the recipe's overrides."""
-    return dataclasses.replace(kind.onset, **recipe.wear.onset)
+    """The kind's onset as preset and sliders change it."""
+    causes = recipe.causes
+    preset = PRESETS.get(causes.preset, {})
+    changed = {}
+    for about in dataclasses.fields(Onset):
+        slider = "scale" if about.name == "scale_m" else about.name
+        if hasattr(causes, slider):
+            value = getattr(kind.onset, about.name) * preset.get(slider, 1.0) * getattr(causes, slider)
+            changed[about.name] = min(max(value, about.metadata["low"]), about.metadata["high"])
+    return dataclasses.replace(kind.onset, **changed)
+
+
+def age_shift_of(recipe: Recipe) -> float:
+    """How much older (or younger) than its level wear looks, -1 to 1: slider and preset."""
+    return min(max(recipe.causes.age_shift + PRESETS.get(recipe.causes.preset, {}).get("age_shift", 0.0), -1.0), 1.0)
 
 
 def is_path(model: str) -> bool:
@@ -547,7 +650,9 @@ def with_paths(recipe: Recipe, change: Callable[[str], str]) -> Recipe:
 def to_dict(recipe: Recipe) -> dict[str, dict[str, Any]]:
     """The whole recipe as plain lists, numbers, texts and tables."""
     def plain(value: Any) -> Any:
-        return list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, dict) else value
+        if isinstance(value, dict):
+            return {name: plain(each) for name, each in value.items()}
+        return list(value) if isinstance(value, tuple) else value
 
     return {s.name: {f.name: plain(getattr(getattr(recipe, s.name), f.name)) for f in dataclasses.fields(s.type)}  # type: ignore[arg-type]
             for s in dataclasses.fields(Recipe)}

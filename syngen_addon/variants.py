@@ -34,7 +34,7 @@ from .wear.mesh import MeshArrays, check_mesh
 from .wear.onset import onset_maps, surface_maps
 from .wear.portrait import Portrait, paint, pose
 
-VERSION = 2
+VERSION = 3
 """Part of a variant's name: raise it when the same input makes other pixels."""
 ONSET_RANGE = 2.0
 THUMBNAIL = 256
@@ -104,10 +104,16 @@ def input_hash(request: Request, models: dict[str, str] | None = None) -> str:
     """What goes into a request's variants but for the seed, as 16 hex digits. models: the identities of its models."""
     recipe = to_dict(request.recipe)
     methods = method_inputs(request.recipe, models or {})
-    plain = {section: recipe[section] for section in ("wear", "texture", "transfer", "filters")}
+    plain = {section: recipe[section] for section in ("wear", "causes", "marks", "texture", "transfer", "filters")}
     for section, name in (
         ("wear", "level"),
         ("wear", "kind"),
+        ("wear", "also"),
+        ("wear", "leave_out"),
+        ("causes", "age_shift"),
+        ("causes", "damage_image"),
+        ("causes", "damage_group"),
+        ("texture", "exemplar"),
         ("wear", "softness"),
         ("wear", "clean_below"),
         ("wear", "complete_from"),

@@ -30,6 +30,8 @@ from ..kinds import KINDS
 from ..recipe import Names, Recipe
 
 LARGEST = 2**31 - 1
+TABLES = (dict[str, str], dict[str, float], dict[str, recipes.Range])
+"""Types of keys that are tables: held as text, without a widget."""
 
 LABELS = {
     "wear.up": "Up",
@@ -301,7 +303,7 @@ def _property(name: str, hint: Any, about: "dataclasses.Field[Any]", default: An
     if hint == Names:
         common["description"] += ". Separate names by commas"
         return StringProperty(default=_joined(default), **common)
-    if hint == dict[str, str] or hint == dict[str, float]:
+    if hint in TABLES:
         return StringProperty(default=_table(default), **{**common, "options": {"HIDDEN"}})
     if hint == tuple[int, int]:
         return IntVectorProperty(default=default, size=2, **bounds(True), **common)
@@ -458,7 +460,7 @@ def _read(value: Any, hint: Any, about: "dataclasses.Field[Any]") -> Any:
         return [choice for choice in about.metadata["choices"] if choice in value]
     if hint == Names:
         return _split(value)
-    if hint == dict[str, str] or hint == dict[str, float]:
+    if hint in TABLES:
         import json
 
         return json.loads(value or "{}")

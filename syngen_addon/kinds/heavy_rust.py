@@ -5,7 +5,7 @@ from ..recipe import Kind, Look, Onset
 KIND = Kind(
     name="heavy_rust",
     label="Heavy rust",
-    onset=Onset(edge=0.6, cavity=0.6, streaks=0.3, ground=0.25, noise=0.6, scale_m=0.25),
+    onset=Onset(edge=0.6, cavity=0.6, drips=0.3, splash=0.25, spread=0.6, scale_m=0.25),
     look=Look(
         colors_srgb=(
             (0.66, 0.34, 0.12),

@@ -5,7 +5,7 @@ from ..recipe import Kind, Look, Onset
 KIND = Kind(
     name="light_rust",
     label="Light rust",
-    onset=Onset(edge=0.7, cavity=0.4, streaks=0.15, ground=0.15, noise=0.8, scale_m=0.12),
+    onset=Onset(edge=0.7, cavity=0.4, drips=0.15, splash=0.15, spread=0.8, scale_m=0.12),
     look=Look(
         colors_srgb=(
             (0.70, 0.40, 0.16),

@@ -5,7 +5,7 @@ from ..recipe import Kind, Look, Onset
 KIND = Kind(
     name="rust_streaks",
     label="Rust streaks",
-    onset=Onset(edge=0.35, cavity=0.5, streaks=1.0, ground=0.1, noise=0.3, scale_m=0.2),
+    onset=Onset(edge=0.35, cavity=0.5, drips=1.0, splash=0.1, spread=0.3, scale_m=0.2),
     look=Look(
         colors_srgb=(
             (0.64, 0.345, 0.165),

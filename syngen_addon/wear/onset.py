@@ -171,23 +171,23 @@ class _Field:
             detail += np.float32(0.5 ** (i + 1)) * self.noise.at(p, cell, self.places[6 + i])
         # Flaked here, speckled there: the fine detail itself is stronger in some places.
         detail *= np.exp(0.35 * v[:, 13])
-        score = (0.25 + o.noise) * (patch + 0.4 * detail)
+        score = (0.25 + o.spread) * (patch + 0.4 * detail)
         if o.edge:
             # sharp is minus the distance to the edge, in units of its reach: noise on it makes the border ragged.
             ragged = np.minimum(sharp + 0.55 * detail + 0.5 * patch, 0.2)
             score += o.edge * (4.0 * np.exp(ragged) + 0.15 * ragged)
         if o.cavity:
             score += 3.0 * o.cavity * np.clip(cavity * (1 + 0.35 * detail + 0.2 * patch), 0, 1.2)
-        if o.ground:
+        if o.splash:
             rise = (along(p, self.up) - self.foot) / self.splash
-            score += 3.5 * o.ground * np.exp(-np.maximum(rise, 0) * np.exp(0.45 * patch + 0.4 * detail))
-        if o.streaks:
+            score += 3.5 * o.splash * np.exp(-np.maximum(rise, 0) * np.exp(0.45 * patch + 0.4 * detail))
+        if o.drips:
             drop = along(anchor - p, self.up)
             column = anchor - drop[:, None] * (self.up / 14)
             stream = self.noise.at(column + 0.004 * self.scale * detail[:, None], self.scale * 0.008, self.places[10])
             length = np.exp(0.9 * stream - 0.2)
             left = np.clip(1 - (1 - fuel) / length, 0, 1)
-            score += 3.0 * o.streaks * steep * left * np.clip(0.45 + 0.6 * stream, 0, 1.6)
+            score += 3.0 * o.drips * steep * left * np.clip(0.45 + 0.6 * stream, 0, 1.6)
         return score
 
 

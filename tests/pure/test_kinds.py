@@ -30,8 +30,11 @@ def test_values_are_within_their_units(name):
     onset, look = KINDS[name].onset, KINDS[name].look
     for about in dataclasses.fields(Onset):
         value = getattr(onset, about.name)
+        if about.metadata["choices"]:
+            assert value in about.metadata["choices"]
+            continue
         assert about.metadata["low"] <= value <= about.metadata["high"], about.name
-    others = {"colors_srgb", "roughness", "scale", "body", "bare_srgb"}
+    others = {"style", "colors_srgb", "roughness", "scale", "body", "bare_srgb"}
     shares = {f.name for f in dataclasses.fields(Look)} - others
     assert {"metallic", "relief", "grain", "direction"} <= shares
     for share in shares:

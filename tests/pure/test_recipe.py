@@ -180,9 +180,9 @@ def test_whole_numbers_are_taken_for_numbers() -> None:
         ("[camera]\nzzz = 3", "unknown key camera.zzz. Known are: randomize, distance"),
         ("[camra]\n", "unknown section [camra]. Did you mean camera?"),
         ("render = 3", "render must be a section ([render]), not 3."),
-        ("[wear.onset]\nedges = 1", "unknown key wear.onset.edges. Did you mean edge?"),
-        ("[wear.onset]\nedge = 2", "wear.onset.edge = 2"),
-        ("[wear.onset]\nscale_m = 0", "wear.onset.scale_m = 0"),
+        ("[causes]\nedges = 1", "unknown key causes.edges. Did you mean edge?"),
+        ("[causes]\nedge = 4", "causes.edge = 4"),
+        ("[wear.also]\ndents = [0.5, 2]", "wear.also.dents = [0.5, 2]"),
         ("[export]\nsplit = [0.8, 0.1, 0.2]", "export.split = [0.8, 0.1, 0.2] does not sum to 1."),
         ("[background]\nkind = 'images'", "needs background.folder"),
         ("[camera", "recipe is not valid TOML"),
@@ -233,13 +233,25 @@ def test_files(tmp_path: Path) -> None:
     assert load(path).render.width == 77
 
 
-def test_onset_overrides_reach_the_kind() -> None:
+def test_preset_and_sliders_change_the_kind_s_onset() -> None:
     from syngen_addon.kinds import KINDS
 
     kind = KINDS["heavy_rust"]
-    changed = recipes.onset_of(kind, loads("[wear.onset]\nedge = 0.123"))
-    assert changed == dataclasses.replace(kind.onset, edge=0.123)
     assert recipes.onset_of(kind, Recipe()) == kind.onset
+    changed = recipes.onset_of(kind, loads("[causes]\nedge = 0.5\nscale = 2"))
+    assert changed == dataclasses.replace(kind.onset, edge=kind.onset.edge * 0.5, scale_m=kind.onset.scale_m * 2)
+    coastal = recipes.onset_of(kind, loads("[causes]\npreset = 'coastal'"))
+    assert coastal.drips == pytest.approx(kind.onset.drips * recipes.PRESETS["coastal"]["drips"])
+    most = recipes.onset_of(kind, loads("[causes]\npreset = 'abandoned'\ncavity = 3"))
+    assert most.cavity == 1.0, "never over what a kind may say"
+    assert recipes.age_shift_of(loads("[causes]\npreset = 'abandoned'\nage_shift = 0.9")) == 1.0
+
+
+def test_a_preset_names_sliders_only() -> None:
+    sliders = {f.name for f in dataclasses.fields(recipes.Causes)}
+    for preset, factors in recipes.PRESETS.items():
+        assert set(factors) <= sliders, preset
+        recipes.from_dict({"causes": factors})
 
 
 def test_the_reference_names_every_key_once() -> None:
