@@ -71,7 +71,7 @@ def main() -> None:
     made: list[images.Array] = []
 
     def onset() -> None:
-        made[:] = [onset_maps(arrays, Onset(), {0: (SIZE, SIZE)}, generator(0, "benchmark"))[0]]
+        made[:] = [onset_maps(arrays, Onset(), {0: (SIZE, SIZE)}, generator(0, "benchmark"))[0].onset]
 
     def bake() -> None:
         answer = bpy.ops.object.bake(type="AO", use_clear=True, margin=0)

@@ -31,7 +31,7 @@ from .images import Array, Mask
 from .methods import SETS, Made, Tools, Watch, aged_texture, identities, method_inputs, wear_textures
 from .recipe import Kind, Recipe, onset_of, to_dict
 from .wear.mesh import MeshArrays, check_mesh
-from .wear.onset import onset_maps, surface_maps
+from .wear.onset import OnsetMap, onset_maps, surface_maps
 from .wear.portrait import Portrait, paint, pose
 
 VERSION = 3
@@ -206,7 +206,7 @@ def _places(request: Request) -> _Places:
     return _Places(surface, pose(request.mesh, THUMBNAIL, UPS[request.recipe.wear.up]))
 
 
-def _onset(request: Request, seed: int) -> dict[int, Array]:
+def _onset(request: Request, seed: int) -> dict[int, OnsetMap]:
     """Slot -> onset map; each variant wears in places of its own."""
     recipe = request.recipe
     sizes = {slot.index: _onset_size(slot.base_srgb) for slot in request.slots}
@@ -264,8 +264,8 @@ def _write_variant(
             images.save_png(
                 work / f"surface-{slot.index}.png", np.dstack([aged.roughness, aged.metallic, aged.height]), 16
             )
-            images.save_png(work / f"onset-{slot.index}.png", onset[slot.index] / ONSET_RANGE, 16)
-            worn = _fit(onset[slot.index] < 0.5, (slot.base_srgb.shape[1], slot.base_srgb.shape[0]))
+            images.save_png(work / f"onset-{slot.index}.png", onset[slot.index].onset / ONSET_RANGE, 16)
+            worn = _fit(onset[slot.index].onset < 0.5, (slot.base_srgb.shape[1], slot.base_srgb.shape[0]))
             half_worn[slot.index] = np.where(worn[..., None], aged.color_srgb, slot.base_srgb)
         images.save_png(work / "thumbnail.png", paint(places.portrait, half_worn))
         variant = Variant(

@@ -5,18 +5,19 @@ the world (noise.py). Together they rank the texels; the rank, counted in world 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..images import Array, Mask
 from ..recipe import Onset
-from . import causes
+from . import causes, patterns
 from .mesh import MeshArrays, Reals, along, area_per_texel, diagonal, subdivide, weld
 from .noise import SPAN, Noise, place
 from .rasterize import Ints, Longs, Raster, nearest_covered, rasterize
 from .surface import interpolate, of_slot, surface_maps
 
-__all__ = ["NEVER", "onset_maps", "surface_maps"]
+__all__ = ["NEVER", "OnsetMap", "onset_maps", "surface_maps"]
 
 NEVER = 2.0
 """Onset of texels that never wear: above any level."""
@@ -34,6 +35,20 @@ CHUNK = 1 << 17
 Slots = Mapping[int, tuple[int, int]]
 
 
+@dataclass(frozen=True)
+class OnsetMap:
+    """When each texel of a slot starts to wear, each H x W float32 in (0, 1] or NEVER.
+
+    onset: NEVER where protected. runoff: from which level stains that come from wear above run over it; NEVER where
+    none ever do, never below what feeds it. fade: on protected texels when they would wear if they were not protected,
+    NEVER elsewhere.
+    """
+
+    onset: Array
+    runoff: Array
+    fade: Array
+
+
 def onset_maps(
     mesh: MeshArrays,
     onset: Onset,
@@ -42,17 +57,19 @@ def onset_maps(
     *,
     up: tuple[float, float, float] = (0.0, 0.0, 1.0),
     protect: Mapping[int, Mask] | None = None,
-) -> dict[int, Array]:
-    """Slot -> height x width float32 onset in (0, 1], NEVER where protected.
+    damage: Mapping[int, Array] | None = None,
+) -> dict[int, OnsetMap]:
+    """Slot -> OnsetMap of height x width.
 
     sizes: slot -> (width, height); other slots are left out. up: direction against gravity, any length.
-    protect: slot -> height x width bool, texels that never wear.
+    protect: slot -> height x width bool, texels that never wear. damage: slot -> height x width float32, 0 to 1: where
+    it is 1 and onset.damage counts, wear starts first.
     The mask at level L is `onset < L`; over all slots together it holds the fraction L of the world area that is
     not protected, texels of several faces counted with the area of all. Texels outside the islands have the onset
     of the nearest one inside. A slot that covers no texel is NEVER throughout.
     The same arguments and the same state of rng give the same bytes.
     """
-    protect = protect or {}
+    protect, damage = protect or {}, damage or {}
     direction = np.asarray(up, np.float64) / np.linalg.norm(up)
     welded = weld(mesh)
     extent = diagonal(welded.vertices)
@@ -73,6 +90,8 @@ def onset_maps(
             keep &= ~protect[slot]
         worn[slot] = np.flatnonzero(keep)
         scores[slot] = field.scores(raster, worn[slot], corner_of[slot])
+        if onset.damage and slot in damage:
+            scores[slot] += np.float32(12 * onset.damage) * np.clip(damage[slot].ravel()[worn[slot]], 0, 1)
     ranks = _equalise(scores, {slot: raster.total.ravel()[worn[slot]] for slot, raster in rasters.items()})
     out = {}
     for slot, raster in rasters.items():
@@ -84,7 +103,8 @@ def onset_maps(
         image = flat.reshape(covered.shape)
         if slot in protect:
             image[protect[slot]] = NEVER
-        out[slot] = image
+        never = np.full_like(image, NEVER)
+        out[slot] = OnsetMap(image, never, never)
     return out
 
 
@@ -118,6 +138,9 @@ class _Field:
         self.onset = onset
         self.noise = Noise(rng)
         self.places = [place(rng) for _ in range(16)]
+        self.pattern_places = [place(rng) for _ in range(patterns.PLACES)]
+        self.pattern_seed = int(rng.integers(1 << 32))
+        self.texel_m = texel_m
         size = s.size
         # Patches larger than a third of the object would leave no pattern on it.
         self.scale = min(onset.scale_m, 0.35 * size)
@@ -171,7 +194,13 @@ class _Field:
             detail += np.float32(0.5 ** (i + 1)) * self.noise.at(p, cell, self.places[6 + i])
         # Flaked here, speckled there: the fine detail itself is stronger in some places.
         detail *= np.exp(0.35 * v[:, 13])
-        score = (0.25 + o.spread) * (patch + 0.4 * detail)
+        if o.pattern == "patches":
+            shape = patch + 0.4 * detail
+        else:
+            shape = patterns.field(
+                o.pattern, self.noise, p, self.scale, self.texel_m, self.pattern_places, self.pattern_seed
+            )
+        score = (0.25 + o.spread) * shape
         if o.edge:
             # sharp is minus the distance to the edge, in units of its reach: noise on it makes the border ragged.
             ragged = np.minimum(sharp + 0.55 * detail + 0.5 * patch, 0.2)

@@ -15,6 +15,7 @@ from syngen_addon import images, methods, variants
 from syngen_addon.errors import Cancelled, SynGenError
 from syngen_addon.kinds import KINDS
 from syngen_addon.variants import make_variants, read_variant
+from syngen_addon.wear.onset import OnsetMap
 from tests.pure.small import contents, request
 
 
@@ -34,8 +35,9 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def onset(
         mesh: Any, settings: Any, sizes: dict[int, tuple[int, int]], rng: Any, **more: Any
-    ) -> dict[int, np.ndarray]:
-        return {slot: np.tile(np.linspace(0, 1, w, dtype=np.float32), (h, 1)) for slot, (w, h) in sizes.items()}
+    ) -> dict[int, OnsetMap]:
+        ramps = {slot: np.tile(np.linspace(0, 1, w, dtype=np.float32), (h, 1)) for slot, (w, h) in sizes.items()}
+        return {slot: OnsetMap(ramp, np.full_like(ramp, 2), np.full_like(ramp, 2)) for slot, ramp in ramps.items()}
 
     monkeypatch.setattr(methods, "wear_texture", wear)
     monkeypatch.setattr(variants, "onset_maps", onset)
