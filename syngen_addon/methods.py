@@ -31,6 +31,8 @@ from .files import part_of, publish, write_bytes
 from .filters.judge import Verdict, broken, judge
 from .images import Array, Maps, Mask, SurfaceMaps
 from .recipe import Kind, Recipe, is_path, to_dict
+from .textures.exemplar import exemplar_texture
+from .textures.exemplar import kind_of as kind_of_photo
 from .textures.pictured import maps_of
 from .textures.procedural import wear_texture
 from .textures.prompt import Prompt, prompt_of, reason_to_change, refined
@@ -154,6 +156,8 @@ def method_inputs(recipe: Recipe, models: dict[str, str]) -> dict[str, Any]:
     if recipe.texture.method == "diffusion":  # the prompt of each depends on the verdicts of all
         found["texture"] = _text_inputs(recipe, models)
         found["seeds"] = [recipe.texture.seed, recipe.texture.variants]
+    if recipe.texture.method == "exemplar":
+        found["exemplar"] = _hash_of(_exemplar(recipe))
     if recipe.transfer.method == "diffusion":
         settings, controlled = recipe.diffusion, recipe.diffusion.control != "none"
         found["base"] = _model_inputs(recipe, models) | {
@@ -194,7 +198,7 @@ def _hash_of(photo: str) -> str:
     try:
         data = Path(photo).read_bytes()
     except OSError as error:
-        raise SynGenError(f"The style photo {photo} cannot be read: {error.strerror}.", "Choose another.") from error
+        raise SynGenError(f"The photo {photo} cannot be read: {error.strerror}.", "Choose another.") from error
     images.load(photo)
     return hashlib.sha256(data).hexdigest()
 
@@ -207,6 +211,22 @@ def _run(job: Job, tools: Tools, watch: Watch) -> dict[str, Any]:
     return tools.runner.run(
         job, progress=watch.progress, preview=tools.preview, should_stop=watch.should_stop
     )
+
+
+def kind_in_use(kind: Kind, recipe: Recipe) -> Kind:
+    """The kind as the recipe's method shows it: made from a photo of wear it has the photo's colours.
+
+    Raises SynGenError where there is no such photo.
+    """
+    if recipe.texture.method != "exemplar":
+        return kind
+    return kind_of_photo(images.load(_exemplar(recipe))[..., :3], kind)
+
+
+def _exemplar(recipe: Recipe) -> str:
+    if not recipe.texture.exemplar:
+        raise SynGenError("No photo of wear is chosen to make textures from.", "Name one in texture.exemplar.")
+    return recipe.texture.exemplar
 
 
 # --- wear textures ---------------------------------------------------------------------------------------------------
@@ -226,15 +246,24 @@ def wear_textures(
     By diffusion they are all made (or found in the gallery) with the first. Raises SynGenError, Cancelled.
     """
     if recipe.texture.method == "procedural":
-        return _procedural(kind, recipe, seed_list, watch)
+        return _here(kind, recipe, seed_list, watch, lambda rng: wear_texture(kind, recipe.texture.size, rng))
+    if recipe.texture.method == "exemplar":
+        photo, span = images.load(_exemplar(recipe))[..., :3], recipe.texture.exemplar_m / recipe.texture.tile_m
+        size = recipe.texture.size
+        return _here(
+            kind, recipe, seed_list, watch, lambda rng: exemplar_texture(photo, kind, size, rng, span=span)
+        )  # fmt: skip
     return _from_pictures(kind, recipe, seed_list, gallery, tools, models, watch)
 
 
-def _procedural(kind: Kind, recipe: Recipe, seed_list: Sequence[int], watch: Watch) -> Iterator[Made]:
+def _here(
+    kind: Kind, recipe: Recipe, seed_list: Sequence[int], watch: Watch, make: Callable[[np.random.Generator], Maps]
+) -> Iterator[Made]:
+    """Textures that need no worker, one after the other."""
     accepted: list[Verdict] = []
     for number, seed in enumerate(seed_list):
         watch.progress(number / len(seed_list), f"Wear texture {number + 1} of {len(seed_list)}")
-        maps = wear_texture(kind, recipe.texture.size, seeds.generator(seed, f"texture/{kind.name}"))
+        maps = make(seeds.generator(seed, f"texture/{kind.name}"))
         verdict = judge(maps, kind.look.colors_srgb, recipe.filters, accepted)
         if verdict.accepted:
             accepted.append(verdict)

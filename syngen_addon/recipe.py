@@ -285,6 +285,7 @@ class Texture(Frozen):
 
     method: str = key("procedural", "How wear textures are made.", choices=("procedural", "exemplar", "diffusion"))
     exemplar: str = key("", "A photo of wear from which a tileable texture of any size is made, for `method = \"exemplar\"`. A relative path counts from the recipe file's folder, `//` from the .blend.")
+    exemplar_m: float = key(0.5, "World size of what the photo shows, along its shorter side. Where that is less than tile_m, the texture shows more of the wear than the photo.", unit="m", low=1e-3, high=1000)
     size: int = key(1024, "Side of the tile.", unit="texels", low=64, high=8192)
     tile_m: float = key(0.5, "World size of one tile on the object.", unit="m", low=1e-3, high=1000)
     variants: int = key(4, "Variants made for each object.", low=1, high=64)

@@ -28,7 +28,7 @@ from .errors import Cancelled, SynGenError
 from .files import part_of, publish, remove_parts, write_bytes
 from .filters.judge import Verdict, judge
 from .images import Array, Mask
-from .methods import SETS, Made, Tools, Watch, aged_texture, identities, method_inputs, wear_textures
+from .methods import SETS, Made, Tools, Watch, aged_texture, identities, kind_in_use, method_inputs, wear_textures
 from .recipe import Kind, Recipe, onset_of, to_dict
 from .wear.mesh import MeshArrays, check_mesh
 from .wear.onset import OnsetMap, onset_maps, surface_maps
@@ -151,6 +151,7 @@ def make_variants(
     """
     settings = request.recipe.texture
     tools = tools or Tools()
+    request = dataclasses.replace(request, kind=kind_in_use(request.kind, request.recipe))
 
     def tell(fraction: float, text: str) -> None:
         if should_stop():

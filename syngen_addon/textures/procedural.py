@@ -1,4 +1,4 @@
-"""Procedural wear textures: how a kind's look is built. Imports recipe, images, errors, numpy, textures' own modules."""
+"""Procedural wear textures: how a kind's look is built. Imports foundations, numpy and textures."""
 
 from collections.abc import Callable
 
