@@ -1,7 +1,8 @@
 """COCO instances: annotations/instances_{train,val,test}.json. Imports files, recipe and its siblings.
 
 Ids start at 1 (several readers drop 0); an image's id is its frame + 1, and so stays the same when frames are added.
-Segmentations are compressed run lengths, `area` the mask's pixels, `file_name` relative to the job's folder.
+Segmentations are compressed run lengths, `area` the mask's pixels, `file_name` relative to the job's folder. Of an
+object with several kinds of wear the annotation holds the mask of each, under the key `wear`.
 """
 
 import json
@@ -19,9 +20,7 @@ from .split import SPLITS
 
 
 @contextmanager
-def coco(
-    out: Path, classes: Sequence[str], labels: recipes.Labels
-) -> Iterator[Callable[[dict[str, Any], str], None]]:
+def coco(out: Path, classes: Sequence[str], labels: recipes.Labels) -> Iterator[Callable[[dict[str, Any], str], None]]:
     """Gives add(record, split), for records in rising order of frames; the files appear where the block ends well.
 
     Memory does not grow with the job: images go to the file at once, annotations wait in an unnamed file on disk.
@@ -58,6 +57,8 @@ def coco(
                     "segmentation": entry["segmentation"],
                     "iscrowd": 0,
                 }
+                if entry.get("layers"):
+                    annotation["wear"] = [_wear(each) for each in (entry, *entry["layers"])]
                 later[split].write((b",\n" if counts[split] > 1 else b"\n") + _json(annotation))
 
         yield add
@@ -67,6 +68,17 @@ def coco(
             later[split].seek(0)
             shutil.copyfileobj(later[split], file)
             file.write(b"\n]}\n")
+
+
+def _wear(entry: dict[str, Any]) -> dict[str, Any]:
+    """One kind of wear on an object, in COCO's words."""
+    return {
+        "kind": entry["kind"],
+        "wear_class": entry["wear_class"],
+        "level": entry["level"],
+        "area": entry["wear_area"],
+        "segmentation": entry["wear_segmentation"],
+    }
 
 
 def _json(value: Any) -> bytes:

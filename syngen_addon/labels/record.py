@@ -8,6 +8,7 @@ instances costs about as much as one with five.
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -17,7 +18,7 @@ from pycocotools import mask as coco_mask
 
 from .. import recipe as recipes
 from ..errors import SynGenError
-from .layers import Instance, Layers
+from .layers import FurtherWear, Instance, Layers
 
 SCHEMA = "syngen-record"
 VERSION = 1
@@ -31,30 +32,31 @@ def make_record(
     """The record of one frame, JSON-ready; the same input gives the same record.
 
     header: what else the record is to hold (JSON-ready); `frame`, the frame's number, is required.
-    Raises SynGenError: layers of different sizes, or two instances of one index.
+    Raises SynGenError: layers of different sizes, one that is missing, or two instances of one index.
     """
     height, width = layers.index.shape
-    if layers.wear.shape != layers.index.shape:
-        raise SynGenError(f"The label layers differ in size: {layers.index.shape} and {layers.wear.shape}.")
+    for layer in (layers.wear, *layers.also.values()):
+        if layer.shape != layers.index.shape:
+            raise SynGenError(f"The label layers differ in size: {layers.index.shape} and {layer.shape}.")
     known = {i.index: i for i in instances}
     if len(known) != len(instances) or min(known, default=1) < 1:
         raise SynGenError("Each instance needs an index of its own, over 0.")
-    worn = np.where(layers.wear >= settings.wear_threshold, layers.index, 0)
-    whole, wear = _masks(layers.index, height, width), _masks(worn, height, width)
-    nothing = _Mask(np.zeros(0, np.int64), np.zeros(0, np.int64), height)
+    whole = _masks(layers.index, height, width)
+    seen = [known[index] for index in sorted(known.keys() & whole.keys())]
+    own = _worn(layers.index, layers.wear, settings)
+    kinds = sorted({each.kind for instance in seen for each in instance.layers})
+    further = {kind: _worn(layers.index, _layer(layers, kind), settings) for kind in kinds}
     entries: list[dict[str, Any]] = []
     regions: list[dict[str, Any]] = []
-    for index in sorted(known.keys() & whole.keys()):
-        about, mask, worn_mask = _about(known[index]), whole[index], wear.get(index, nothing)
-        entries.append({
-            **about,
-            **_geometry(mask, width, height),
-            "wear_area": worn_mask.area,
-            "wear_percent": round(100 * worn_mask.area / mask.area, 2),
-            "wear_segmentation": worn_mask.rle(width, height),
-        })
-        found = _regions(worn, index, worn_mask, settings) if worn_mask.area else []
-        regions.extend({**about, **_geometry(region, width, height)} for region in found)
+    for instance in seen:
+        worn = [own, *(further[each.kind] for each in instance.layers)]
+        masks = [each.masks.get(instance.index) for each in worn]
+        entries.append(_entry(instance, whole[instance.index], masks, width, height))
+        for wear, each, mask in zip((_own(instance), *instance.layers), worn, masks, strict=True):
+            if mask is not None:
+                about = {**_names(instance, wear), **_numbers(wear)}
+                pieces = _regions(each.labels, instance.index, mask, settings)
+                regions.extend({**about, **_geometry(piece, width, height)} for piece in pieces)
     return {
         **_head(header),
         "no_target": False,
@@ -175,6 +177,25 @@ def _regions(worn: npt.NDArray[np.int32], index: int, mask: _Mask, settings: rec
     return sorted((r for r in found if r.area >= settings.region_min_pixels), key=lambda r: int(r.starts[0]))
 
 
+@dataclass(frozen=True)
+class _Worn:
+    """Where one kind of wear is. labels: the index of each pixel that counts as worn, else 0; masks: those of them."""
+
+    labels: npt.NDArray[np.int32]
+    masks: dict[int, _Mask]
+
+
+def _worn(index: npt.NDArray[np.int32], wear: npt.NDArray[np.float32], settings: recipes.Labels) -> _Worn:
+    labels = np.where(wear >= settings.wear_threshold, index, np.int32(0))
+    return _Worn(labels, _masks(labels, *index.shape))
+
+
+def _layer(layers: Layers, kind: str) -> npt.NDArray[np.float32]:
+    if kind not in layers.also:
+        raise SynGenError(f"There is no label layer of the kind of wear {kind!r}.")
+    return layers.also[kind]
+
+
 # --- pieces of a record ----------------------------------------------------------------------------------------------
 
 
@@ -182,13 +203,50 @@ def _head(header: dict[str, Any]) -> dict[str, Any]:
     return {**header, "schema": SCHEMA, "version": VERSION, "frame": int(header["frame"])}
 
 
-def _about(instance: Instance) -> dict[str, Any]:
+def _own(instance: Instance) -> FurtherWear:
+    return FurtherWear(instance.kind, instance.wear_class, instance.level, instance.variant)
+
+
+def _labelled_by(instance: Instance) -> FurtherWear:
+    """The wear that names an instance: its own; where that counts as clean, the further kind of the highest level."""
+    worn = [each for each in instance.layers if each.wear_class]
+    return max(worn, key=lambda each: each.level) if worn and not instance.wear_class else _own(instance)
+
+
+def _entry(instance: Instance, mask: _Mask, masks: Sequence[_Mask | None], width: int, height: int) -> dict[str, Any]:
+    """An instance's entry. masks: where its own wear is, then that of each of its layers; None where there is none."""
+    own, *amounts = (_amount(each, mask, width, height) for each in masks)
+    entry = {**_names(instance, _labelled_by(instance)), **_numbers(_own(instance)), **own}
+    entry |= _geometry(mask, width, height)
+    if instance.layers:  # its classes may be those of a layer, so it says what its own wear is
+        entry |= {"kind": instance.kind, "wear_class": instance.wear_class}
+        entry["layers"] = [
+            {"kind": wear.kind, "wear_class": wear.wear_class, **_numbers(wear), **amount}
+            for wear, amount in zip(instance.layers, amounts, strict=True)
+        ]
+    return entry
+
+
+def _names(instance: Instance, wear: FurtherWear) -> dict[str, Any]:
+    """What an instance, or a region of it, is; called after one of its kinds of wear."""
     return {
         "index": instance.index,
         "name": instance.name,
-        "classes": {"wear": instance.wear_class, "kind": instance.kind, "object": instance.object_class},
-        "level": round(float(instance.level), 6),
-        "variant": int(instance.variant),
+        "classes": {"wear": wear.wear_class, "kind": wear.kind, "object": instance.object_class},
+    }
+
+
+def _numbers(wear: FurtherWear) -> dict[str, Any]:
+    return {"level": round(float(wear.level), 6), "variant": int(wear.variant)}
+
+
+def _amount(worn: _Mask | None, mask: _Mask, width: int, height: int) -> dict[str, Any]:
+    """How much of what is seen of an instance is worn. worn: None where nothing is."""
+    worn = worn or _Mask(np.zeros(0, np.int64), np.zeros(0, np.int64), height)
+    return {
+        "wear_area": worn.area,
+        "wear_percent": round(100 * worn.area / mask.area, 2),
+        "wear_segmentation": worn.rle(width, height),
     }
 
 

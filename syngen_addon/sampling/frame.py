@@ -8,7 +8,7 @@ longer side of the picture.
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ class TargetFacts:
     """One target as the sampler sees it.
 
     center, radius: bounding sphere. corners: eight corners of its bounding box, in any order.
-    level: its level in the scene. variants: how many accepted variants it has, 0 for none.
+    level: its level in the scene. variants: how many accepted variants it has, 0 for none. kind: of its own wear.
     """
 
     name: str
@@ -43,6 +43,7 @@ class TargetFacts:
     corners: tuple[Vector, ...]
     level: float = 0.0
     variants: int = 0
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ class FrameDraw:
     """One frame. None (or empty) where the recipe's switch is off: then the scene's own stays.
 
     exposure_ev: to be added to render.exposure_ev. levels, variants: by target name, but for targets without variants.
+    also: by target name, the levels of its further kinds of wear.
     """
 
     aimed_at: str
@@ -125,10 +127,14 @@ class FrameDraw:
     exposure_ev: float
     levels: dict[str, float]
     variants: dict[str, int]
+    also: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything as JSON-ready values, floats to nine significant digits."""
-        return _plain(dataclasses.asdict(self))  # type: ignore[no-any-return]
+        """Everything as JSON-ready values, floats to nine significant digits; `also` only where there is any."""
+        values: dict[str, Any] = _plain(dataclasses.asdict(self))
+        if not values["also"]:
+            del values["also"]
+        return values
 
 
 def draw_frame(recipe: recipes.Recipe, facts: SceneFacts, seed: int, frame: int, attempt: int = 0) -> FrameDraw:
@@ -164,6 +170,7 @@ def draw_frame(recipe: recipes.Recipe, facts: SceneFacts, seed: int, frame: int,
         }
         if switches.variant
         else {},
+        also=_further_levels(recipe, targets, seed, frame) if switches.level else {},
     )
 
 
@@ -247,6 +254,21 @@ def _inside(point: Vector, corners: tuple[Vector, ...]) -> bool:
 
 
 # --- the parts -------------------------------------------------------------------------------------------------------
+
+
+def _further_levels(
+    recipe: recipes.Recipe, targets: list[TargetFacts], seed: int, frame: int
+) -> dict[str, dict[str, float]]:
+    """Each kind on each target has a generator of its own, so that one more changes no other draw."""
+    found = {
+        target.name: {
+            kind: float(generator(seed, f"also/{kind}/{target.name}", frame).uniform(*recipe.wear.also[kind]))
+            for kind in sorted(recipe.wear.also)
+            if kind != target.kind
+        }
+        for target in targets
+    }
+    return {name: levels for name, levels in found.items() if levels}
 
 
 def _aimed_target(targets: list[TargetFacts], seed: int, frame: int) -> TargetFacts:

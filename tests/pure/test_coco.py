@@ -16,7 +16,7 @@ from syngen_addon.errors import SynGenError
 from syngen_addon.files import frame_file
 from syngen_addon.formats.split import SPLITS, split_of
 from syngen_addon.formats.write import write_formats
-from syngen_addon.labels.layers import Instance, Layers
+from syngen_addon.labels.layers import FurtherWear, Instance, Layers
 from syngen_addon.labels.record import decode, encode, make_record, no_target_record
 from syngen_addon.recipe import Export, Labels, Recipe
 
@@ -100,6 +100,50 @@ def test_regions_are_written_where_the_recipe_asks_for_them(tmp_path: Path) -> N
     masks = [coco.annToMask(a) for a in coco.loadAnns(coco.getAnnIds(1, catIds=[paint]))]
     assert len(masks) == 2
     assert np.array_equal(sum(masks), worn)
+
+
+def dented(count: int = 3) -> Iterator[dict[str, Any]]:
+    """The tank is dented where it is worn in the frames of `records`, the box everywhere; neither has rust."""
+    instances = [
+        Instance(2, "Tank", "tank", "rust", "", 0.0, 0, (FurtherWear("dents", "dent", 0.4, 0),)),
+        Instance(3, "Box", "box", "rust", "", 0.0, 0, (FurtherWear("dents", "", 0.01, 0),)),
+    ]
+    settings = Labels(region_min_pixels=5, region_merge_pixels=2)
+    for frame in range(count):
+        layers = layers_of(frame)
+        dents = np.maximum(layers.wear, layers.index == 3).astype(np.float32)
+        found = Layers(layers.index, np.zeros_like(dents), {"dents": dents})
+        yield decode(encode(make_record(found, instances, settings, {"frame": frame})))
+
+
+def test_an_object_carries_the_mask_of_each_kind_of_its_wear(tmp_path: Path) -> None:
+    write_formats(tmp_path, dented, recipe_for((1, 0, 0), class_from="object"), 7)
+    coco = COCO(str(tmp_path / "annotations" / "instances_train.json"))
+    tank = next(c["id"] for c in coco.loadCats(coco.getCatIds()) if c["name"] == "tank")
+    (annotation,) = coco.loadAnns(coco.getAnnIds(1, catIds=[tank]))
+    own, dents = annotation["wear"]
+    assert (own["kind"], own["wear_class"], own["area"]) == ("rust", "", 0)
+    assert (dents["kind"], dents["wear_class"], dents["level"]) == ("dents", "dent", 0.4)
+    layers = layers_of(0)
+    mask = coco.annToMask({"segmentation": dents["segmentation"], "image_id": 1}).astype(bool)
+    assert np.array_equal(mask, (layers.wear > 0) & (layers.index == 2)) and dents["area"] == mask.sum() > 0
+
+
+def test_dents_are_labelled_as_dents(tmp_path: Path) -> None:
+    """Objects whose rust counts as clean take the class of their dents, and regions always have their own kind's."""
+    write_formats(tmp_path, dented, recipe_for((1, 0, 0)), 7, ["dent"])
+    document = json.loads((tmp_path / "annotations" / "instances_train.json").read_bytes())
+    assert [c["name"] for c in document["categories"]] == ["default", "streaks", "complete", "dent"]
+    assert [a["category_id"] for a in document["annotations"]] == [4, 4, 4], "the box counts as clean"
+    for class_from, name in (("wear", "dent"), ("kind", "dents")):
+        write_formats(tmp_path, dented, recipe_for((1, 0, 0), objects="regions", class_from=class_from), 7)
+        coco = COCO(str(tmp_path / "annotations" / "instances_train.json"))
+        found = next(c["id"] for c in coco.loadCats(coco.getCatIds()) if c["name"] == name)
+        annotations = coco.loadAnns(coco.getAnnIds(1))
+        assert {a["category_id"] for a in annotations} == {found}
+        # By its wear class the box, clean as it counts, has none; by its kind it has.
+        assert len(annotations) == (2 if class_from == "wear" else 3)
+        assert not any("wear" in a for a in annotations)
 
 
 def test_classes_that_are_handed_in_keep_their_ids(tmp_path: Path) -> None:

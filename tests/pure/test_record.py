@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco_mask
 
 from syngen_addon.errors import SynGenError
-from syngen_addon.labels.layers import Instance, Layers
+from syngen_addon.labels.layers import FurtherWear, Instance, Layers
 from syngen_addon.labels.record import accepts, decode, encode, make_record, no_target_record
 from syngen_addon.recipe import Labels
 
@@ -201,6 +201,94 @@ def test_class_names_for_every_choice() -> None:
     record = make_record(layers, [instance(1, wear_class="", name='a"b\\ü')], ALL, {"frame": 0})
     assert record["instances"][0]["classes"] == {"wear": "", "kind": "rust", "object": "drum"}
     assert decode(encode(record))["instances"][0]["name"] == 'a"b\\ü'
+
+
+# --- several kinds on one object -------------------------------------------------------------------------------------
+
+
+def two_kinds(**changes: Any) -> tuple[Layers, list[Instance]]:
+    """Instance 1 is rusty on its left and dented in its middle; 2, to its right, has no dents of its own."""
+    index = np.ones((10, 20), np.int32)
+    index[:, 15:] = 2
+    rust, dents = np.zeros((10, 20), np.float32), np.zeros((10, 20), np.float32)
+    rust[:, :5] = 1
+    dents[2:4, 3:8], dents[7, 12], dents[5:9, 14:18] = 1, 0.5, 1  # the last reaches into the neighbour
+    dented = FurtherWear("dents", "dent", 0.25, 0)
+    return Layers(index, rust, {"dents": dents}), [instance(1, layers=(dented,), **changes), instance(2)]
+
+
+def test_each_kind_has_its_own_mask() -> None:
+    layers, instances = two_kinds()
+    first, second = make_record(layers, instances, ALL, {"frame": 0})["instances"]
+    (dents,) = first["layers"]
+    expected = (layers.also["dents"] >= 0.5) & (layers.index == 1)
+    assert np.array_equal(pixels(dents.pop("wear_segmentation")), expected)
+    assert dents == {
+        "kind": "dents", "wear_class": "dent", "level": 0.25, "variant": 0, "wear_area": 15, "wear_percent": 10.0,
+    }
+    assert np.array_equal(pixels(first["wear_segmentation"]), (layers.wear > 0) & (layers.index == 1))
+    assert (first["kind"], first["wear_class"], first["level"], first["variant"]) == ("rust", "streaks", 0.5, 1)
+    assert not {"layers", "kind", "wear_class"} & second.keys(), "what has one kind is recorded as ever"
+
+
+def test_a_job_of_one_kind_has_the_bytes_it_always_had() -> None:
+    layers, instances = two_kinds()
+    plain = [instance(1), instance(2)]
+    alone = make_record(Layers(layers.index, layers.wear), plain, ALL, {"frame": 0})
+    assert encode(make_record(layers, plain, ALL, {"frame": 0})) == encode(alone)
+    with_dents = make_record(layers, instances, ALL, {"frame": 0})
+    for entry in with_dents["instances"]:
+        for name in ("layers", "kind", "wear_class"):
+            entry.pop(name, None)
+    with_dents["regions"] = [r for r in with_dents["regions"] if r["classes"]["kind"] != "dents"]
+    assert encode(with_dents) == encode(alone)
+
+
+def test_each_region_is_called_after_its_own_kind() -> None:
+    layers, instances = two_kinds()
+    found = [
+        (r["index"], r["classes"]["wear"], r["classes"]["kind"], r["bbox"], r["level"], r["variant"])
+        for r in make_record(layers, instances, ALL, {"frame": 0})["regions"]
+    ]
+    assert found == [
+        (1, "streaks", "rust", [0, 0, 5, 10], 0.5, 1),
+        (1, "dent", "dents", [3, 2, 5, 2], 0.25, 0),
+        (1, "dent", "dents", [12, 7, 1, 1], 0.25, 0),
+        (1, "dent", "dents", [14, 5, 1, 4], 0.25, 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("own", "levels", "named"),
+    [
+        ("streaks", (0.2, 0.9), ("streaks", "rust")),
+        ("", (0.2, 0.9), ("crack", "cracks")),
+        ("", (0.9, 0.2), ("dent", "dents")),
+        ("", (0.5, 0.5), ("dent", "dents")),
+        ("", (0.01, 0.2), ("crack", "cracks")),
+        ("", (0.01, 0.01), ("", "rust")),
+    ],
+)
+def test_an_object_is_called_after_its_own_wear_unless_that_is_clean(
+    own: str, levels: tuple[float, float], named: tuple[str, str]
+) -> None:
+    names = (("dents", "dent"), ("cracks", "crack"))
+    also = tuple(FurtherWear(k, c if n > 0.02 else "", n, -1) for (k, c), n in zip(names, levels, strict=True))
+    none = np.zeros((4, 4), np.float32)
+    layers = Layers(np.ones((4, 4), np.int32), none, {"dents": none, "cracks": none})
+    record = make_record(layers, [instance(1, wear_class=own, layers=also)], ALL, {"frame": 0})
+    (entry,) = record["instances"]
+    assert (entry["classes"]["wear"], entry["classes"]["kind"]) == named
+    assert (entry["kind"], entry["wear_class"], entry["level"]) == ("rust", own, 0.5)
+    assert record["regions"] == [] and decode(encode(record)) == json.loads(json.dumps(record))
+
+
+def test_a_layer_that_is_missing_or_of_another_size_is_refused() -> None:
+    layers, instances = two_kinds()
+    with pytest.raises(SynGenError, match="no label layer of the kind of wear 'dents'"):
+        make_record(Layers(layers.index, layers.wear), instances, ALL, {"frame": 0})
+    with pytest.raises(SynGenError, match="differ in size"):
+        make_record(Layers(layers.index, layers.wear, {"dents": layers.wear[1:]}), instances, ALL, {"frame": 0})
 
 
 def test_a_frame_counts_where_a_target_is_seen_and_none_is_too_small() -> None:

@@ -161,7 +161,7 @@ SWITCHES: list[tuple[str, str, set[str], Any]] = [
     ("light", "randomize", {"sun", "areas", "environment", "exposure_ev"},
      {"sun": None, "areas": (), "environment": None, "exposure_ev": 0.0}),
     ("background", "randomize", {"background"}, {"background": None}),
-    ("randomize", "level", {"levels"}, {"levels": {}}),
+    ("randomize", "level", {"levels", "also"}, {"levels": {}, "also": {}}),
     ("randomize", "variant", {"variants"}, {"variants": {}}),
 ]
 
@@ -187,6 +187,43 @@ def test_a_target_more_changes_no_level_or_variant_of_the_others() -> None:
     more = dataclasses.replace(FACTS, targets=(*FACTS.targets, target("Valve", (9, 9, 1))))
     a, b = draw_frame(Recipe(), FACTS, 3, 8), draw_frame(Recipe(), more, 3, 8)
     assert b.levels.items() > a.levels.items() and b.variants.items() > a.variants.items()
+
+
+def also(**kinds: tuple[float, float]) -> Recipe:
+    return with_section("wear", also=kinds)
+
+
+def test_a_further_kind_changes_no_other_draw() -> None:
+    plain = draw_frame(Recipe(), FACTS, 3, 8)
+    one = draw_frame(also(dents=(0.1, 0.4)), FACTS, 3, 8)
+    two = draw_frame(also(moss=(0.5, 0.9), dents=(0.1, 0.4)), FACTS, 3, 8)
+    assert plain.also == {} and "also" not in plain.as_dict()
+    assert dataclasses.replace(one, also={}) == dataclasses.replace(two, also={}) == plain
+    assert one.also.keys() == two.also.keys() == {"Drum", "Tank", "Box"}
+    for name, levels in two.also.items():
+        assert levels.keys() == {"dents", "moss"} and levels["dents"] == one.also[name]["dents"]
+        assert 0.1 <= levels["dents"] <= 0.4 and 0.5 <= levels["moss"] <= 0.9
+    assert len({one.also[name]["dents"] for name in one.also}) == 3, "each target has its own"
+    assert draw_frame(also(dents=(0.1, 0.4)), FACTS, 3, 8, attempt=2).also == one.also
+    assert draw_frame(also(dents=(0.1, 0.4)), FACTS, 3, 9).also != one.also
+    assert json.loads(json.dumps(two.as_dict()))["also"]["Drum"]["moss"] == pytest.approx(two.also["Drum"]["moss"])
+
+
+def test_a_target_s_own_kind_is_no_further_one() -> None:
+    facts = SceneFacts((target("Drum", kind="dents"), target("Tank", (6, 2, 2), 1.5, kind="moss")))
+    assert draw_frame(also(dents=(0.3, 0.3)), facts, 3, 8).also == {"Tank": {"dents": 0.3}}
+
+
+def test_further_levels_are_kept_where_levels_are() -> None:
+    recipe = dataclasses.replace(also(dents=(0.1, 0.4)), randomize=recipes.Randomize(level=False))
+    assert draw_frame(recipe, FACTS, 3, 8).also == {}
+
+
+def test_no_name_of_a_target_takes_the_generator_of_a_further_kind() -> None:
+    facts = SceneFacts((target("Drum"), target("dents/Drum", (6, 2, 2)), target("also/dents/Drum", (-6, 2, 2))))
+    recipe = with_section("wear", also={"dents": (0.0, 1.0)}, level=(0.0, 1.0))
+    draw = draw_frame(recipe, facts, 3, 8)
+    assert len({*draw.levels.values(), *(each["dents"] for each in draw.also.values())}) == 6
 
 
 def test_targets_are_aimed_at_in_turn() -> None:
