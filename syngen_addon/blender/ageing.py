@@ -13,7 +13,7 @@ from ..recipe import Kind, Recipe
 from ..variants import Request, SlotInput, Variant, read_variant
 from ..wear.mesh import check_mesh
 from ..wear.weights import vertex_map
-from . import material
+from . import layers, material
 from .level import set_level
 from .mesh import ensure_uv_layer, mesh_arrays, metres_per_unit, vertex_weights
 from .names import ABOUT, LEVEL, UV_LAYER
@@ -87,10 +87,20 @@ def _protect(obj: bpy.types.Object, mesh: Any, slot: Slot, base: images.Array, r
 
 
 def apply_variant(
-    obj: bpy.types.Object, variant: Variant, *, softness: float = 0.04, level: float | None = None, pack: bool = True
+    obj: bpy.types.Object,
+    variant: Variant,
+    *,
+    add: bool = False,
+    softness: float = 0.04,
+    age_shift: float = 0.0,
+    level: float | None = None,
+    pack: bool = True,
 ) -> None:
     """Put a variant onto the object, through its UV map. Its level stays; one that never had any gets `level` or 0.5.
 
+    add: as a further layer beside the object's own wear, or in place of the layer of its kind; without it as the
+    object's own wear. An object that has none yet gets it as its own.
+    age_shift: how much older (or younger) than its level it looks, -1 to 1 (recipe.age_shift_of).
     pack: keep the pictures inside the .blend, so that it can move without the gallery.
     Raises SynGenError where the object no longer fits the variant; then nothing is changed.
     """
@@ -111,25 +121,42 @@ def apply_variant(
     if missing:
         raise SynGenError(f"The variant's file {missing[0]} is missing.", "Press Generate again.")
     kind = kind_named(variant.kind)
+    key = layers.key_of(obj, kind.name) if add and wear_of(obj) is not None else ""
+    if not key and kind.name in layers.further_of(obj):
+        remove_layer(obj, kind.name)  # it becomes the object's own
     gallery = _stored_path(variant.folder.parent)
     for index in variant.slots:
-        material.own_material(obj, index, (gallery, variant.name))
+        material.own_material(obj, index, (gallery, variant.name), key)
     metres = metres_per_unit(bpy.context.scene)
     for slot in find(obj).slots:
         if slot.index in variant.slots:
-            material.put(slot, load_worn(variant, slot.index, kind, softness, pack), metres * _scale(obj), metres)
-    about = dict(wear_of(obj) or {})
-    about.update(
-        variant=variant.name, kind=variant.kind, gallery=gallery, gallery_absolute=str(variant.folder.parent.resolve())
-    )
+            worn = load_worn(variant, slot.index, kind, softness, pack, age_shift)
+            material.put(slot, worn, metres * _scale(obj), metres, key)
+    applied = {
+        "variant": variant.name,
+        "gallery": gallery,
+        "gallery_absolute": str(variant.folder.parent.resolve()),
+    }
+    worn_now = wear_of(obj)
+    about = {} if worn_now is None else worn_now.to_dict()
+    if key:
+        about["layers"] = layers.further_of(obj) | {key: applied}
+    else:
+        about |= {**applied, "kind": variant.kind}
     if UV_LAYER in obj.data.uv_layers and len(obj.data.uv_layers) == 1:
         about["uv_layer"] = UV_LAYER
     obj[ABOUT] = about
-    if LEVEL not in obj:
-        obj[LEVEL] = 0.5 if level is None else level
-        obj.id_properties_ui(LEVEL).update(min=0.0, max=1.0, soft_min=0.0, soft_max=1.0, description="Wear level")
-        obj.property_overridable_library_set(f'["{LEVEL}"]', True)
-    set_level(obj, obj[LEVEL] if level is None else level)
+    _give_level(obj, layers.level_property(key), "Wear level" if not key else f"Level of {kind.label}", level)
+    set_level(obj, obj[layers.level_property(key)] if level is None else level, key)
+
+
+def _give_level(obj: bpy.types.Object, name: str, description: str, level: float | None) -> None:
+    """The custom property of a level, where the object has none yet."""
+    if name in obj:
+        return
+    obj[name] = 0.5 if level is None else level
+    obj.id_properties_ui(name).update(min=0.0, max=1.0, soft_min=0.0, soft_max=1.0, description=description)
+    obj.property_overridable_library_set(f'["{name}"]', True)
 
 
 def _scale(obj: bpy.types.Object) -> float:
@@ -137,14 +164,16 @@ def _scale(obj: bpy.types.Object) -> float:
     return float(abs(np.linalg.det(np.array(obj.matrix_world)[:3, :3])) ** (1 / 3)) or 1.0
 
 
-def load_worn(variant: Variant, slot: int, kind: Kind, softness: float, pack: bool) -> material.Worn:
+def load_worn(
+    variant: Variant, slot: int, kind: Kind, softness: float, pack: bool, age_shift: float = 0.0
+) -> material.Worn:
     """A variant's pictures of one slot as new datablocks."""
     pictures = {what: open_file(variant.file(what, slot), what == "color") for what in ("color", "surface", "onset")}
     for what, image in pictures.items():
         image.name = f"{variant.name} {what}"
         if pack:
             image.pack()
-    return material.Worn(pictures["color"], pictures["surface"], pictures["onset"], kind.look.relief, softness)
+    return material.Worn(pictures["color"], pictures["surface"], pictures["onset"], kind, softness, age_shift)
 
 
 def _stored_path(folder: Path) -> str:
@@ -158,26 +187,64 @@ def _stored_path(folder: Path) -> str:
 
 
 def remove(obj: bpy.types.Object) -> None:
-    """Take wear off an object: nodes, links, slots, properties and an own UV map are as before it was applied.
+    """Take all wear off an object: nodes, links, slots, properties and an own UV map are as before it was applied.
 
     Also of an object that only shows what a deleted object left in its material. Raises SynGenError: no wear.
     """
     material.check_removable(obj)
     others = material.other_wearers(obj)
     about = wear_of(obj)
+    names = [LEVEL, *map(layers.level_property, layers.further_of(obj))]
     material.give_back_materials(obj)
     for slot in obj.material_slots:
-        mine = slot.material
-        if mine is not None and mine.library is None and not any(material.uses(o, mine) for o in others):
-            material.take_out(mine)
+        if slot.material is not None and slot.material.library is None:
+            for key in material.unworn(slot.material, others):
+                material.take_out(slot.material, key)
     if about is not None:
         layer = about.get("uv_layer")
         if layer and layer in obj.data.uv_layers and not any(other.data == obj.data for other in others):
             obj.data.uv_layers.remove(obj.data.uv_layers[layer])
-        for name in (ABOUT, LEVEL):
+        for name in (ABOUT, *names):
             if name in obj:
                 del obj[name]
     obj.update_tag()
+
+
+def remove_layer(obj: bpy.types.Object, kind: str) -> None:
+    """Take one kind of wear off an object; the others stay as they are. The only one there is goes as `remove` does it.
+
+    Raises SynGenError where the object has no such layer, or where it is its own wear and others lie beside it.
+    """
+    found = layers.layer_of(obj, kind)
+    if found is None:
+        raise SynGenError(f"{obj.name!r} has no wear of the kind {kind!r}.")
+    further = layers.further_of(obj)
+    if found.own and further:
+        raise SynGenError(
+            f"{kind_label(found.kind)} is the wear that the others on {obj.name!r} lie beside.",
+            "Take those off first, or put another kind in its place.",
+        )
+    if found.own:
+        remove(obj)
+        return
+    others = material.other_wearers(obj)
+    for slot in obj.material_slots:
+        mine = slot.material
+        if mine is not None and mine.library is None and found.key in material.unworn(mine, others):
+            material.take_out(mine, found.key)
+    about = wear_of(obj).to_dict()
+    about["layers"] = {name: each for name, each in further.items() if name != found.kind}
+    if not about["layers"]:
+        del about["layers"]
+    obj[ABOUT] = about
+    if (name := layers.level_property(found.key)) in obj:
+        del obj[name]
+    obj.update_tag()
+
+
+def kind_label(name: str) -> str:
+    """What a person reads for a kind of wear, also one that this version does not know."""
+    return KINDS[name].label if name in KINDS else name
 
 
 def applied_kind(obj: bpy.types.Object) -> Kind:
@@ -188,12 +255,13 @@ def applied_kind(obj: bpy.types.Object) -> Kind:
     return kind_named(about["kind"])
 
 
-def applied_variants(obj: bpy.types.Object) -> list[Variant]:
+def applied_variants(obj: bpy.types.Object, kind: str = "") -> list[Variant]:
     """The accepted variants of the object's gallery that could stand in for the one it wears (itself included),
-    by name; empty where the gallery is gone."""
-    about = wear_of(obj)
-    if about is None:
+    by name; empty where the gallery is gone. kind: of which layer; "": of the object's own wear."""
+    layer = layers.layer_of(obj, kind)
+    if layer is None:
         return []
+    about = wear_of(obj) if layer.own else layers.further_of(obj)[layer.kind]
     # Beside the .blend first, for a project that moved as a whole; else where it was, for a .blend saved elsewhere.
     places = [Path(bpy.path.abspath(about["gallery"])), Path(about.get("gallery_absolute", ""))]
     folder = next((place for place in places if read_variant(place / about["variant"]) is not None), places[0])

@@ -1,8 +1,10 @@
-"""Wear on a material: one node group before the Principled inputs, put in and taken out without a trace.
+"""Wear on a material: node groups before the Principled inputs, put in and taken out without a trace.
 
-The group is SynGen's own; the user's nodes, links and values are never changed but for the four links that pass
-through it. It reads the level from the object, so that one material serves many objects; and what lets light through,
-so that wear which is not seen is not labelled. Imports bpy, numpy.
+The groups are SynGen's own; the user's nodes, links and values are never changed but for the four links that pass
+through them. A group reads the level from the object, so that one material serves many objects; and what lets light
+through, so that wear which is not seen is not labelled. Each kind of wear on the object has a group (see layers.py):
+they form a chain, in which the one nearer to the Principled BSDF lies on top, and each shows what comes in where its
+own wear is not. Imports bpy, numpy.
 """
 
 import itertools
@@ -13,7 +15,9 @@ import bpy
 import numpy as np
 
 from ..errors import SynGenError
-from .names import GROUP, LEVEL, SLOT_MATERIAL, WEAR_AOV
+from ..recipe import Kind
+from .layers import Layer, aov_name, layers_of, level_property
+from .names import GROUP, KIND, SLOT_MATERIAL
 from .target import Slot, aged_shader, is_animated, is_wear_group, veil_of, wear_of
 
 SOCKETS = (
@@ -28,8 +32,12 @@ COVER = ("Alpha", "Veil", "Veil Inverted")
 with a Transparent BSDF, and 1 where that factor is the transparent one's."""
 COVERED_FROM = 0.5
 """Alpha from which a surface hides what lies behind it: the label layers' threshold (see render.py)."""
+VERSION = 2
+"""Of the nodes in a group: raise it where they change, so that a group of an older file is built anew."""
 LAYOUT = "syngen_layout"
 """Custom property of a group: what it was built for."""
+OVER = "syngen_over"
+"""Custom property of a group: Kind.over of what it shows."""
 RELIEF_M = 0.0045
 """Depth of a height map of relief 1."""
 LIP_M = 0.0006
@@ -51,28 +59,30 @@ class Worn:
     color: bpy.types.Image
     surface: bpy.types.Image
     onset: bpy.types.Image
-    relief: float
+    kind: Kind
     softness: float
+    age_shift: float = 0.0
 
     @property
     def images(self) -> dict[str, bpy.types.Image]:
         return {"color": self.color, "surface": self.surface, "onset": self.onset}
 
 
-def put(slot: Slot, worn: Worn, object_scale: float, metres: float = 1.0) -> bpy.types.ShaderNode:
-    """Put the group before the slot's Principled inputs, or show another variant in the one that is there.
+def put(slot: Slot, worn: Worn, object_scale: float, metres: float = 1.0, key: str = "") -> bpy.types.ShaderNode:
+    """Put a layer's group into the chain before the slot's Principled inputs, or show another variant in the one that
+    is there.
 
     object_scale: metres a unit of the object's own space, which the fine grain is laid in. metres: those of a unit of
-    the scene, which relief is measured in. A group that was built for another UV map, mapping or set of links is built
-    anew.
+    the scene, which relief is measured in. key: the layer's (layers.py). A group that was built for another UV map,
+    mapping, set of links or place in the chain is built anew.
     """
-    node = group_of(slot.material)
-    if node is not None and node.node_tree.get(LAYOUT) != _layout(slot, node):
-        take_out(slot.material)
-        node = None
+    node = group_of(slot.material, key)
     before = [] if node is None else shown_images(node.node_tree)
+    if node is not None and node.node_tree.get(LAYOUT) != _layout(slot, worn):
+        take_out(slot.material, key)
+        before, node = [], None
     if node is None:
-        node = _insert(slot)
+        node = _insert(slot, worn, key)
     follow_cover(slot.material)
     node.node_tree.nodes["grain size"].outputs[0].default_value = GRAIN_PER_M * object_scale
     node.node_tree.nodes["bump"].inputs["Distance"].default_value = 1.0 / metres
@@ -81,32 +91,31 @@ def put(slot: Slot, worn: Worn, object_scale: float, metres: float = 1.0) -> bpy
     return node
 
 
-def _layout(slot: Slot, node: bpy.types.ShaderNode | None) -> str:
+def _layout(slot: Slot, worn: Worn) -> str:
     """What a group for this slot depends on, beside its pictures and numbers."""
-    normal = (slot.principled if node is None else node).inputs["Normal"]
     # Rounded as float32 sockets keep it, so that the same mapping reads the same.
     mapping = [[round(float(v), 6) + 0.0 for v in row] for row in slot.mapping[:2]]
-    return repr((slot.uv_layer, mapping, bool(normal.links), COVER))
+    return repr((VERSION, slot.uv_layer, mapping, COVER, worn.kind.over))
 
 
 def follow_cover(material: bpy.types.Material) -> Callable[[], None]:
-    """Let the material's wear group know how much the surface covers now; the user's own links and values stay.
+    """Let the material's wear groups know how much the surface covers now; the user's own links and values stay.
 
     Returns what takes this back.
     """
-    node = group_of(material)
-    if node is None:
+    nodes = groups_of(material)
+    if not nodes:
         return lambda: None
     try:
         principled, _ = aged_shader(material)
     except SynGenError:  # none of it shows, so it covers nothing that is labelled
         return lambda: None
     veil, inverted, _ = veil_of(material, principled)
-    before = [_fed(node.inputs[name]) for name in COVER]
     now = [_fed(principled.inputs["Alpha"]), (1.0, None) if veil is None else _fed(veil), (float(inverted), None)]
+    before = {key_of_group(node.node_tree): [_fed(node.inputs[name]) for name in COVER] for node in nodes}
 
-    def feed(values: "list[tuple[float, bpy.types.NodeSocket | None]]") -> None:
-        inputs = group_of(material).inputs
+    def feed(key: str, values: "list[tuple[float, bpy.types.NodeSocket | None]]") -> None:
+        inputs = group_of(material, key).inputs
         for name, (value, source) in zip(COVER, values, strict=True):
             inputs[name].default_value = value
             if source is not None:
@@ -114,9 +123,15 @@ def follow_cover(material: bpy.types.Material) -> Callable[[], None]:
             elif inputs[name].links:
                 material.node_tree.links.remove(inputs[name].links[0])
 
-    if now != before:
-        feed(now)
-    return lambda: feed(before) if now != before else None
+    changed = {key: values for key, values in before.items() if values != now}
+    for key in changed:
+        feed(key, now)
+
+    def give_back() -> None:
+        for key, values in changed.items():
+            feed(key, values)
+
+    return give_back
 
 
 def _fed(socket: bpy.types.NodeSocket) -> tuple[float, bpy.types.NodeSocket | None]:
@@ -128,15 +143,31 @@ def show(group: bpy.types.NodeTree, worn: Worn) -> None:
     """Let a group show another variant."""
     for name, image in worn.images.items():
         group.nodes[name].image = image
-    group.nodes["relief"].outputs[0].default_value = worn.relief * RELIEF_M
+    group.nodes["relief"].outputs[0].default_value = worn.kind.look.relief * RELIEF_M
     group.nodes["softness"].outputs[0].default_value = worn.softness
 
 
-def group_of(material: bpy.types.Material | None) -> bpy.types.ShaderNode | None:
-    """The material's wear group node, if it has one."""
+def groups_of(material: bpy.types.Material | None) -> list[bpy.types.ShaderNode]:
+    """The material's wear group nodes, one a layer: what lies on top comes last."""
     if material is None or material.node_tree is None:
-        return None
-    return next((n for n in material.node_tree.nodes if is_wear_group(n)), None)
+        return []
+    found = {key_of_group(n.node_tree): n for n in reversed(material.node_tree.nodes) if is_wear_group(n)}
+    return sorted(found.values(), key=lambda node: _place(node.node_tree))
+
+
+def group_of(material: bpy.types.Material | None, key: str = "") -> bpy.types.ShaderNode | None:
+    """The material's wear group node of a layer ("": the object's own wear), if it has one."""
+    return next((node for node in groups_of(material) if key_of_group(node.node_tree) == key), None)
+
+
+def key_of_group(group: bpy.types.NodeTree) -> str:
+    """The key of the layer that a group shows (layers.py)."""
+    return str(group.get(KIND, ""))
+
+
+def _place(group: bpy.types.NodeTree) -> tuple[int, str]:
+    """Where a group belongs in the chain; of two kinds that lie equally high the object's own wear is lower."""
+    return int(group.get(OVER, 0)), key_of_group(group)
 
 
 def shown_images(group: bpy.types.NodeTree) -> list[bpy.types.Image]:
@@ -144,12 +175,14 @@ def shown_images(group: bpy.types.NodeTree) -> list[bpy.types.Image]:
     return [group.nodes[name].image for name in ("color", "surface", "onset") if group.nodes[name].image]
 
 
-def take_out(material: bpy.types.Material) -> None:
-    """Remove the group and give every Principled input back the link it had."""
-    node = group_of(material)
-    if node is None:
-        return
-    tree = material.node_tree
+def take_out(material: bpy.types.Material, key: str | None = None) -> None:
+    """Remove a layer's group (or, without a key, all) and give every input behind it the link it had."""
+    for node in groups_of(material):
+        if key is None or key_of_group(node.node_tree) == key:
+            _take_out(material.node_tree, node)
+
+
+def _take_out(tree: bpy.types.NodeTree, node: bpy.types.ShaderNode) -> None:
     for _, name, _ in SOCKETS:
         given = node.inputs[name]
         sources = [(link.from_socket, link.is_muted) for link in given.links]
@@ -190,13 +223,24 @@ def uses(obj: bpy.types.Object, material: bpy.types.Material) -> bool:
     return any(slot.material == material for slot in obj.material_slots)
 
 
+def unworn(material: bpy.types.Material, others: list[bpy.types.Object]) -> list[str]:
+    """The keys of the material's layers that none of the others wears."""
+    wearers = [other for other in others if uses(other, material)]
+    keys = [key_of_group(node.node_tree) for node in groups_of(material)]
+    return [key for key in keys if not any(_layer(other, key) for other in wearers)]
+
+
+def _layer(obj: bpy.types.Object, key: str) -> Layer | None:
+    return next((each for each in layers_of(obj) if each.key == key), None)
+
+
 def left_behind(obj: bpy.types.Object) -> bool:
     """Whether a material of the object has a wear group that no object wears, as one that was deleted leaves it."""
-    groups = [s.material for s in obj.material_slots if group_of(s.material) is not None and not s.material.library]
-    if not groups:
+    materials = [s.material for s in obj.material_slots if groups_of(s.material) and not s.material.library]
+    if not materials:
         return False
     others = other_wearers(obj)
-    return any(not any(uses(other, material) for other in others) for material in groups)
+    return any(unworn(material, others) for material in materials)
 
 
 def check_removable(obj: bpy.types.Object | None) -> None:
@@ -211,45 +255,52 @@ def check_removable(obj: bpy.types.Object | None) -> None:
 
 def shows(obj: bpy.types.Object, group: bpy.types.NodeTree) -> bool:
     """Whether a material of the object has this very wear group, which copies of a material share."""
-    nodes = [group_of(slot.material) for slot in obj.material_slots]
-    return any(node is not None and node.node_tree == group for node in nodes)
+    return any(node.node_tree == group for slot in obj.material_slots for node in groups_of(slot.material))
 
 
-def own_material(obj: bpy.types.Object, index: int, shown: tuple[str, str]) -> bpy.types.Material:
-    """The slot's material, or a copy for this slot alone where the group cannot be shared.
+def own_material(obj: bpy.types.Object, index: int, shown: tuple[str, str], key: str = "") -> bpy.types.Material:
+    """The slot's material, or a copy for this slot alone where the layer's group cannot be shared.
 
-    shown: gallery and name of the variant that the object is to show. A group cannot be shared where the material comes
-    from a library, where a slot before has the same material, or where another object wears the group that has another
-    mesh (an onset map belongs to one mesh) or shows another variant. The copy is linked to the object, not to its mesh,
-    and the object remembers what it stands for. Where only copies of the material share the group, they are parted.
+    shown: gallery and name of the variant that the object is to show in the layer. A group cannot be shared where the
+    material comes from a library, where a slot before has the same material, or where another object wears the group
+    that has another mesh (an onset map belongs to one mesh) or shows another variant. The copy is linked to the object,
+    not to its mesh, and the object remembers what it stands for. Where only copies of the material share the group,
+    they are parted.
     """
     slot = obj.material_slots[index]
     material = slot.material
     rest = [each.material for i, each in enumerate(obj.material_slots) if i != index and each.material]
     in_two_slots = any(each.material == material for each in list(obj.material_slots)[:index])
-    node = group_of(material)
-    others = [
-        other
-        for other in (other_wearers(obj) if node is not None else ())
-        if shows(other, node.node_tree)
-        and (other.data != obj.data or (wear_of(other)["gallery"], wear_of(other)["variant"]) != shown)
-    ]
+    node = group_of(material, key)
+
+    def is_other(other: bpy.types.Object) -> bool:
+        layer = _layer(other, key)
+        return layer is not None and (other.data != obj.data or (layer.gallery, layer.variant) != shown)
+
+    others = [o for o in (other_wearers(obj) if node is not None else ()) if shows(o, node.node_tree) and is_other(o)]
     if material.library is not None or in_two_slots or any(uses(other, material) for other in others):
-        return isolate(obj, index)
-    twins = [group_of(each) for each in rest if each != material]
+        return isolate(obj, index, key)
+    twins = [group_of(each, key) for each in rest if each != material]
     if others or any(twin is not None and twin.node_tree == node.node_tree for twin in twins if node is not None):
         node.node_tree = node.node_tree.copy()
     return material
 
 
-def isolate(obj: bpy.types.Object, index: int) -> bpy.types.Material:
-    """Give the slot a copy of its material, with a group of its own where it had one."""
+def isolate(obj: bpy.types.Object, index: int, key: str = "") -> bpy.types.Material:
+    """Give the slot a copy of its material, with groups of its own; without those of layers that the object has not.
+
+    key: of the layer that it is about to have.
+    """
     slot = obj.material_slots[index]
     material = slot.material
     copy = material.copy()
     copy.name = f"{material.name} ({obj.name})"
-    if group_of(copy) is not None:
-        group_of(copy).node_tree = group_of(copy).node_tree.copy()
+    worn = {key, *(layer.key for layer in layers_of(obj))}
+    for node in groups_of(copy):
+        if key_of_group(node.node_tree) in worn:
+            node.node_tree = node.node_tree.copy()
+        else:
+            _take_out(copy.node_tree, node)
     known = next((key for key in _copy_keys(obj) if obj[key].get("copy") == material), None)
     if known is not None:  # a duplicate of an object that has a copy: it stands for the same
         obj[known]["copy"] = copy
@@ -284,18 +335,25 @@ def give_back_materials(obj: bpy.types.Object) -> None:
                 bpy.data.materials.remove(copy)
 
 
-def _insert(slot: Slot) -> bpy.types.ShaderNode:
+def _insert(slot: Slot, worn: Worn, key: str) -> bpy.types.ShaderNode:
+    """A new group in the chain: under the first that lies higher, else right before the Principled BSDF."""
     tree, principled = slot.material.node_tree, slot.principled
-    group = _build_group(f"{GROUP} {slot.material.name}", slot, bool(principled.inputs["Normal"].links))
-    group[LAYOUT] = _layout(slot, None)
+    above = next((n for n in groups_of(slot.material) if _place(n.node_tree) > (worn.kind.over, key)), None)
+    ahead = principled if above is None else above
+    name = f"{GROUP} {key}" if key else GROUP
+    group = _build_group(f"{name} {slot.material.name}", slot, key)
+    group[LAYOUT] = _layout(slot, worn)
+    group[OVER] = worn.kind.over
+    if key:
+        group[KIND] = key
     node = tree.nodes.new("ShaderNodeGroup")
     node.node_tree = group
-    node.name = node.label = GROUP
+    node.name = node.label = name
     node.select = False
     node.width = 170
-    node.location = (principled.location.x - 200, principled.location.y + 40)
+    node.location = (principled.location.x - 200 * len(groups_of(slot.material)), principled.location.y + 40)
     for target_name, name, _ in SOCKETS:
-        target = principled.inputs[target_name]
+        target = ahead.inputs[target_name if above is None else name]
         if name != "Normal":
             node.inputs[name].default_value = target.default_value
         if is_animated(target):
@@ -308,7 +366,7 @@ def _insert(slot: Slot) -> bpy.types.ShaderNode:
     return node
 
 
-def _build_group(name: str, slot: Slot, normal_is_linked: bool) -> bpy.types.NodeTree:
+def _build_group(name: str, slot: Slot, key: str) -> bpy.types.NodeTree:
     group = bpy.data.node_groups.new(name, "ShaderNodeTree")
     for _, socket, kind in SOCKETS:
         for way in ("INPUT", "OUTPUT"):
@@ -318,7 +376,8 @@ def _build_group(name: str, slot: Slot, normal_is_linked: bool) -> bpy.types.Nod
     build = _Builder(group)
     inputs, outputs = group.nodes.new("NodeGroupInput"), group.nodes.new("NodeGroupOutput")
 
-    level = build.node("ShaderNodeAttribute", "level", attribute_type="INSTANCER", attribute_name=LEVEL).outputs["Fac"]
+    attribute = {"attribute_type": "INSTANCER", "attribute_name": level_property(key)}
+    level = build.node("ShaderNodeAttribute", "level", **attribute).outputs["Fac"]
     softness, relief = build.value("softness"), build.value("relief")
     coordinates = _coordinates(build, slot)
     color = build.image("color", coordinates).outputs["Color"]
@@ -367,11 +426,10 @@ def _build_group(name: str, slot: Slot, normal_is_linked: bool) -> bpy.types.Nod
     bump.inputs["Strength"].default_value = 1.0
     bump.inputs["Distance"].default_value = 1.0
     group.links.new(build.math("ADD", deep, lip), bump.inputs["Height"])
-    if normal_is_linked:
-        group.links.new(inputs.outputs["Normal"], bump.inputs["Normal"])
+    group.links.new(_normal(build, inputs.outputs["Normal"]), bump.inputs["Normal"])
     group.links.new(bump.outputs["Normal"], outputs.inputs["Normal"])
     aov = build.node("ShaderNodeOutputAOV", "wear label")
-    aov.aov_name = WEAR_AOV
+    aov.aov_name = aov_name(key, not key)
     # Cycles writes the layer at every hit down to the first that covers; so what lets through must write nothing.
     alpha, factor, inverted = (inputs.outputs[socket] for socket in COVER)
     veil = build.math("ABSOLUTE", build.math("SUBTRACT", build.clamped("ADD", factor, 0.0), inverted), 0.0)
@@ -381,6 +439,17 @@ def _build_group(name: str, slot: Slot, normal_is_linked: bool) -> bpy.types.Nod
     group.links.new(seen, aov.inputs["Value"])
     _lay_out(group)
     return group
+
+
+def _normal(build: "_Builder", given: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
+    """The normal that comes in; the surface's own where nothing is plugged in, which reads as a vector of length 0."""
+    length = build.node("ShaderNodeVectorMath", "is there a normal", operation="LENGTH")
+    build.tree.links.new(given, length.inputs[0])
+    node = build.node("ShaderNodeMix", "normal", data_type="VECTOR")
+    build.tree.links.new(build.math("GREATER_THAN", length.outputs["Value"], 0.0), node.inputs[0])
+    build.tree.links.new(build.node("ShaderNodeNewGeometry", "surface").outputs["Normal"], node.inputs[4])
+    build.tree.links.new(given, node.inputs[5])
+    return node.outputs[1]
 
 
 def _grain(build: "_Builder") -> bpy.types.NodeSocket:

@@ -54,14 +54,13 @@ def _why_hidden(material: bpy.types.Material | None, mesh: bpy.types.Mesh) -> st
         return f"the nodes of the material {material.name!r} are off or have no output"
     shares: list[float] = []
     for principled, groups, share in _principled(output.inputs["Surface"]):
-        wear = next(
-            (s.node for s, _ in behind([(principled.inputs["Base Color"], groups)]) if is_wear_group(s.node)), None
-        )
-        if wear is None:
+        fed = behind([(principled.inputs["Base Color"], groups)])
+        wear = list(dict.fromkeys(source.node for source, _ in fed if is_wear_group(source.node)))
+        if not wear:
             continue
-        layer = wear.node_tree.nodes["uv"].uv_map
-        if (layer and layer not in mesh.uv_layers) or not mesh.uv_layers:
-            return f"its mesh has lost the UV map {layer!r}, perhaps by a modifier"
+        for layer in (node.node_tree.nodes["uv"].uv_map for node in wear):
+            if (layer and layer not in mesh.uv_layers) or not mesh.uv_layers:
+                return f"its mesh has lost the UV map {layer!r}, perhaps by a modifier"
         shares.append(share)
     if not shares:
         return f"the output of the material {material.name!r} does not use it"
