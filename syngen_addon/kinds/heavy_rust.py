@@ -31,4 +31,5 @@ KIND = Kind(
     ),
     prompt="heavy rust, layered flaking corrosion, dark brown scale, blisters and pits, orange powder",
     coverage=0.92,
+    over=60,
 )

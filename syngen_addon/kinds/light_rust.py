@@ -32,4 +32,5 @@ KIND = Kind(
     ),
     prompt="light surface rust, thin orange-brown film, fine powdery specks, glints of bare metal",
     coverage=0.75,
+    over=55,
 )

@@ -33,4 +33,5 @@ KIND = Kind(
     wear_class="streaks",
     prompt="rust streaks running down, vertical orange-brown stains, drips",
     coverage=0.7,
+    over=65,
 )

@@ -7,10 +7,18 @@ import numpy as np
 from ..errors import SynGenError
 from ..images import Maps
 from ..recipe import Kind, Look
+from .bare import bare
 from .corrosion import corrosion
+from .film import film
+from .growth import growth
 
 SMALLEST, LARGEST = 64, 8192
-STYLES: dict[str, Callable[[Look, int, np.random.Generator], Maps]] = {"corrosion": corrosion}
+STYLES: dict[str, Callable[[Look, int, np.random.Generator], Maps]] = {
+    "corrosion": corrosion,
+    "bare": bare,
+    "film": film,
+    "growth": growth,
+}
 """Look.style -> what builds it."""
 
 

@@ -1,39 +1,68 @@
-"""The kinds are plain, complete data."""
+"""The kinds are plain, complete data: every module in kinds/ passes, whoever wrote it."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
 
 from syngen_addon.images import luminance
 from syngen_addon.kinds import KINDS
-from syngen_addon.recipe import Kind, Look, Onset, Wear
+from syngen_addon.recipe import Front, Kind, Look, Onset, Wear
+from syngen_addon.textures.procedural import STYLES
+
+RUSTS = sorted(name for name, kind in KINDS.items() if kind.look.style == "corrosion")
 
 
 def test_the_three_rusts_are_there_and_the_recipe_s_default_is_one_of_them():
-    assert {"light_rust", "heavy_rust", "rust_streaks"} <= set(KINDS)
+    assert {"light_rust", "heavy_rust", "rust_streaks"} <= set(RUSTS)
     assert Wear().kind in KINDS
+
+
+def test_there_is_more_than_rust():
+    further = {"peeling_paint", "scratches", "dents", "cracks", "fluid_leaks", "dirt_grease", "moss", "chalking"}
+    assert further <= set(KINDS)
+    assert {KINDS[name].wear_class for name in further} == {
+        "peeling", "scratch", "dent", "crack", "leak", "dirt", "moss", "chalking"
+    }  # fmt: skip
+    assert KINDS["dents"].coverage == 0 and KINDS["dents"].front.sink_m > 0
+    assert KINDS["moss"].front.sink_m < 0
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_kind_is_named_as_it_is_found_and_says_everything_a_person_needs(name):
     kind = KINDS[name]
     assert isinstance(kind, Kind) and kind.name == name
+    assert re.fullmatch("[a-z][a-z0-9_]*", name), "it is part of names of files, properties and render layers"
     assert kind.label and kind.label != name
     assert kind.prompt
-    assert kind.wear_class in ("", "default", "streaks", "complete")
-    assert 0 < kind.coverage <= 1
+    assert kind.wear_class.isprintable() and kind.wear_class == kind.wear_class.strip()
+    assert 0 <= kind.coverage <= 1
+    assert kind.coverage > 0 or kind.front.sink_m != 0, "it would change nothing that one sees"
+    assert 0 <= kind.over <= 100
+    assert 0 <= kind.tile_m <= 100
+
+
+def test_no_two_kinds_read_the_same():
+    labels = [kind.label for kind in KINDS.values()]
+    assert len({label.lower() for label in labels}) == len(labels)
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_values_are_within_their_units(name):
-    onset, look = KINDS[name].onset, KINDS[name].look
+def test_where_it_starts_is_within_the_units_of_the_recipe(name):
+    onset = KINDS[name].onset
     for about in dataclasses.fields(Onset):
         value = getattr(onset, about.name)
         if about.metadata["choices"]:
             assert value in about.metadata["choices"]
             continue
         assert about.metadata["low"] <= value <= about.metadata["high"], about.name
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_its_look_is_within_its_units(name):
+    look = KINDS[name].look
+    assert look.style in STYLES
     others = {"style", "colors_srgb", "roughness", "scale", "body", "bare_srgb"}
     shares = {f.name for f in dataclasses.fields(Look)} - others
     assert {"metallic", "relief", "grain", "direction"} <= shares
@@ -43,11 +72,28 @@ def test_values_are_within_their_units(name):
     assert 0 <= look.body[0] < look.body[1] <= 1
     assert look.scale > 0
     assert len(look.colors_srgb) >= 3
+    for color in (*look.colors_srgb, look.bare_srgb):
+        assert len(color) == 3 and min(color) >= 0 and max(color) <= 1
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_the_palette_darkens_from_young_to_old_and_stays_rust(name):
+def test_its_front_is_within_its_units(name):
+    front = KINDS[name].front
+    for share in ("stain", "rim_metallic", "grain", "runoff"):
+        assert 0 <= getattr(front, share) <= 1, share
+    for levels in ("stain_levels", "age_levels", "sink_levels"):
+        assert 0 < getattr(front, levels) <= 1, levels
+    assert 0 <= front.rim_levels <= 1
+    assert 0 <= front.lip_m <= 0.1 and abs(front.sink_m) <= 0.1, "metres"
+    for about in dataclasses.fields(Front):
+        if about.name.endswith("_linear"):
+            color = getattr(front, about.name)
+            # Bloom and scale multiply: they may brighten.
+            assert len(color) == 3 and min(color) >= 0 and max(color) <= 2, about.name
+
+
+@pytest.mark.parametrize("name", RUSTS)
+def test_the_palette_of_rust_darkens_from_young_to_old_and_stays_rust(name):
     colors = np.array(KINDS[name].look.colors_srgb, np.float32)
-    assert colors.min() >= 0 and colors.max() <= 1
     assert (np.diff(luminance(colors[None])[0]) < 0).all()
     assert (colors[:, 0] > colors[:, 1]).all() and (colors[:, 1] > colors[:, 2]).all()

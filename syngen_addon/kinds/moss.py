@@ -1,0 +1,55 @@
+"""Moss: a green film of algae where it stays damp, and cushions of moss that rise on it. Data only."""
+
+from ..recipe import Front, Kind, Look, Onset
+
+KIND = Kind(
+    name="moss",
+    label="Moss",
+    wear_class="moss",
+    onset=Onset(
+        spread=0.45, edge=0.0, cavity=0.8, contact=0.6, drips=0.3, splash=0.6, rain=0.6, welds=0.2, scale_m=0.16,
+        contrast=0.5,
+    ),
+    look=Look(
+        style="growth",
+        colors_srgb=(
+            (0.55, 0.58, 0.25),
+            (0.42, 0.475, 0.16),
+            (0.30, 0.365, 0.115),
+            (0.20, 0.255, 0.085),
+            (0.115, 0.145, 0.06),
+            (0.065, 0.075, 0.042),
+        ),
+        bare_srgb=(0.36, 0.27, 0.14),
+        roughness=(0.55, 1.0),
+        metallic=0.0,
+        relief=1.0,
+        grain=1.0,
+        scale=1.0,
+        direction=0.0,
+        body=(0.25, 0.7),
+        contrast=0.55,
+        powder=0.10,
+        crust=0.72,
+        flakes=0.7,
+        spots=0.3,
+    ),
+    front=Front(
+        stain=0.60,
+        stain_linear=(0.050, 0.068, 0.020),
+        stain_levels=0.10,
+        bloom_linear=(0.85, 1.0, 0.72),
+        scale_linear=(1.0, 0.95, 0.90),
+        age_levels=0.35,
+        lip_m=0.0,
+        sink_m=-0.006,
+        sink_levels=0.12,
+        grain=1.0,
+        runoff=0.20,
+        runoff_linear=(0.055, 0.068, 0.028),
+    ),
+    prompt="moss and green algae, soft cushions of moss, damp",
+    coverage=0.95,
+    over=90,
+    tile_m=0.35,
+)
