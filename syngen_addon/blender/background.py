@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -25,6 +25,7 @@ from ..errors import SynGenError, one_line
 from ..files import write_bytes
 from ..recipe import Recipe, dumps, load
 from . import worker
+from .layers import further_of
 from .paths import with_absolute_paths
 from .target import wear_of
 
@@ -55,12 +56,9 @@ def save_copy(folder: Path) -> Path:
         raise SynGenError(
             f"Cannot write into the folder {folder}: {error.strerror}.", "Choose a folder you may write to."
         ) from error
-    relative = {}
-    for obj in bpy.data.objects:
-        about = wear_of(obj)
-        if about is not None and about["gallery"].startswith("//"):
-            relative[obj] = about["gallery"]
-            about["gallery"] = bpy.path.abspath(relative[obj])
+    relative = [(applied, applied["gallery"]) for applied in _applied() if applied["gallery"].startswith("//")]
+    for applied, gallery in relative:
+        applied["gallery"] = bpy.path.abspath(gallery)
     try:
         bpy.ops.wm.save_as_mainfile(filepath=str(target), copy=True, check_existing=False)
     except RuntimeError as error:
@@ -68,9 +66,18 @@ def save_copy(folder: Path) -> Path:
             f"Blender cannot save a copy of the scene into {folder}: {one_line(error)}", "Free some space."
         ) from error
     finally:
-        for obj, gallery in relative.items():
-            wear_of(obj)["gallery"] = gallery
+        for applied, gallery in relative:
+            applied["gallery"] = gallery
     return target
+
+
+def _applied() -> Iterator[Any]:
+    """What says which variant lies on an object, and in which gallery: of every kind of wear on every object."""
+    for obj in bpy.data.objects:
+        about = wear_of(obj)
+        if about is not None:
+            yield about
+            yield from (about["layers"][kind] for kind in further_of(obj))
 
 
 def _write_pixels(folder: Path) -> None:

@@ -4,13 +4,14 @@ One function, `run`, for the command line, the background process of the panel a
 whatever happens, it is as it was when `run` returns or raises.
 """
 
+import dataclasses
 import fnmatch
 import hashlib
 import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,18 @@ import bpy
 from .. import jobs
 from ..errors import Cancelled, SynGenError
 from ..files import remove_parts, write_bytes
-from ..labels.layers import Instance, Layers
+from ..formats.chosen import WEAR_CLASSES
+from ..labels.layers import FurtherWear, Instance, Layers
 from ..labels.record import accepts, encode, make_record, no_target_record
-from ..recipe import Recipe
+from ..recipe import Recipe, age_shift_of
 from ..sampling.frame import FrameDraw, SceneFacts, draw_frame
-from ..variants import Variant, make_variants
+from ..variants import Request, Variant, make_variants
 from ..wear.levels import wear_class
 from . import ageing, material, worker
 from .inputs import check_pictures, job_inputs
+from .layers import layer_of, layers_of, level_name
 from .level import get_level, set_level
-from .names import CLASS, LEVEL, PREVIEW
+from .names import CLASS, LEVEL, PREVIEW, SLOT_MATERIAL
 from .render import configure, render_frame, resolve_device
 from .scene import Rig, background_files, environment_files, is_rendered, scene_facts
 from .shown import check_wear_shows
@@ -85,6 +88,8 @@ class _Target:
     variants: list[Variant]
     groups: dict[int, bpy.types.NodeTree] = field(default_factory=dict)
     worn: dict[tuple[int, int], material.Worn] = field(default_factory=dict)
+    further: dict[str, int] = field(default_factory=dict)
+    """Kind -> the variant it wears, for the kinds beside its own."""
     wears: int = -1
     shown: int = -1
     """Of the gallery's variants the one whose files are shown. The pictures inside the .blend are not those files to
@@ -110,8 +115,11 @@ def run(
     if PREVIEW in scene:
         raise SynGenError("The scene shows the preview of a frame.", "End the preview first.")
     objects = find_targets(recipe, scene, layer)
+    for kind in recipe.wear.also:
+        ageing.kind_named(kind)
     for obj in objects:
-        ageing.kind_named(_kind_of(obj, recipe))
+        for kind in kinds_of(obj, recipe):
+            ageing.kind_named(kind)
     environments = environment_files(recipe) if recipe.light.randomize else []
     backgrounds = background_files(recipe)
     device = resolve_device(recipe.render.device)
@@ -171,11 +179,12 @@ _NEVER_SEEN = "Check that the targets are not inside or behind other objects, an
 def class_lists(recipe: Recipe, objects: list[bpy.types.Object]) -> dict[str, list[str]]:
     """By labels.class_from every class name the job can have, so that ids do not depend on which frames are there.
 
-    Those of wear are known already.
+    Those of wear that every job has are known already.
     """
+    kinds = {kind for obj in objects for kind in kinds_of(obj, recipe)}
     return {
-        "wear": [],
-        "kind": sorted({_kind_of(obj, recipe) for obj in objects}),
+        "wear": sorted({ageing.kind_named(kind).wear_class for kind in kinds} - {"", *WEAR_CLASSES}),
+        "kind": sorted(kinds),
         "object": sorted({object_class(obj, recipe) for obj in objects}),
     }
 
@@ -199,6 +208,12 @@ def _kind_of(obj: bpy.types.Object, recipe: Recipe) -> str:
         return str(about["kind"])
     named = (kind for pattern, kind in recipe.targets.kinds.items() if matches(obj.name, pattern))
     return next(named, recipe.wear.kind)
+
+
+def kinds_of(obj: bpy.types.Object, recipe: Recipe) -> list[str]:
+    """The kinds of wear that the object has in the job: its own, then by name those that lie beside it."""
+    own = _kind_of(obj, recipe)
+    return [own, *sorted({*(layer.kind for layer in layers_of(obj)), *recipe.wear.also} - {own})]
 
 
 def find_targets(recipe: Recipe, scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:
@@ -288,6 +303,8 @@ class Frames:
         self.facts: SceneFacts
         self.rig: Rig
         self.device = ""
+        self.further: list[str] = []
+        """The kinds that lie beside a target's own wear: each has a label layer."""
         self.refused_before = False
         self.first_frames = range(GIVE_UP_AFTER)
 
@@ -311,9 +328,13 @@ class Frames:
             if not has_wear(obj):
                 self._age(obj, number, len(objects))
                 self._check_shown([obj])
+            for kind in kinds_of(obj, recipe)[1:]:
+                if layer_of(obj, kind) is None:
+                    self._age_further(obj, kind, number, len(objects))
             self._tell_left_out(obj)
         worker.close()  # its models would take the memory that the renders need
-        self.warnings += configure(self.scene, self.layer, recipe, device, borrowed)
+        self.further = sorted({layer.kind for obj in objects for layer in layers_of(obj) if not layer.own})
+        self.warnings += configure(self.scene, self.layer, recipe, device, borrowed, self.further)
         self.targets = [self._target(obj, index + 1) for index, obj in enumerate(objects)]
         indices = {t.obj: t.index for t in self.targets}
         for obj in bpy.data.objects:  # also those that only instances or a background set show
@@ -324,6 +345,8 @@ class Frames:
         for target in self.targets:
             if recipe.randomize.level:  # one that is kept may go on being keyed
                 borrowed.set_key(target.obj, LEVEL, get_level(target.obj))
+                for kind in recipe.wear.also.keys() & target.further.keys():
+                    borrowed.set_key(target.obj, level_name(target.obj, kind), get_level(target.obj, kind))
             borrowed.afterwards(target.obj.update_tag)
         depsgraph = bpy.context.evaluated_depsgraph_get()
         counts = {t.obj.name: len(t.variants) for t in self.targets}
@@ -368,28 +391,68 @@ class Frames:
     def _age(self, obj: bpy.types.Object, number: int, count: int) -> None:
         """Give a target that has no wear yet its variants, for this run only."""
         recipe = self.job.recipe
+        chosen = self._make(obj, _kind_of(obj, recipe), number, count)
+        self.borrowed.afterwards(lambda: ageing.remove(obj) if has_wear(obj) else None)
+        self._apply(obj, chosen, sum(recipe.wear.level) / 2)
+
+    def _age_further(self, obj: bpy.types.Object, kind: str, number: int, count: int) -> None:
+        """Give a target that has wear a further kind of it, for this run only; of it one variant is enough."""
+        chosen = self._make(obj, kind, number, count, one=True)
+        before = [(slot.material, slot.link) for slot in obj.material_slots]
+        names = {name for name in list(obj.keys()) if name.startswith(SLOT_MATERIAL.format(""))}
+
+        def give_back() -> None:
+            if layer_of(obj, kind) is not None:
+                ageing.remove_layer(obj, kind)
+            for index, (was, link) in enumerate(before):  # a slot that got a copy of its material for it
+                if obj.material_slots[index].material != was:
+                    _give_back(obj, index, was, link, obj.material_slots[index].material)
+            for name in [n for n in list(obj.keys()) if n.startswith(SLOT_MATERIAL.format("")) and n not in names]:
+                del obj[name]
+
+        self.borrowed.afterwards(give_back)
+        self._apply(obj, chosen, sum(self.job.recipe.wear.also[kind]) / 2, add=True)
+
+    def _apply(self, obj: bpy.types.Object, variant: Variant, level: float, add: bool = False) -> None:
+        recipe = self.job.recipe
+        ageing.apply_variant(
+            obj,
+            variant,
+            add=add,
+            softness=recipe.wear.softness,
+            age_shift=age_shift_of(recipe),
+            level=level,
+            pack=False,
+        )
+
+    def _make(self, obj: bpy.types.Object, kind: str, number: int, count: int, *, one: bool = False) -> Variant:
+        """The first accepted of the variants of a kind, all of them made; one: no more than needed to have one.
+
+        Raises SynGenError where all are refused.
+        """
+        recipe = self.job.recipe
 
         def progress(fraction: float, text: str) -> None:
             self.report(Progress(0, 0, f"{obj.name} ({number + 1} of {count}): {text}"))
 
         had_layer = bool(obj.data.uv_layers)
-        request = ageing.gather(obj, recipe, ageing.kind_named(_kind_of(obj, recipe)))
+        request = ageing.gather(obj, recipe, ageing.kind_named(kind))
         if not had_layer:
             self.borrowed.afterwards(lambda: _remove_own_layer(obj))
-        made = make_variants(
-            request, self.job.out / "variants", tools=worker.tools(recipe, fetch=True), progress=progress,
-            should_stop=self.should_stop,
-        )  # fmt: skip
-        self.warnings += [f"{obj.name}: {warning}" for warning in (made[0].warnings if made else ())]
-        chosen = next((v for v in made if v.accepted), None)
-        if chosen is None:
-            raise SynGenError(
-                f"Every variant of {obj.name!r} was refused: {made[0].sentence}",
-                "Change Texture and Transfer or Filters ([texture], [filters]).",
-            )
-        middle = sum(recipe.wear.level) / 2
-        self.borrowed.afterwards(lambda: ageing.remove(obj) if has_wear(obj) else None)
-        ageing.apply_variant(obj, chosen, softness=recipe.wear.softness, level=middle, pack=False)
+        made: list[Variant] = []
+        for each in _one_by_one(request) if one else [request]:
+            made += make_variants(
+                each, self.job.out / "variants", tools=worker.tools(recipe, fetch=True), progress=progress,
+                should_stop=self.should_stop,
+            )  # fmt: skip
+            chosen = next((variant for variant in made if variant.accepted), None)
+            if chosen is not None:
+                self.warnings += [f"{obj.name}: {warning}" for warning in made[0].warnings]
+                return chosen
+        raise SynGenError(
+            f"Every variant of {obj.name!r} was refused: {made[0].sentence}",
+            "Change Texture and Transfer or Filters ([texture], [filters]).",
+        )
 
     def _target(self, obj: bpy.types.Object, index: int) -> _Target:
         recipe = self.job.recipe
@@ -401,6 +464,10 @@ class Frames:
         if not variants and recipe.randomize.variant:
             self.warnings.append(f"{obj.name}: its gallery is gone; every frame shows the variant it wears.")
         target = _Target(obj, index, object_class(obj, recipe), kind.name, variants)
+        for layer in layers_of(obj):
+            if not layer.own:
+                gallery = ageing.applied_variants(obj, layer.kind)
+                target.further[layer.kind] = next((i for i, v in enumerate(gallery) if v.name == layer.variant), -1)
         worn_now = str(wear_of(obj)["variant"])
         target.wears = next((i for i, v in enumerate(variants) if v.name == worn_now), -1)
         if target.wears >= 0:
@@ -553,7 +620,7 @@ class Frames:
             return None
         self.scene.cycles.samples = samples
         self.scene.cycles.use_denoising = samples > 1 and self.denoise
-        done = render_frame(self.scene, self.layer, self.scratch)
+        done = render_frame(self.scene, self.layer, self.scratch, self.further)
         return None if self.should_stop() else done
 
     @property
@@ -574,6 +641,8 @@ class Frames:
                 self._wear(target, number)
             if name in draw.levels:
                 set_level(target.obj, draw.levels[name])
+            for kind, level in draw.also.get(name, {}).items():
+                set_level(target.obj, level, kind)
 
     def _wear(self, target: _Target, number: int) -> None:
         variant = target.variants[number]
@@ -582,7 +651,8 @@ class Frames:
             if index not in variant.slots:
                 continue
             if (number, index) not in target.worn:
-                worn = ageing.load_worn(variant, index, kind, self.job.recipe.wear.softness, pack=False)
+                recipe = self.job.recipe
+                worn = ageing.load_worn(variant, index, kind, recipe.wear.softness, False, age_shift_of(recipe))
                 for image in worn.images.values():
                     self.borrowed.new(bpy.data.images, image)
                 target.worn[number, index] = worn
@@ -592,22 +662,27 @@ class Frames:
     # --- records
 
     def _record(self, frame: int, attempt: int, draw: FrameDraw, layers: Layers) -> dict[str, Any]:
-        recipe = self.job.recipe
         instances = []
         for target in self.targets:
-            level = get_level(target.obj)
+            own = self._wear_of(target, target.kind, target.wears)
+            further = tuple(self._wear_of(target, kind, number) for kind, number in target.further.items())
             instances.append(
                 Instance(
                     target.index,
                     target.obj.name,
                     target.object_class,
                     target.kind,
-                    wear_class(level, ageing.kind_named(target.kind), recipe.wear),
-                    level,
-                    target.wears,
+                    own.wear_class,
+                    own.level,
+                    own.variant,
+                    further,
                 )
             )
-        return make_record(layers, instances, recipe.labels, self._header(frame, attempt, draw))
+        return make_record(layers, instances, self.job.recipe.labels, self._header(frame, attempt, draw))
+
+    def _wear_of(self, target: _Target, kind: str, variant: int) -> FurtherWear:
+        level = get_level(target.obj, kind)
+        return FurtherWear(kind, wear_class(level, ageing.kind_named(kind), self.job.recipe.wear), level, variant)
 
     def _header(self, frame: int, attempt: int, draw: FrameDraw) -> dict[str, Any]:
         recipe = self.job.recipe
@@ -653,6 +728,14 @@ def camera_numbers(scene: bpy.types.Scene) -> dict[str, Any]:
     return numbers
 
 
+def _one_by_one(request: Request) -> Iterator[Request]:
+    """A request for each of its variants alone, in the order of their seeds."""
+    texture = request.recipe.texture
+    for seed in range(texture.seed, texture.seed + texture.variants):
+        recipe = dataclasses.replace(request.recipe, texture=dataclasses.replace(texture, seed=seed, variants=1))
+        yield dataclasses.replace(request, recipe=recipe)
+
+
 def _remove_own_layer(obj: bpy.types.Object) -> None:
     from .names import UV_LAYER
 
@@ -666,6 +749,8 @@ def _give_back(
     slot = obj.material_slots[index]
     slot.material = before if link == "OBJECT" else None
     slot.link = link
-    group = material.group_of(copy).node_tree
+    groups = [node.node_tree for node in material.groups_of(copy)]
     bpy.data.materials.remove(copy)
-    bpy.data.node_groups.remove(group)
+    for group in groups:
+        if not group.users:  # those of further kinds may be shared
+            bpy.data.node_groups.remove(group)

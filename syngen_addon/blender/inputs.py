@@ -19,6 +19,7 @@ from ..methods import Watch, identities
 from ..recipe import MODEL_KEYS, PATH_KEYS, Recipe, is_path, to_dict
 from ..worker.protocol import Probe
 from . import ageing, worker
+from .layers import layer_of
 from .paths import absolute_path, with_absolute_paths
 from .scene import is_rendered
 from .shown import pictures_behind
@@ -62,7 +63,8 @@ def job_inputs(
             for variant in ageing.applied_variants(obj):
                 for path in sorted(variant.folder.iterdir()):
                     files[f"{obj.name}/{variant.name}/{path.name}"] = jobs.file_hash(path)
-    made_by = _worker_inputs(recipe) if any(not has_wear(obj) for obj in objects) else {}
+    lacking = [o for o in objects if not has_wear(o) or any(layer_of(o, kind) is None for kind in recipe.wear.also)]
+    made_by = _worker_inputs(recipe) if lacking else {}
     return {
         **({"worker": made_by} if made_by else {}),
         "recipe": sections,

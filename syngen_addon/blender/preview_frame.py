@@ -12,6 +12,7 @@ from ..recipe import Recipe
 from ..sampling.frame import draw_frame
 from . import ageing
 from .dataset import check_camera, find_targets
+from .layers import layers_of, level_name
 from .level import get_level, set_level
 from .names import LEVEL, PREVIEW
 from .scene import Rig, background_files, environment_files, scene_facts
@@ -89,6 +90,10 @@ def begin(context: bpy.types.Context, recipe: Recipe, frame: int, seed: int) -> 
             if obj.name in draw.levels and has_wear(obj):
                 borrowed.set_key(obj, LEVEL, get_level(obj))
                 set_level(obj, draw.levels[obj.name])
+            drawn = draw.also.get(obj.name, {})
+            for kind in (layer.kind for layer in layers_of(obj) if layer.kind in drawn and not layer.own):
+                borrowed.set_key(obj, level_name(obj, kind), get_level(obj, kind))
+                set_level(obj, drawn[kind], kind)
     finally:
         borrowed.write(scene, frame)
     layer.update()

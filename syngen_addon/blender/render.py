@@ -6,6 +6,7 @@ multilayer EXR in a scratch folder. Nothing of the user's compositor, sequencer,
 
 import struct
 import zlib
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 from ..errors import SynGenError, one_line
 from ..labels.layers import Layers
 from ..recipe import Recipe, Render
+from .layers import aov_name
 from .names import WEAR_AOV
 from .state import Borrowed
 
@@ -66,10 +68,16 @@ def has_denoiser() -> bool:
 
 
 def configure(
-    scene: bpy.types.Scene, layer: bpy.types.ViewLayer, recipe: Recipe, device: str, borrowed: Borrowed
+    scene: bpy.types.Scene,
+    layer: bpy.types.ViewLayer,
+    recipe: Recipe,
+    device: str,
+    borrowed: Borrowed,
+    also: Sequence[str] = (),
 ) -> list[str]:
     """Set the scene up for rendering frames with labels; what was there comes back when borrowed ends.
 
+    also: the further kinds of wear that get a label layer.
     Returns warnings. Raises SynGenError: an unknown view transform, no device.
     """
     settings, render, cycles = recipe.render, scene.render, scene.cycles
@@ -138,7 +146,7 @@ def configure(
     borrowed.set(scene, "camera", scene.camera)  # first: a marker that gets its camera back gives it to the scene, too
     for marker in scene.timeline_markers:  # a camera bound to one would win over the job's
         borrowed.set(marker, "camera", None)
-    _configure_passes(layer, borrowed, has_compositor)
+    _configure_passes(layer, borrowed, has_compositor, also)
     _configure_files(render, borrowed)
     return warnings
 
@@ -189,7 +197,7 @@ def _keep_compositor_links(scene: bpy.types.Scene, borrowed: Borrowed) -> bool:
     return bool(readers)
 
 
-def _configure_passes(layer: bpy.types.ViewLayer, borrowed: Borrowed, keep_passes: bool) -> None:
+def _configure_passes(layer: bpy.types.ViewLayer, borrowed: Borrowed, keep_passes: bool, also: Sequence[str]) -> None:
     """keep_passes: a compositor reads them, and a pass that is switched off takes its links there along."""
     for owner in (layer, layer.cycles):
         for name in [p.identifier for p in owner.bl_rna.properties if p.type == "BOOLEAN" and not p.is_readonly]:
@@ -201,16 +209,23 @@ def _configure_passes(layer: bpy.types.ViewLayer, borrowed: Borrowed, keep_passe
     borrowed.set(layer, "samples", 0)
     borrowed.set(layer, "material_override", None)
     borrowed.set_if_there(layer, "world_override", None)
-    own = next((aov for aov in layer.aovs if aov.name == WEAR_AOV), None)
-    if own is not None:
-        borrowed.set(own, "type", "VALUE")
-    else:
-        aov = layer.aovs.add()
-        aov.name, aov.type = WEAR_AOV, "VALUE"
-        borrowed.afterwards(lambda: layer.aovs.remove(next(a for a in layer.aovs if a.name == WEAR_AOV)))
-        # Shaders that an earlier render of this session compiled know nothing of the new layer and would leave it 0.
+    names = [WEAR_AOV, *(aov_name(kind, False) for kind in also)]
+    if any([_make_aov(layer, name, borrowed) for name in names]):
+        # Shaders that an earlier render of this session compiled know nothing of a new layer and would leave it 0.
         for material in bpy.data.materials:
             material.update_tag()
+
+
+def _make_aov(layer: bpy.types.ViewLayer, name: str, borrowed: Borrowed) -> bool:
+    """See to it that a render layer for numbers is there; whether it had to be made."""
+    own = next((aov for aov in layer.aovs if aov.name == name), None)
+    if own is not None:
+        borrowed.set(own, "type", "VALUE")
+        return False
+    aov = layer.aovs.add()
+    aov.name, aov.type = name, "VALUE"
+    borrowed.afterwards(lambda: layer.aovs.remove(next(a for a in layer.aovs if a.name == name)))
+    return True
 
 
 def _configure_files(render: bpy.types.RenderSettings, borrowed: Borrowed) -> None:
@@ -256,9 +271,12 @@ def _as_exr(render: bpy.types.RenderSettings) -> None:
     image.color_depth, image.exr_codec = "32", "NONE"
 
 
-def render_frame(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, scratch: Path) -> tuple[bytes, Layers] | None:
+def render_frame(
+    scene: bpy.types.Scene, layer: bpy.types.ViewLayer, scratch: Path, also: Sequence[str] = ()
+) -> tuple[bytes, Layers] | None:
     """Render the scene as it stands: the picture's PNG bytes and its label layers; None where the render was stopped.
 
+    also: the further kinds of wear that `configure` was told.
     Raises SynGenError where Blender cannot write its files.
     """
     result = bpy.ops.render.render(scene=scene.name, layer=layer.name)
@@ -271,7 +289,7 @@ def render_frame(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, scratch: Pa
         image.save_render(str(picture), scene=scene)
         _as_exr(scene.render)
         image.save_render(str(layers), scene=scene)
-        return without_text(picture.read_bytes()), read_layers(layers, layer.name)
+        return without_text(picture.read_bytes()), read_layers(layers, layer.name, also)
     except (OSError, RuntimeError) as error:
         raise SynGenError(
             f"Blender cannot write its files into {scratch}: {one_line(error)}", "Free some space there."
@@ -282,7 +300,7 @@ def render_frame(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, scratch: Pa
             layers.unlink(missing_ok=True)
 
 
-def read_layers(path: Path, layer: str) -> Layers:
+def read_layers(path: Path, layer: str, also: Sequence[str] = ()) -> Layers:
     """The label layers of a multilayer EXR that Blender 4.5 or 5.x wrote (one part for all, or one a pass).
 
     Raises SynGenError where they are not all there, RuntimeError where the file is no EXR.
@@ -295,8 +313,12 @@ def read_layers(path: Path, layer: str) -> Layers:
             for name, channel in part.channels.items():
                 channels[name] = channel.pixels
     index = _first(channels, [f"{layer}.{name}.X" for name in ("IndexOB", "Object Index")])
-    wear = _first(channels, [f"{layer}.{WEAR_AOV}.{channel}" for channel in "XV"])
-    return Layers(np.rint(index).astype(np.int32), np.ascontiguousarray(wear, np.float32))
+
+    def wear(name: str) -> np.ndarray:
+        return np.ascontiguousarray(_first(channels, [f"{layer}.{name}.{channel}" for channel in "XV"]), np.float32)
+
+    further = {kind: wear(aov_name(kind, False)) for kind in also}
+    return Layers(np.rint(index).astype(np.int32), wear(WEAR_AOV), further)
 
 
 def _first(channels: dict[str, np.ndarray], names: list[str]) -> np.ndarray:

@@ -16,6 +16,7 @@ from ..recipe import Recipe
 from ..sampling.frame import FrameDraw, SceneFacts, TargetFacts
 from .names import LEVEL
 from .state import Borrowed
+from .target import wear_of
 
 ENVIRONMENT_SUFFIXES = {".hdr", ".exr"}
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
@@ -79,8 +80,10 @@ def target_facts(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, count: i
     radius = max((c - center).length for c in corners)
     if radius < 1e-6:
         raise SynGenError(f"The target {obj.name!r} has no size.", "Check its scale and its modifiers.")
+    about = wear_of(obj)
     return TargetFacts(
         name=obj.name,
+        kind="" if about is None else str(about["kind"]),
         center=tuple(center),
         radius=radius,
         level=float(obj.get(LEVEL, 0.0)),
