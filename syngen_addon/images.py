@@ -23,15 +23,17 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Maps:
-    """One surface's four maps, all H x W: a wear texture (tileable) or an aged texture (in UV layout).
+    """One surface's maps, all H x W: a wear texture (tileable) or an aged texture (in UV layout).
 
     color_srgb: H x W x 3, sRGB. roughness, metallic: H x W. height: H x W, 0.5 is the untouched surface.
+    cover: how much of what lies below the wear hides, 0 to 1; None where nobody has said it.
     """
 
     color_srgb: Array
     roughness: Array
     metallic: Array
     height: Array
+    cover: Array | None = None
 
 
 @dataclass(frozen=True)

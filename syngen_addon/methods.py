@@ -398,7 +398,8 @@ def _of_size(maps: Maps, size: int) -> Maps:
             out = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
         return np.asarray(np.clip(out, 0, 1), np.float32)
 
-    return Maps(*(resized(getattr(maps, f.name)) for f in dataclasses.fields(Maps)))
+    planes = {f.name: getattr(maps, f.name) for f in dataclasses.fields(Maps)}
+    return Maps(**{name: resized(plane) for name, plane in planes.items() if plane is not None})
 
 
 def _generate(

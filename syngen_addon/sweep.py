@@ -29,7 +29,7 @@ from .methods import Tools, Watch, identities, stylised, wear_textures
 from .recipe import Recipe
 from .transfer import neural
 from .transfer.patch import transfer
-from .variants import Request, SlotInput, object_folder
+from .variants import Request, SlotInput, object_folder, sized
 from .wear.mesh import MeshArrays, check_mesh
 from .wear.surface import surface_maps
 from .worker.protocol import Measure
@@ -97,6 +97,7 @@ def run(
     size: side of what is shown and computed, texels. All else is as the recipe says, whose transfer.method is "gatys"
     or "adain". Raises SynGenError, Cancelled; nothing is written then.
     """
+    request = sized(request)
     grid, recipe = grid or Grid(), request.recipe
     method = recipe.transfer.method
     _check(grid, method, size)

@@ -4,8 +4,9 @@ Imports methods, the stages and the foundations, never bpy: it runs in a thread 
 
     <gallery>/<object>/<variant>/variant.json            what it is, how it was made, the filters' verdict
                                  color-<slot>.png        aged colour, sRGB, in the base texture's layout
-                                 surface-<slot>.png      16 bit: roughness, metallic, height
-                                 onset-<slot>.png        16 bit: onset / 2 (so that NEVER = 2 fits)
+                                 surface-<slot>.png      16 bit: roughness, metallic, height, cover (in alpha)
+                                 onset-<slot>.png        16 bit: onset / 2, run-off / 2, fade / 2 (so that NEVER = 2
+                                                         fits); in alpha how steep the onset is
                                  thumbnail.png           the object itself, half worn
 A folder appears under its name only when it is complete, and its name says what went in: the same input is never
 computed twice, and two jobs that make the same variant make the same bytes.
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from . import images, seeds
@@ -34,9 +36,11 @@ from .wear.mesh import MeshArrays, check_mesh
 from .wear.onset import OnsetMap, onset_maps, surface_maps
 from .wear.portrait import Portrait, paint, pose
 
-VERSION = 3
+VERSION = 4
 """Part of a variant's name: raise it when the same input makes other pixels."""
 ONSET_RANGE = 2.0
+STEEPNESS = (-4.0, 8.0)
+"""The steepness of the onset in levels a metre, as its logarithm to the base 2: what 0 and 1 in the file stand for."""
 THUMBNAIL = 256
 MIN_ONSET_SIZE = 1024
 """A small base texture does not make a coarse front: the onset map is at least this large."""
@@ -45,11 +49,15 @@ UPS = {"+X": (1, 0, 0), "-X": (-1, 0, 0), "+Y": (0, 1, 0), "-Y": (0, -1, 0), "+Z
 
 @dataclass(frozen=True)
 class SlotInput:
-    """One material slot: its base texture (H x W x 3 sRGB) and its protect mask (H x W) or None."""
+    """One material slot: its base texture (H x W x 3 sRGB), its protect mask (H x W) or None, its damage or None.
+
+    damage: any size, in the base texture's layout, 0 to 1: where it is 1, wear starts first.
+    """
 
     index: int
     base_srgb: Array
     protect: Mask | None
+    damage: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -100,8 +108,17 @@ def object_folder(gallery: Path, name: str) -> Path:
     return gallery / f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
+def sized(request: Request) -> Request:
+    """The request with the tile of its kind, where that has one of its own, in place of the recipe's."""
+    if request.kind.tile_m <= 0:
+        return request
+    texture = dataclasses.replace(request.recipe.texture, tile_m=request.kind.tile_m)
+    return dataclasses.replace(request, recipe=dataclasses.replace(request.recipe, texture=texture))
+
+
 def input_hash(request: Request, models: dict[str, str] | None = None) -> str:
     """What goes into a request's variants but for the seed, as 16 hex digits. models: the identities of its models."""
+    request = sized(request)
     recipe = to_dict(request.recipe)
     methods = method_inputs(request.recipe, models or {})
     plain = {section: recipe[section] for section in ("wear", "causes", "marks", "texture", "transfer", "filters")}
@@ -132,6 +149,8 @@ def input_hash(request: Request, models: dict[str, str] | None = None) -> str:
         digest.update(f"{slot.index} {slot.base_srgb.shape}".encode())
         digest.update(images.to_bytes(slot.base_srgb).tobytes())
         digest.update(b"" if slot.protect is None else np.packbits(slot.protect).tobytes())
+        if slot.damage is not None:
+            digest.update(f"damage {slot.damage.shape}".encode() + images.to_bytes(slot.damage).tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -149,6 +168,7 @@ def make_variants(
     should_stop is asked between steps, those of a network included.
     Raises SynGenError for input that cannot be aged, Cancelled where should_stop said so.
     """
+    request = sized(request)
     settings = request.recipe.texture
     tools = tools or Tools()
     request = dataclasses.replace(request, kind=kind_in_use(request.kind, request.recipe))
@@ -219,7 +239,26 @@ def _onset(request: Request, seed: int) -> dict[int, OnsetMap]:
         seeds.generator(recipe.wear.seed, f"onset/{request.name}/{seed}"),
         up=UPS[recipe.wear.up],
         protect=protect,
+        damage={s.index: images.resize(s.damage, *sizes[s.index]) for s in request.slots if s.damage is not None},
     )
+
+
+def _steepness(onset: Array, surface: images.SurfaceMaps) -> Array:
+    """How fast the onset changes along the surface, H x W as the onset, as the material reads it (STEEPNESS), 0 to 1.
+
+    It tells the material how far from the front a texel lies in the world, so that a lifted edge is as wide everywhere.
+    surface: of the base texture, h x w.
+    """
+    height, width = onset.shape
+    texel_m = np.sqrt(surface.texel_area_m2) * np.float32(np.sqrt(surface.covered.size / onset.size))
+    usual = float(np.median(texel_m[surface.covered])) if surface.covered.any() else 1.0
+    texel_m = np.where(surface.covered & (texel_m > 0), texel_m, np.float32(usual)).astype(np.float32)
+    texel_m = np.asarray(cv2.resize(texel_m, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    known = np.minimum(onset, 1.0)  # what is protected never wears: no front reaches it
+    across, down = (np.asarray(cv2.Sobel(known, cv2.CV_32F, *way, scale=1 / 8)) for way in ((1, 0), (0, 1)))
+    slope = np.asarray(cv2.GaussianBlur(np.hypot(across, down), (0, 0), 1.5)) / np.maximum(texel_m, 1e-9)
+    low, high = STEEPNESS
+    return np.asarray(np.clip((np.log2(np.maximum(slope, 1e-9)) - low) / (high - low), 0, 1), np.float32)
 
 
 def _onset_size(base: Array) -> tuple[int, int]:
@@ -262,11 +301,13 @@ def _write_variant(
             if verdict.accepted:
                 verdict = _judge_aged(aged, request, slot, surface[slot.index], verdict)
             images.save_png(work / f"color-{slot.index}.png", aged.color_srgb)
-            images.save_png(
-                work / f"surface-{slot.index}.png", np.dstack([aged.roughness, aged.metallic, aged.height]), 16
-            )
-            images.save_png(work / f"onset-{slot.index}.png", onset[slot.index].onset / ONSET_RANGE, 16)
-            worn = _fit(onset[slot.index].onset < 0.5, (slot.base_srgb.shape[1], slot.base_srgb.shape[0]))
+            when, place = onset[slot.index], surface[slot.index]
+            cover = np.ones_like(aged.height) if aged.cover is None else aged.cover
+            surface_file, onset_file = (work / f"{what}-{slot.index}.png" for what in ("surface", "onset"))
+            images.save_png(surface_file, np.dstack([aged.roughness, aged.metallic, aged.height, cover]), 16)
+            halves = np.dstack([when.onset, when.runoff, when.fade]) / np.float32(ONSET_RANGE)
+            images.save_png(onset_file, np.dstack([halves, _steepness(when.onset, place)]), 16)
+            worn = _fit(when.onset < 0.5, (slot.base_srgb.shape[1], slot.base_srgb.shape[0]))
             half_worn[slot.index] = np.where(worn[..., None], aged.color_srgb, slot.base_srgb)
         images.save_png(work / "thumbnail.png", paint(places.portrait, half_worn))
         variant = Variant(

@@ -15,7 +15,7 @@ from ..wear.mesh import check_mesh
 from ..wear.weights import vertex_map
 from . import layers, material
 from .level import set_level
-from .mesh import ensure_uv_layer, mesh_arrays, metres_per_unit, vertex_weights
+from .mesh import ensure_uv_layer, mesh_arrays, metres_per_unit, painted_values, vertex_weights
 from .names import ABOUT, LEVEL, UV_LAYER
 from .paths import with_absolute_paths
 from .pixels import open_file, read_srgb
@@ -36,18 +36,18 @@ def gather(obj: bpy.types.Object, recipe: Recipe, kind: Kind) -> Request:
     that cannot be aged.
     """
     recipe = with_absolute_paths(recipe)
-    found = find(obj)
+    found = find(obj, recipe.wear.leave_out)
     check_keeps_wear(obj)
     bases = [np.ascontiguousarray(read_srgb(slot.image)[..., :3]) for slot in found.slots]
     bases = [_capped(base, recipe.transfer.max_size) for base in bases]
     made = ensure_uv_layer(obj)
     try:
         if made:
-            found = find(obj)
+            found = find(obj, recipe.wear.leave_out)
         mesh = mesh_arrays(obj, found.slots, metres_per_unit(bpy.context.scene))
         check_mesh(mesh, [slot.index for slot in found.slots])
         slots = tuple(
-            SlotInput(slot.index, base, _protect(obj, mesh, slot, base, recipe))
+            SlotInput(slot.index, base, _protect(obj, mesh, slot, base, recipe), _damage(obj, mesh, slot, base, recipe))
             for slot, base in zip(found.slots, bases, strict=True)
         )
     except SynGenError:
@@ -58,6 +58,9 @@ def gather(obj: bpy.types.Object, recipe: Recipe, kind: Kind) -> Request:
     group = recipe.transfer.protect_group
     if group and group not in obj.vertex_groups:
         warnings.append(f"{obj.name!r} has no vertex group {group!r}, so none protects it from wear.")
+    group = recipe.causes.damage_group
+    if group and painted_values(obj, group) is None:
+        warnings.append(f"{obj.name!r} has neither a vertex group nor a colour attribute {group!r}: no damage from it.")
     return Request(obj.name, mesh, slots, kind, recipe, tuple(warnings))
 
 
@@ -84,6 +87,19 @@ def _protect(obj: bpy.types.Object, mesh: Any, slot: Slot, base: images.Array, r
         inside = vertex_map(mesh, slot.index, width, height, weights) > 0.5
         mask = inside if mask is None else mask | inside
     return mask
+
+
+def _damage(obj: bpy.types.Object, mesh: Any, slot: Slot, base: images.Array, recipe: Recipe) -> images.Array | None:
+    """The slot's painted damage from the recipe's image and group, 0 to 1; None where neither is named (or there)."""
+    damage = None
+    if recipe.causes.damage_image:
+        damage = images.luminance(images.load(recipe.causes.damage_image))
+    values = painted_values(obj, recipe.causes.damage_group) if recipe.causes.damage_group else None
+    if values is not None:
+        height, width = base.shape[:2]
+        painted = vertex_map(mesh, slot.index, width, height, values)
+        damage = painted if damage is None else np.maximum(images.resize(damage, width, height), painted)
+    return damage
 
 
 def apply_variant(

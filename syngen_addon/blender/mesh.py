@@ -81,3 +81,25 @@ def vertex_weights(obj: bpy.types.Object, group: str) -> np.ndarray:
             if element.group == vertex_group.index:
                 weights[vertex.index] = element.weight
     return weights
+
+
+def painted_values(obj: bpy.types.Object, name: str) -> np.ndarray | None:
+    """(V,) float32, 0 to 1: the weights of a vertex group, or how light a colour attribute is; None: there is none.
+
+    A colour that is painted on face corners counts with the mean of those that meet in a vertex.
+    """
+    if name in obj.vertex_groups:
+        return vertex_weights(obj, name)
+    mesh = obj.data
+    painted = mesh.color_attributes.get(name)
+    if painted is None or painted.domain not in {"POINT", "CORNER"}:
+        return None
+    colors = np.empty(len(painted.data) * 4, np.float32)
+    painted.data.foreach_get("color", colors)
+    light = np.clip(colors.reshape(-1, 4)[:, :3] @ np.array([0.2126, 0.7152, 0.0722], np.float32), 0, 1)
+    if painted.domain == "POINT":
+        return light
+    vertices = np.empty(len(mesh.loops), np.int32)
+    mesh.loops.foreach_get("vertex_index", vertices)
+    count = np.bincount(vertices, minlength=len(mesh.vertices))
+    return (np.bincount(vertices, light, len(mesh.vertices)) / np.maximum(count, 1)).astype(np.float32)

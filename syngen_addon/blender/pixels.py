@@ -52,5 +52,5 @@ def open_file(path: Path, color: bool) -> bpy.types.Image:
     """A new image datablock of a picture file. color: sRGB, else numbers that must not be converted."""
     image = bpy.data.images.load(str(path), check_existing=False)
     image.colorspace_settings.name = "sRGB" if color else "Non-Color"
-    image.alpha_mode = "NONE"
+    image.alpha_mode = "NONE" if color else "CHANNEL_PACKED"  # numbers beside an alpha that is a number itself
     return image

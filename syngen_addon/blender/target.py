@@ -2,16 +2,19 @@
 
 import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import bpy
 import numpy as np
 
 from ..errors import SynGenError
-from .names import ABOUT, CLASS, GROUP
+from .names import ABOUT, CLASS, GROUP, LEAVE_OUT
 from .state import animating
+
+NO_WEAR_HINT = f"Take one of them from wear.leave_out, or take its custom property {LEAVE_OUT!r} off."
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,12 @@ def check_keeps_wear(obj: bpy.types.Object) -> None:
         )
 
 
-def find(obj: bpy.types.Object | None) -> Found:
-    """What there is to age on the object. Raises SynGenError where there is nothing, with the way to mend it."""
+def find(obj: bpy.types.Object | None, leave_out: Sequence[str] = ()) -> Found:
+    """What there is to age on the object. Raises SynGenError where there is nothing, with the way to mend it.
+
+    leave_out: names of materials that do not wear, with * and ? as wildcards. Nor do those with the custom property
+    LEAVE_OUT.
+    """
     obj = check_object(obj)
     used = np.empty(len(obj.data.polygons), np.int32)
     obj.data.polygons.foreach_get("material_index", used)
@@ -87,7 +94,13 @@ def find(obj: bpy.types.Object | None) -> Found:
         raise SynGenError(f"{obj.name!r} has no material.", "Give it a material whose Base Color is an image.")
     slots: list[Slot] = []
     left_out: list[tuple[int, str]] = []
+    spared = {i: m.name for i, m in materials if m is not None and does_not_wear(m, leave_out)}
+    if len(spared) == len(materials):
+        names = ", ".join(map(repr, spared.values()))
+        raise SynGenError(f"All materials of {obj.name!r} are left out of wear: {names}.", NO_WEAR_HINT)
     for index, material in materials:
+        if index in spared:
+            continue
         try:
             slots.append(_slot(obj, index, material))
         except SynGenError as error:
@@ -98,6 +111,11 @@ def find(obj: bpy.types.Object | None) -> Found:
     warnings = [f"Slot {index + 1} is left out: {why}" for index, why in left_out]
     warnings += dict.fromkeys(note for slot in slots for note in slot.notes)
     return Found(tuple(slots), tuple(left_out), tuple(warnings))
+
+
+def does_not_wear(material: bpy.types.Material, leave_out: Sequence[str]) -> bool:
+    """Whether the material's name fits one of those that are left out, or it is marked itself."""
+    return bool(material.get(LEAVE_OUT)) or any(fnmatchcase(material.name, name) for name in leave_out)
 
 
 def _slot(obj: bpy.types.Object, index: int, material: bpy.types.Material | None) -> Slot:

@@ -86,7 +86,8 @@ def finish(
         picture_srgb, base_srgb, patched, wear, settings, wraps=ask.wraps, surface=surface, protect=protect
     )
     worn = changed(lab_of(maps.color_srgb), lab_of(np.clip(np.asarray(base_srgb, np.float32), 0, 1)))
-    return replace(maps, height=np.asarray(0.5 + worn * (maps.height - 0.5), np.float32))
+    cover = None if maps.cover is None else np.asarray(worn * maps.cover, np.float32)
+    return replace(maps, height=np.asarray(0.5 + worn * (maps.height - 0.5), np.float32), cover=cover)
 
 
 def model_size(width: int, height: int, side: int) -> tuple[int, int]:

@@ -73,7 +73,8 @@ def transfer(
     base texture's colour that fully developed wear hides, 0 to 1; where the wear lies thin the paint shines through.
     surface: where each texel lies in the world, H x W; without it the layout is taken as flat, one metre wide, and
     the result wraps at the borders of the UV square as the base does. protect: H x W, texels whose colour comes back
-    bit-exact; their height is 0.5, roughness 0.5 and metallic 0 (the material never shows them).
+    bit-exact; their height is 0.5, roughness 0.5, metallic 0 and cover 0 (the material never shows them).
+    cover is how much of the base texture is hidden; where the wear texture has one of its own, that one counts.
     The same input gives the same bytes. Raises SynGenError for a wrong shape, size or number.
     """
     base_srgb = np.asarray(base_srgb, np.float32)
@@ -89,18 +90,18 @@ def transfer(
     detail = detail_of(lightness, covered, float(prepared.std[0]), surface is None)
     choice = _choose(lightness, covered, surface, tile_m)
 
-    rough, metal, relief = (np.empty((height, width), np.float32) for _ in range(3))
+    rough, metal, relief, hidden = (np.empty((height, width), np.float32) for _ in range(4))
     for rows in _bands(height, width):
         views = _views(width, height, rows, tile_m, surface)
         lab, h, rest = _synthesise(prepared, views, choice, (rows.stop - rows.start, width))
-        rough[rows], metal[rows] = rest[..., 0], rest[..., 1]
+        rough[rows], metal[rows], hidden[rows] = rest[..., 0], rest[..., 1], rest[..., 2]
         color[rows], relief[rows] = _shade(
             color[rows], lab, h, rest[..., 2], detail[rows], prepared, settings, coverage
         )
     if protect is not None:
         color[protect] = base_srgb[protect]
-        rough[protect], metal[protect], relief[protect] = 0.5, 0.0, 0.5
-    return Maps(color, rough, metal, relief)
+        rough[protect], metal[protect], relief[protect], hidden[protect] = 0.5, 0.0, 0.5, 0.0
+    return Maps(color, rough, metal, relief, hidden)
 
 
 def check(
@@ -114,8 +115,9 @@ def check(
         raise SynGenError(
             f"The wear texture has the shape {wear.color_srgb.shape}.", "It must be square x 3, 8 texels or more."
         )
-    if wear.roughness.shape != side or wear.metallic.shape != side:
-        raise SynGenError("The maps of the wear texture differ in size.", "All four must have one height and width.")
+    planes = [wear.roughness, wear.metallic, *([] if wear.cover is None else [wear.cover])]
+    if any(plane.shape != side for plane in planes):
+        raise SynGenError("The maps of the wear texture differ in size.", "All must have one height and width.")
     if not np.isfinite(base).all():
         raise SynGenError("The base texture holds values that are not numbers.", "Save it again or choose another.")
     if not 0 < tile_m < np.inf:
@@ -174,11 +176,12 @@ def _prepare(wear: Maps, texels: float, coverage: float) -> _Wear:
 
     h = stack[..., 3]
     color = np.dstack([lab, h])
+    hidden = _hidden(h, coverage) if wear.cover is None else _at_side(wear.cover, size)
     young = stack[lightness >= np.quantile(lightness, 0.75), :3].mean(axis=0)
     return _Wear(
         size=size,
         color=np.pad(color, ((1, 1), (1, 1), (0, 0)), mode="wrap"),
-        surface=np.pad(np.dstack([stack[..., 4:], _hidden(h, coverage)]), ((1, 1), (1, 1), (0, 0)), mode="wrap"),
+        surface=np.pad(np.dstack([stack[..., 4:], hidden]), ((1, 1), (1, 1), (0, 0)), mode="wrap"),
         patch_xy=patch_xy,
         stain=np.asarray((0.7 * young / max(float(young.max()), 1e-3)) ** coverage, np.float32),
         mean=color.mean(axis=(0, 1)),
@@ -186,6 +189,10 @@ def _prepare(wear: Maps, texels: float, coverage: float) -> _Wear:
         low=color.min(axis=(0, 1)),
         high=color.max(axis=(0, 1)),
     )
+
+
+def _at_side(plane: Array, size: int) -> Array:
+    return plane if plane.shape[0] == size else resize(np.ascontiguousarray(plane), size, size)
 
 
 def _hidden(h: Array, coverage: float) -> Array:

@@ -56,7 +56,7 @@ def settled(
     wraps: whether all of them wrap at their borders.
     settings.color and settings.structure count as in patch.transfer: the picture's own tint is mixed with the base
     texture's, and structure that the picture lacks is laid over. Protected texels come back bit-exact, with height 0.5,
-    roughness 0.5 and metallic 0. Texels outside the islands are filled from those around.
+    roughness 0.5 and metallic 0. Texels outside the islands are filled from those around. The cover is patched's.
     Raises SynGenError where the picture has a wrong shape or holds values that are not numbers.
     """
     if picture_srgb.ndim != 3 or picture_srgb.shape[2] != 3 or 0 in picture_srgb.shape:
@@ -83,7 +83,7 @@ def settled(
     if protect is not None:
         color[protect] = base_srgb[protect]
         rough[protect], metal[protect], relief[protect] = 0.5, 0.0, 0.5
-    return Maps(color, rough, metal, relief)
+    return Maps(color, rough, metal, relief, patched.cover)
 
 
 def _without_seams(lab: Array, there: Array, covered: Mask, allowed: Mask) -> Array:

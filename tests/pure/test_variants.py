@@ -15,7 +15,7 @@ from syngen_addon import images, methods, variants
 from syngen_addon.errors import Cancelled, SynGenError
 from syngen_addon.kinds import KINDS
 from syngen_addon.variants import make_variants, read_variant
-from syngen_addon.wear.onset import OnsetMap
+from syngen_addon.wear.onset import NEVER, OnsetMap
 from tests.pure.small import contents, request
 
 
@@ -121,6 +121,9 @@ CHANGES: dict[str, Any] = {
     "protect": lambda r: dataclasses.replace(
         r, slots=(dataclasses.replace(r.slots[0], protect=np.eye(64, dtype=bool)),)
     ),
+    "damage": lambda r: dataclasses.replace(
+        r, slots=(dataclasses.replace(r.slots[0], damage=np.eye(16, dtype=np.float32)),)
+    ),
     "kind": lambda r: dataclasses.replace(r, kind=KINDS["light_rust"]),
     "wear.seed": lambda r: request(changes={"wear": {"seed": 1}}),
     "wear.up": lambda r: request(changes={"wear": {"up": "-Z"}}),
@@ -162,6 +165,49 @@ def test_protected_texels_come_back_bit_exact(tmp_path: Path) -> None:
     assert np.array_equal(aged[protect], base[protect]) and not np.array_equal(aged[~protect], base[~protect])
     onset = images.load(made.file("onset", 0))[..., 0] * variants.ONSET_RANGE
     assert np.array_equal(onset > 1.5, np.kron(protect, np.ones((2, 2), bool)))
+
+
+def test_the_pictures_hold_cover_runoff_and_fading(tmp_path: Path) -> None:
+    plain = request(changes={"texture": {"variants": 1}})
+    protect = np.zeros((64, 64), bool)
+    protect[:20] = True
+    (made,) = make_variants(
+        dataclasses.replace(plain, slots=(dataclasses.replace(plain.slots[0], protect=protect),)), tmp_path
+    )
+    surface = images.load(made.file("surface", 0))
+    assert surface.shape == (64, 64, 4) and (surface[:20, :, 3] == 0).all()
+    assert surface[20:, :, 3].mean() == pytest.approx(plain.kind.coverage, abs=0.06)
+    onset, runoff, fade, steep = np.moveaxis(images.load(made.file("onset", 0)) * variants.ONSET_RANGE, 2, 0)
+    marked = np.kron(protect, np.ones((2, 2), bool))
+    assert (onset[marked] == NEVER).all() and (fade[marked] <= 1.001).all() and (fade[~marked] == NEVER).all()
+    assert ((runoff > 1.5) | (runoff <= 1.001)).all()
+    assert steep[~marked].min() > 0 and steep.max() <= 2
+
+
+@pytest.mark.usefixtures("fake")
+def test_how_steep_the_onset_is_reads_as_levels_a_metre(tmp_path: Path) -> None:
+    (made, *_) = make_variants(request(), tmp_path)
+    low, high = variants.STEEPNESS
+    steep = 2 ** (low + (high - low) * images.load(made.file("onset", 0))[8:-8, 8:-8, 3])
+    assert steep == pytest.approx(1.0, rel=0.02)  # a ramp from 0 to 1 over a sheet of a metre
+
+
+def test_damage_wears_first(tmp_path: Path) -> None:
+    plain = request(changes={"texture": {"variants": 1}})
+    damage = np.zeros((16, 16), np.float32)
+    damage[4:8, 4:8] = 1
+    (made,) = make_variants(
+        dataclasses.replace(plain, slots=(dataclasses.replace(plain.slots[0], damage=damage),)), tmp_path
+    )
+    onset = images.load(made.file("onset", 0))[..., 0] * variants.ONSET_RANGE
+    assert onset[36:60, 36:60].max() < 0.12 and onset[80:].min() > 0.04  # a sixteenth of the sheet is damaged
+
+
+def test_a_kind_that_has_a_tile_of_its_own_takes_it(tmp_path: Path) -> None:
+    kind = dataclasses.replace(KINDS["heavy_rust"], tile_m=0.125)
+    (own, *_) = make_variants(request(kind=kind), tmp_path / "own")
+    (recipes, *_) = make_variants(request(changes={"texture": {"tile_m": 0.125}}), tmp_path / "recipe")
+    assert own.file("color", 0).read_bytes() == recipes.file("color", 0).read_bytes()
 
 
 @pytest.mark.parametrize(
