@@ -71,7 +71,7 @@ def bare(look: Look, size: int, rng: np.random.Generator) -> Maps:
     speck = field(s, size, 30, 240, 0.9)
     border = 4 * thin * (1 - thin)
     bloom = warp(field(s, size, f / 2, 30 * f, 1.3), dx, dy) + 0.4 * border + 0.35 * speck - 0.3 * where
-    rust = share(bloom, rust_share, 1.6) * (1 - 0.85 * primer)
+    rust = share(bloom, 0.75 * rust_share, 1.7) * (1 - 0.85 * primer)
     count = round(160 * spots)
     if count:
         disc = warp(dots(s, size, count, (0.0025, 0.02), where=bloom), fray_x, fray_y)
@@ -79,6 +79,10 @@ def bare(look: Look, size: int, rng: np.random.Generator) -> Maps:
         rust = np.maximum(rust, disc * (1 - 0.5 * primer))
     low, high = look.body
     age = (low + high) / 2 + (high - low) * contrast * (0.30 * bloom + 0.10 * speck) + 0.1 * smoothstep(rust, 0.5, 1)
+    # Orange where it is thin, brown where it has been longest; it fades out over the metal as a stain.
+    age += 0.28 * (smoothstep(rust, 0.35, 1.0) - 0.5)
+    stain = share(blur(bloom, 0.004), min(0.9, rust_share * 1.7), 1.8) * (1 - 0.9 * primer)
+    lab = mixed(lab, lab_ramp(look.colors_srgb, np.full_like(age, low)), 0.30 * stain)
     lab = mixed(lab, lab_ramp(look.colors_srgb, age), 0.92 * rust)
     height += rust * (0.10 + 0.16 * speck)
     rough += 0.6 * rust

@@ -13,7 +13,7 @@ from .palette import lab_ramp, srgb_of
 
 
 def film(look: Look, size: int, rng: np.random.Generator) -> Maps:
-    """A film, tileable, size x size: colour along the palette by thickness; height 0.5 the untouched surface.
+    """A film, tileable, size x size: colour along the palette by thickness, which it covers by; height 0.5 is untouched.
 
     Of Look, here: body, the thicknesses between which it varies; powder, share under loose, light dust; crust, share
     that is caked; flakes, how far the cake has broken up; pits, how thickly grit is strewn; spots, how thickly drops
@@ -48,7 +48,7 @@ def film(look: Look, size: int, rng: np.random.Generator) -> Maps:
     thick = (low + high) / 2 + shift + (high - low) * contrast / 4 * (0.45 * drift + 0.5 * patches + 0.25 * mottle)
     light = 1.2 * hue
     height = 0.12 * patches + 0.06 * mottle
-    rough = 0.5 + 0.14 * mottle - 0.10 * patches
+    rough = 0.45 + 0.10 * mottle - 0.12 * patches
 
     # Runs: threads with a crisp edge that carry the film down and leave it thickest along their borders.
     s = next(streams)
@@ -125,6 +125,7 @@ def film(look: Look, size: int, rng: np.random.Generator) -> Maps:
         roughness=np.asarray(low + (high - low) * np.clip(rough, 0, 1), np.float32),
         metallic=np.zeros_like(rough),
         height=np.asarray(np.clip(0.5 + 0.5 * look.relief * np.tanh(height), 0, 1), np.float32),
+        cover=np.asarray(0.5 + 0.5 * np.tanh(2.2 * (thick - thick.mean()) + 0.10 * grain), np.float32),
     )
 
 

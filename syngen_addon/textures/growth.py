@@ -101,4 +101,5 @@ def growth(look: Look, size: int, rng: np.random.Generator) -> Maps:
         roughness=np.asarray(low + (high - low) * np.clip(rough, 0, 1), np.float32),
         metallic=np.zeros_like(body),
         height=np.asarray(np.clip(0.5 + 0.5 * look.relief * np.tanh(1.1 * height - 0.35), 0, 1), np.float32),
+        cover=np.asarray(np.clip(grown + (1 - grown) * (0.35 + 0.25 * np.tanh(slime)), 0, 1), np.float32),
     )

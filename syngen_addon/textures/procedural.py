@@ -1,5 +1,6 @@
 """Procedural wear textures: how a kind's look is built. Imports foundations, numpy and textures."""
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -36,4 +37,13 @@ def wear_texture(kind: Kind, size: int, rng: np.random.Generator) -> Maps:
         )
     if kind.look.style not in STYLES:
         raise SynGenError(f"{kind.label}: there is no style {kind.look.style!r}.", f"Known are: {', '.join(STYLES)}.")
-    return STYLES[kind.look.style](kind.look, int(size), rng)
+    return _covering(STYLES[kind.look.style](kind.look, int(size), rng), kind.coverage)
+
+
+def _covering(maps: Maps, coverage: float) -> Maps:
+    """The same, its cover spread about the kind's coverage; where a style says nothing of cover, so does this."""
+    if maps.cover is None:
+        return maps
+    about = np.clip(maps.cover - maps.cover.mean(), -0.5, 0.5)
+    cover = coverage + 2 * min(coverage, 1 - coverage) * about
+    return dataclasses.replace(maps, cover=np.asarray(np.clip(cover, 0, 1), np.float32))
