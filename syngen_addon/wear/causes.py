@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..images import Array
-from .mesh import MeshArrays, Reals, along, diagonal, edge_table, neighbours
+from .mesh import MeshArrays, Reals, diagonal, edge_table, neighbours
 from .rasterize import Ints, Longs
 
 
@@ -174,90 +174,3 @@ def _corners(q: Reals, shape: Longs) -> list[tuple[Longs, Reals]]:
         share = np.where(bits, f, 1 - f).prod(axis=1)
         out.append(((i[:, 0] * shape[1] + i[:, 1]) * shape[2] + i[:, 2], share))
     return out
-
-
-MOST_SWEEPS = 4000
-"""Rows of vertices that water is followed over; longer ways (a spring of thousands of turns) begin anew."""
-
-
-@dataclass(frozen=True)
-class Flow:
-    """Where water that runs over each vertex comes from.
-
-    anchor: V x 3, where its way down began. fuel: V, how much arrives from above, 0 to 1; where a way begins, how
-    much it starts with. steep: V, 0 where water stands to 1 on walls, by the steepest face around.
-    """
-
-    anchor: Reals
-    fuel: Reals
-    steep: Reals
-
-
-def flow(s: Surface, up: Reals, source: Reals, reach_m: float) -> Flow:
-    """Water runs straight down the surface; each vertex takes over what comes from directly above.
-
-    up: unit vector against gravity. source: V, 0 to 1, how much of it each vertex gives off.
-    reach_m: length of way over which fuel goes from 1 to 0.
-    From each vertex the line of steepest ascent is followed through one triangle to the opposite edge and the two
-    ends of that edge are interpolated, so lines stay straight across any triangulation and any UV border.
-    """
-    count = len(s.points)
-    face_up = along(s.normal, up)
-    gradient = up - s.normal * face_up[:, None]
-    slope = np.linalg.norm(gradient, axis=1)
-    best = np.full(count, 0.2)  # flatter than this, water stands
-    left = np.full(count, -1, np.int64)
-    right = np.full(count, -1, np.int64)
-    share = np.zeros(count)
-    way = np.zeros(count)
-    for i in range(3):
-        own, j, k = s.triangles[:, i], s.triangles[:, (i + 1) % 3], s.triangles[:, (i + 2) % 3]
-        e, f = s.points[j] - s.points[own], s.points[k] - s.points[own]
-        ee, ff, ef = (np.einsum("ij,ij->i", x, y) for x, y in ((e, e), (f, f), (e, f)))
-        ge, gf = np.einsum("ij,ij->i", gradient, e), np.einsum("ij,ij->i", gradient, f)
-        det = np.maximum(ee * ff - ef * ef, 1e-30)
-        a, b = (ge * ff - gf * ef) / det, (gf * ee - ge * ef) / det
-        # the ray gradient * t meets the opposite edge where a t + b t = 1
-        tiny = 1e-4 * (np.abs(a) + np.abs(b))
-        good = (a >= -tiny) & (b >= -tiny) & (a + b > 0) & (slope > 0.2) & (face_up > -0.6) & (s.area > 0)
-        pick = np.flatnonzero(good)
-        rank = slope[pick] - 1e-9 * pick  # a definite winner among equals
-        order = np.argsort(rank, kind="stable")  # the last write stays: the steepest
-        pick, rank = pick[order], rank[order]
-        better = rank > best[own[pick]]
-        pick, rank = pick[better], rank[better]
-        o = own[pick]
-        best[o], left[o], right[o] = rank, j[pick], k[pick]
-        total = a[pick] + b[pick]
-        share[o] = np.clip(b[pick] / total, 0, 1)
-        way[o] = slope[pick] / total
-    anchor, arriving, leaving = s.points.copy(), source.copy(), source.copy()
-    done = left < 0
-    pending = np.flatnonzero(~done)
-    pending = pending[np.argsort(-along(s.points[pending], up), kind="stable")]
-    for _ in range(MOST_SWEEPS):
-        if not len(pending):
-            break
-        from_left, from_right = done[left[pending]], done[right[pending]]
-        t = share[pending]
-        ready = (from_left | (t > 0.999)) & (from_right | (t < 0.001))
-        if not ready.any():  # a ring of vertices that wait for each other: take what there is, else start here
-            half = from_left | from_right
-            if not half.any():
-                done[pending] = True
-                break
-            ready = half
-            share[pending[half]] = np.where(from_left[half], np.where(from_right[half], t[half], 0), 1)
-            t = share[pending]
-        now = pending[ready]
-        t = t[ready]
-        a, b = left[now], right[now]
-        anchor[now] = anchor[a] * (1 - t)[:, None] + anchor[b] * t[:, None]
-        arriving[now] = leaving[a] * (1 - t) + leaving[b] * t - way[now] / reach_m
-        leaving[now] = np.maximum(source[now], arriving[now])
-        done[now] = True
-        pending = pending[~ready]
-    steep = np.zeros(count)
-    runs = face_up > -0.6
-    np.maximum.at(steep, s.triangles[runs].ravel(), np.repeat(slope[runs], 3))
-    return Flow(anchor, np.clip(arriving, 0, 1), np.clip((steep - 0.2) / 0.5, 0, 1))

@@ -9,10 +9,17 @@ from hypothesis import strategies as st
 
 from syngen_addon.recipe import Onset
 from syngen_addon.wear.mesh import MeshArrays, weld
-from syngen_addon.wear.onset import NEVER, onset_maps
+from syngen_addon.wear import onset as made
+from syngen_addon.wear.onset import NEVER
 
 LEVELS = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
-NOTHING = {"edge": 0.0, "cavity": 0.0, "streaks": 0.0, "ground": 0.0, "noise": 0.0, "scale_m": 0.1}
+CAUSES = ("spread", "edge", "cavity", "contact", "drips", "splash", "rain", "welds", "damage")
+NOTHING = dict.fromkeys(CAUSES, 0.0) | {"scale_m": 0.1}
+
+
+def onset_maps(*arguments, **named):
+    """The onset alone, slot -> H x W."""
+    return {slot: maps.onset for slot, maps in made.onset_maps(*arguments, **named).items()}
 
 
 def mesh_of(patches):
@@ -124,7 +131,7 @@ def test_level_is_the_worn_share_of_the_surface(name):
 
 @settings(max_examples=3, deadline=None)
 @given(
-    causes=st.tuples(*[st.sampled_from([0.0, 0.3, 1.0])] * 5), scale=st.sampled_from([1e-4, 0.05, 1000.0]),
+    causes=st.tuples(*[st.sampled_from([0.0, 0.3, 1.0])] * len(CAUSES)), scale=st.sampled_from([1e-4, 0.05, 1000.0]),
     seed=st.integers(0, 99), up=st.sampled_from([(0, 0, 1), (0, -1, 0), (3, 0, 0)]),
 )  # fmt: skip
 def test_level_is_exact_whatever_the_causes(causes, scale, seed, up):
@@ -302,7 +309,7 @@ def test_crevices_between_parts_that_do_not_touch_count():
 
 def test_splash_near_the_ground():
     mesh = box()
-    maps = onset_maps(mesh, Onset(**NOTHING | {"ground": 1.0}), {0: (512, 512)}, np.random.default_rng(3))
+    maps = onset_maps(mesh, Onset(**NOTHING | {"splash": 1.0}), {0: (512, 512)}, np.random.default_rng(3))
     low, high = worn_first(mesh, maps, lambda p: p[:, 2] < 0.15, 0.3)
     assert low > 3 * high
 
@@ -312,7 +319,7 @@ def test_streaks_run_down_the_walls(up, down):
     """On walls the pattern is drawn out along gravity and starts at the top; the top itself stays clean."""
     mesh = box()
     size = 768
-    maps = onset_maps(mesh, Onset(**NOTHING | {"streaks": 1.0}), {0: (size, size)}, np.random.default_rng(3), up=up)
+    maps = onset_maps(mesh, Onset(**NOTHING | {"drips": 1.0}), {0: (size, size)}, np.random.default_rng(3), up=up)
     level = 0.2
     position, uv, _, _ = samples(mesh, 200_000)
     worn = look_up(maps, 0, uv) < level
@@ -334,7 +341,7 @@ def test_streaks_cross_the_borders_of_islands():
         (square((0, 0, 1), (1, 0, 0), (0, 1, 0)), (0.995, 0.995, 0.999, 0.999), 0),
     ])  # fmt: skip
     size = 512
-    onset = onset_maps(mesh, Onset(**NOTHING | {"streaks": 1.0}), {0: (size, size)}, np.random.default_rng(3))[0]
+    onset = onset_maps(mesh, Onset(**NOTHING | {"drips": 1.0}), {0: (size, size)}, np.random.default_rng(3))[0]
 
     def stripe(v):  # mean of 8 rows just under v, without the ends
         row = int((1 - v) * size)
@@ -352,7 +359,7 @@ def test_streaks_cross_the_borders_of_islands():
 def test_patches_have_the_size_asked_for_and_detail_below_it():
     mesh = box()
     for scale in (0.1, 0.3):
-        onset = Onset(**NOTHING | {"noise": 1.0, "scale_m": scale})
+        onset = Onset(**NOTHING | {"spread": 1.0, "scale_m": scale})
         maps = onset_maps(mesh, onset, {0: (512, 512)}, np.random.default_rng(3))
         face = maps[0][265:500, 10:160]
         m_per_texel = 1 / (0.31 * 512)
