@@ -156,6 +156,10 @@ class Look(Frozen):
     """How thickly pits are strewn, 0 to 1."""
     spots: float = 0.3
     """How thickly round stains from standing drops are strewn, 0 to 1."""
+    sheets: float = 0.5
+    """How far the sheets that each wetting left stand apart in age and hue, 0 to 1."""
+    blisters: float = 0.0
+    """How thickly blisters are strewn, 0 to 1."""
     runs: float = 0.0
     """Strength of the stains that run down from crust and powder, 0 to 1."""
     bare: float = 0.0

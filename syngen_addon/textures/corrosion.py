@@ -11,7 +11,11 @@ import numpy as np
 
 from ..images import Array, Maps
 from ..recipe import Look
-from .noise import blur, cells, dots, field, run_down, share, smoothstep, terraces, warp
+from .noise import blur, cells, dots, field, run_down, share, smoothstep, warp
+
+SHEETS = 4
+RUNS = ((0.16, -0.6, 0.12, 0.03), (-0.17, 1.2, 0.20, 0.03), (-0.10, -1.8, 0.30, 0.05), (0.12, 0.9, 0.35, 0.04))
+"""Age, tint, length in tiles and cover at the source of each sort of run: dark, orange, salmon, ochre-brown."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class _Temper:
     contrast: float
     terrace: float
     grain: float
+    blisters: float
 
 
 def _temper(look: Look, rng: np.random.Generator) -> _Temper:
@@ -56,6 +61,7 @@ def _temper(look: Look, rng: np.random.Generator) -> _Temper:
         contrast=around(0.5 + look.contrast, 1.45),
         terrace=float(rng.uniform(0.25, 0.85)),
         grain=around(look.grain, 1.25),
+        blisters=around(look.blisters, 2.0),
     )
 
 
@@ -65,109 +71,152 @@ def corrosion(look: Look, size: int, rng: np.random.Generator) -> Maps:
     streams = iter([np.random.default_rng(seed) for seed in rng.integers(0, 2**63, 16)])
     temper = _temper(look, next(streams))
     f = temper.patches
-    stretch = 1 + 4 * look.direction
+    stretch = 1 + 5 * look.direction
     drawn = 1 + 2 * look.direction
 
-    # Two warps: a broad one that makes patches flow, a fine one that frays every border.
+    # Three warps: a broad one that makes patches flow, a fine one that frays every border, and one that lets borders
+    # hang down in fingers, as what water carried does.
     s = next(streams)
     reach = temper.warp / f
     broad_x, broad_y = (field(s, size, f / 2, 3 * f, 1.5) * (reach * d) for d in (1 / drawn, drawn))
-    fray_x, fray_y = (field(s, size, 12, 240, 1.1, drawn) * (0.0011 * d) for d in (1, drawn))
+    fray_x, fray_y = (field(s, size, 12, 240, 1.1, drawn) * (0.0012 * d) for d in (1, drawn))
     dx, dy = broad_x + fray_x, broad_y + fray_y
+    if look.direction > 0:
+        dy = dy + field(s, size, 4, 40, 1.2, 9.0) * np.float32(0.05 * look.direction)
 
-    # The body: slow drift, patches with plateaus, fine mottling; and a second, independent family of patches in hue.
+    # The body: slow drift in age and in hue, each on its own, and a little mottling. Rust is calm between its events.
     s = next(streams)
-    drift = field(s, size, 1, f / 2, 1.0, drawn)
-    patches = warp(field(s, size, f / 2, 12 * f, 1.35, stretch), dx, dy)
-    patches = 0.3 * patches + 0.7 * terraces(patches, 0.9, temper.terrace)
-    mottle = warp(field(s, size, 4 * f, 300, 1.1, 1 + look.direction), fray_x, fray_y)
+    drift = field(s, size, 1, 4, 0.8, drawn)
+    hue = field(s, size, 1, 6, 0.8, drawn)
+    mottle = warp(field(s, size, 4 * f, 300, 1.0, 1 + 1.5 * look.direction), fray_x, fray_y)
     low, high = look.body
     spread = (high - low) * temper.contrast / 4
-    age = (low + high) / 2 + temper.age + spread * (0.4 * drift + 0.45 * patches + 0.18 * mottle)
+    age = (low + high) / 2 + temper.age + spread * (0.35 * drift + 0.10 * mottle)
+    tint = temper.tint + 0.5 * temper.tint_patches * hue + 0.25 * mottle
+    light = 0.5 * hue
+    height = 0.04 * drift + 0.05 * mottle
+    rough = 0.55 + 0.04 * mottle
+
+    # Sheets: each wetting left a patch with a crisp border and a hue of its own, over those before.
     s = next(streams)
-    hue = warp(field(s, size, f / 2, 20 * f, 1.3, stretch), dy, dx)
-    tint = temper.tint + temper.tint_patches * temper.contrast * terraces(hue, 1.1, temper.terrace)
-    light = 0.7 * hue
-    height = 0.10 * patches + 0.05 * mottle
-    rough = 0.5 + 0.07 * mottle - 0.08 * patches
+    patches = np.zeros_like(age)
+    step = 0.22 * look.sheets * temper.contrast
+    for number in range(SHEETS):
+        finer = f * 2 ** (-1.3 + 0.9 * number)
+        own = warp(field(s, size, finer, 24 * finer, 1.6, stretch), dx, dy) + 0.3 * (drift if number % 2 else hue)
+        older, redder = s.choice([-1.0, 1.0]) * s.uniform(0.5, 1.0), s.normal(0, 1.0)
+        inside, rim = _sheet(own, s.uniform(0.12, 0.35), 0.07, 0.10)
+        # Evaporation leaves most at the border; inside, a sheet is stronger the further in.
+        inner = inside * (0.75 + 0.25 * np.tanh(np.maximum(own, 0)))
+        weight = 0.7 ** number
+        patches += weight * older * inner
+        age += step * weight * (older * inner + 0.5 * s.uniform(0, 1) * rim * (0.7 + 0.3 * mottle))
+        tint += 2.4 * look.sheets * temper.tint_patches * weight * redder * inner
+        height += 0.07 * weight * look.sheets * (inside + 0.6 * rim) * s.uniform(-0.6, 1.0)
 
     # Spots where drops stood and dried: a darker disc with a darker rim.
     s = next(streams)
     count = round(90 * temper.spots)
     if count:
-        disc = warp(dots(s, size, count, (0.008, 0.05), where=-drift), 0.35 * dx, 0.35 * dy) + 0.03 * mottle
-        inside = smoothstep(disc, 0.05, 0.12)
-        rim = inside * (1 - smoothstep(disc, 0.10, 0.45))
-        age += (0.08 * inside + 0.07 * rim) * smoothstep(drift + hue, -1.5, 1.0)
-        tint -= 0.8 * inside
+        disc = warp(dots(s, size, count, (0.006, 0.05), where=-drift), 0.35 * dx, 0.35 * dy) + 0.02 * mottle
+        inside = smoothstep(disc, 0.05, 0.09)
+        rim = inside * (1 - smoothstep(disc, 0.08, 0.28))
+        shown = smoothstep(drift + hue, -1.5, 1.0)
+        age += (0.05 * inside + 0.06 * rim) * shown
+        tint -= 0.7 * inside * shown
 
     # Old crust, most of it where the body is old already; it lifts and comes off in plates.
     s = next(streams)
     strength = min(1.0, temper.flakes)
-    border, own = cells(s, size, 5 * f, 1 + look.direction)
+    border, own = cells(s, size, 6 * f, 1 + look.direction)
     border, own = warp(border, fray_x, fray_y), warp(own, fray_x, fray_y, nearest=True)
-    where = warp(field(s, size, f / 2, 32 * f, 1.15, drawn), dx, dy) + 0.5 * patches + 0.4 * drift
-    where += 0.7 * strength * (own - 0.5)  # it breaks off along its cracks
-    crust = share(where, temper.crust, 0.55)
-    thick = share(where, temper.crust * 0.45, 1.2)
-    lifted = smoothstep(border, 0.02, 0.12)
-    gone = smoothstep(own + 0.12 * mottle, 1.02 - 0.55 * min(temper.flakes, 1.0), 1.08 - 0.55 * min(temper.flakes, 1.0))
-    plates = crust * (1 - gone)
-    age += plates * (0.10 + 0.14 * thick + 0.06 * strength * (own - 0.5)) - 0.02 * crust * gone
-    cracks = crust * (1 - lifted) * strength
-    age += 0.15 * cracks
-    height += plates * (0.18 + 0.30 * thick + strength * (0.35 * own * lifted)) - 0.25 * cracks - 0.22 * crust * gone
-    rough -= 0.14 * plates - 0.10 * crust * gone
+    fine_border, fine_own = cells(s, size, 22 * f, 1 + look.direction)
+    fine_border = warp(fine_border, 0.7 * fray_x, 0.7 * fray_y)
+    fine_own = warp(fine_own, 0.7 * fray_x, 0.7 * fray_y, nearest=True)
+    where = warp(field(s, size, f / 2, 40 * f, 1.05, drawn), dx, dy) + 0.5 * patches + 0.4 * drift
+    where += strength * (0.45 * (own - 0.5) + 0.35 * (fine_own - 0.5))  # it breaks off along its cracks
+    crust = share(where, temper.crust, 0.22)
+    thick = share(where, temper.crust * 0.4, 0.6)
+    lifted = smoothstep(border, 0.02, 0.10)
+    fine_lifted = smoothstep(fine_border, 0.03, 0.22)
+    lost = 1.02 - 0.45 * min(temper.flakes, 1.0)
+    gone = smoothstep(own + 0.25 * (fine_own - 0.5) + 0.05 * mottle, lost, lost + 0.05) * crust
+    plates = crust - gone
+    age += plates * (0.10 + 0.18 * thick + 0.06 * strength * (own - 0.5) + 0.04 * (fine_own - 0.5))
+    tint -= 0.8 * plates
+    age -= 0.07 * gone  # under a lost plate it is fresh
+    cracks = plates * np.maximum(1 - lifted, 0.45 * (1 - fine_lifted)) * strength
+    age += 0.12 * cracks
+    height += plates * (0.22 + 0.25 * thick + strength * (0.30 * own * lifted + 0.12 * fine_own * fine_lifted))
+    height -= 0.35 * cracks + 0.08 * gone
+    rough -= 0.10 * plates
 
-    # Young powder blooms at the crust's borders and by chance, in grains.
+    # Blisters: it swells, and the largest have burst.
     s = next(streams)
-    rand = crust * (1 - crust) * 4
-    speck = field(s, size, 40, 400, 0.6)
-    bloom = field(s, size, f, 32 * f, 1.0, stretch)
-    bloom = warp(bloom, dx, dy) + 0.25 * rand + 0.25 * speck - 0.5 * patches
-    powder = share(bloom, temper.powder, 1.6)
-    age -= powder * (0.16 + 0.04 * speck)
-    tint += 1.2 * powder
-    height += powder * (0.05 + 0.05 * speck)
-    rough += 0.28 * powder
+    count = round(500 * temper.blisters)
+    if count:
+        dome = warp(dots(s, size, count, (0.003, 0.016), where=drift + 0.5 * where), 0.4 * fray_x, 0.4 * fray_y)
+        swollen = np.sqrt(np.clip(1 - (1 - dome) ** 2, 0, 1)) * (dome > 0)
+        burst = warp(dots(s, size, round(0.3 * count), (0.003, 0.014), where=dome), fray_x, fray_y) + 0.05 * mottle
+        crater = smoothstep(burst, 0.45, 0.60)
+        shell = smoothstep(burst, 0.15, 0.40) * (1 - crater)
+        foot = smoothstep(dome, 0.0, 0.12) * (1 - smoothstep(dome, 0.12, 0.40))
+        age += 0.05 * foot - 0.03 * swollen * (1 - crater) + 0.08 * shell + 0.08 * crater
+        height += 0.35 * swollen + 0.20 * shell - 0.50 * crater
+        rough -= 0.05 * swollen
+
+    # Young powder gathers in grains along the crust's broken edges, and in places by chance.
+    s = next(streams)
+    edge = blur(plates, 0.0025)
+    edge = 4 * edge * (1 - edge) * (1 - plates)
+    speck = field(s, size, 60, 400, 0.5)
+    bloom = warp(field(s, size, f, 40 * f, 1.0, stretch), dx, dy) - 0.4 * patches + 0.7 * edge
+    settled = share(bloom, temper.powder, 0.9)
+    powder = settled * smoothstep(speck + 1.2 * settled, 0.2, 0.9)
+    age -= powder * 0.17
+    age -= 0.05 * edge
+    tint += 1.0 * powder
+    height += powder * (0.06 + 0.05 * speck)
+    rough += 0.22 * powder
 
     # Runs below crust and powder.
-    if temper.runs > 0:
-        s = next(streams)
-        columns = field(s, size, 6, 70, 1.2, 12.0)
-        thread = np.clip(0.75 + 0.25 * columns, 0, 1.5)
-        dark = _runs(where + field(s, size, f, 24 * f, 1.0, 0.6), 0.03, 0.14, 0.02) * thread
-        bright = _runs(field(s, size, f / 3, 32 * f, 1.0, 0.6) + 0.4 * columns, 0.04, 0.30, 0.03) * thread
-        old = _runs(field(s, size, f / 3, 32 * f, 1.0, 0.6) - 0.4 * columns, 0.03, 0.40, 0.03) * thread
-        # The water's edge dries crisp: runs that overlap close up to sheets that end in fingers.
-        bright, old = (0.5 * x + 0.5 * smoothstep(x + 0.06 * mottle, 0.42, 0.52) for x in (bright, old))
-        age += temper.runs * (0.24 * dark + 0.20 * old - 0.24 * bright - 0.05)
-        tint += temper.runs * (2.0 * bright - 2.4 * old)
-        rough += temper.runs * 0.12 * (bright - dark)
-        height += temper.runs * 0.06 * (bright - dark)
-    else:
-        next(streams)
+    s = next(streams)
+    if look.runs > 0:
+        columns = warp(field(s, size, 4, 30, 1.2, 9.0), broad_x, broad_y)
+        threads = warp(field(s, size, 20, 100, 0.9, 16.0), fray_x, fray_y)
+        sources = (where, bloom, warp(field(s, size, f / 2, 32 * f, 1.1), dx, dy), 0.6 * hue - 0.8 * where)
+        for number, source in enumerate(sources):
+            older, redder, length, cover = RUNS[number]
+            filled = _run(source, cover, length, columns + 0.2 * threads)
+            # What water brought dries crisp at the tip of the finger and thins towards its source.
+            finger = smoothstep(filled, 0.30, 0.36)
+            tip = finger * (1 - smoothstep(filled, 0.36, 0.60))
+            body = finger * (0.7 + 0.1 * np.tanh(threads)) + 0.25 * np.minimum(filled, 1)
+            age += look.runs * temper.runs * (older * body + 0.05 * tip)
+            tint += look.runs * redder * body
+            rough -= 0.3 * look.runs * older * body
+            height += look.runs * 0.06 * (finger + 0.5 * tip) * (1 if older < 0 else -0.6)
 
-    # Pits, thickest in the crust.
+    # Pits, thickest in the crust, each with fresh rust washed out of it.
     s = next(streams)
     count = round(900 * temper.pits)
     if count:
-        cone = dots(s, size, count, (0.0012, 0.011), 1 + look.direction, where + 0.6 * bloom)
-        pit = warp(cone, fray_x, fray_y)
-        pit = smoothstep(pit + 0.08 * mottle * (pit > 0), 0.1, 0.7)
-        age += 0.24 * pit
-        height -= 0.55 * pit
-        rough += 0.12 * pit
+        cone = dots(s, size, count, (0.0012, 0.010), 1 + look.direction, where + 0.6 * bloom)
+        cone = warp(cone, fray_x, fray_y)
+        cone = cone + 0.08 * mottle * (cone > 0)
+        pit = smoothstep(cone, 0.35, 0.60)
+        age += 0.24 * pit - 0.05 * smoothstep(cone, 0.0, 0.3) * (1 - pit)
+        height -= 0.60 * smoothstep(cone, 0.25, 0.75)
+        rough += 0.08 * pit
 
     # Grain: fine, uneven in strength, with the dark gaps between the grains deeper than the grains are high.
     s = next(streams)
-    grain = field(s, size, 60, 520, 0.35)
-    grain = grain - 0.18 * (grain * grain - 1)
+    grain = field(s, size, 80, 520, 0.30)
+    grain = grain - 0.22 * (grain * grain - 1)
     coarse = field(s, size, 24, 160, 0.5, drawn)
-    uneven = (0.55 + 0.35 * powder + 0.45 * share(coarse + mottle, 0.4, 1.5)) * temper.grain
-    light += uneven * (1.1 * grain + 0.5 * coarse)
-    age -= uneven * 0.006 * grain
-    height += uneven * (0.10 * grain + 0.12 * coarse)
+    uneven = (0.45 + 0.35 * powder + 0.8 * share(0.7 * hue + coarse + 0.5 * mottle, 0.35, 1.5)) * temper.grain
+    light += uneven * (0.85 * grain + 0.35 * coarse)
+    height += uneven * (0.11 * grain + 0.10 * coarse)
     rough += uneven * 0.03 * grain
 
     # Bare metal glints on the high, thin places.
@@ -179,9 +228,11 @@ def corrosion(look: Look, size: int, rng: np.random.Generator) -> Maps:
         rough -= 0.4 * metal
         height += metal * (0.05 - 0.3 * height)
 
+    # Old is denser and smoother; powder is matt.
+    rough -= 0.45 * (age - (low + high) / 2)
     # A faint darkening of what lies lower than its surroundings; the rest of the shading is left to the light.
     cavity = np.clip(blur(height, 0.004) - height, -0.3, 0.5)
-    light -= 4.5 * cavity
+    light -= 4.0 * cavity
     color = _color(look, age, tint, light)
     if look.bare > 0:
         steel = np.array(look.bare_srgb, np.float32) * (1 + 0.05 * grain[..., None])
@@ -195,11 +246,19 @@ def corrosion(look: Look, size: int, rng: np.random.Generator) -> Maps:
     )
 
 
-def _runs(source: Array, fraction: float, length: float, depth: float) -> Array:
-    """0 to 1: the stain under the highest `fraction` of the source, `length` tiles long; a source of `depth` tiles
-    fills its run."""
-    filled = run_down(share(source, fraction, 0.3), length) * np.float32(length / depth)
-    return np.asarray(1 - np.exp(-filled), np.float32)
+def _sheet(values: Array, fraction: float, softness: float, width: float) -> tuple[Array, Array]:
+    """(inside, rim): 1 on the highest fraction of the values; and along its border, outside, as wide as width says."""
+    threshold = float(np.quantile(values[::3, ::3], 1 - fraction))
+    inside = smoothstep(values, threshold - softness / 2, threshold + softness / 2)
+    outer = smoothstep(values, threshold - width - softness, threshold - softness / 2)
+    return inside, outer * (1 - inside)
+
+
+def _run(source: Array, fraction: float, length: float, columns: Array) -> Array:
+    """0 to 1: the stain under the highest `fraction` of the source, fading over `length` tiles. Columns (a field drawn
+    out along the vertical) take more or less of it: it ends in fingers."""
+    filled = run_down(share(source, fraction, 0.15), length) * np.float32(length / 0.02)
+    return np.asarray(1 - np.exp(-filled * np.exp(0.9 * columns - 0.4)), np.float32)
 
 
 def _color(look: Look, age: Array, tint: Array, light: Array) -> Array:
@@ -211,10 +270,10 @@ def _color(look: Look, age: Array, tint: Array, light: Array) -> Array:
     # Soft ends, so that the youngest and oldest places keep their detail.
     t = 0.5 + 0.5 * np.tanh(2.2 * (age - 0.5)) / np.tanh(1.1)
     lab = ramp[np.clip(t * 1023, 0, 1023).astype(np.int32)]
-    tint = 4.0 * np.tanh(tint / 4.0)  # rust is never crimson nor green
+    tint = 5.0 * np.tanh(tint / 5.0)  # rust is never crimson nor green
     # Dark places hold less chroma and show less contrast.
     depth = np.clip(lab[..., 0] / 28, 0.3, 1.3)
     lab[..., 0] += light * depth
-    lab[..., 1] += (0.15 * light - 0.6 * tint) * depth
-    lab[..., 2] += (0.35 * light + 0.3 * tint) * depth
+    lab[..., 1] += (0.15 * light - 0.8 * tint) * depth
+    lab[..., 2] += (0.25 * light + 0.4 * tint) * depth
     return np.asarray(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1), np.float32)
