@@ -1,0 +1,1 @@
+"""Marks: logos, labels and text on a base texture, found and faded. Pure functions; never bpy."""
