@@ -5,7 +5,7 @@ island borders. Where parts are many and when each begins follows the causes at 
 a scratch is one stroke, and neither is cut off where the cause ends.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -347,19 +347,3 @@ PATTERNS: dict[str, Callable[[Sheet, float, float, float, Noise, np.random.Gener
     "dents": _dents,
 }
 """Onset.pattern -> what makes it; patches are the onset map's own."""
-
-
-# --- until the onset map asks pattern() ------------------------------------------------------------------------------
-
-PLACES = 16
-
-
-def field(
-    name: str, noise: Noise, points_m: Array, scale_m: float, texel_m: float, places: Sequence[Array], seed: int
-) -> Array:
-    """Thin lines where slow noises pass through zero."""
-    # A noise of longest wave 40 cells passes through zero about every 15 cells.
-    value = noise.at(points_m, scale_m / 15, places[0])
-    thin = np.exp(-np.abs(value) * 12)
-    fine = noise.at(points_m, max(scale_m / 60, texel_m), places[1])
-    return np.asarray((thin - 0.075) / 0.18 * 0.95 + 0.3 * fine, np.float32)

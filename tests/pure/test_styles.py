@@ -1,4 +1,4 @@
-"""What is beside corrosion: bare metal, films, growth. Tileable, repeatable, of many faces, and accepted by the filters."""
+"""What is beside corrosion: bare metal, films, growth. Tileable, repeatable, no two alike, accepted by the filters."""
 
 import dataclasses
 from functools import cache
@@ -29,7 +29,7 @@ def planes(maps: Maps) -> dict[str, np.ndarray]:
 
 
 def wraps(plane: np.ndarray, axis: int) -> bool:
-    """The step across the border is that between two lines inside: no more than 1.4 times it, where borders are sparse."""
+    """The step across the border is about that between two lines inside."""
     values = plane.astype(np.float64)
     other = tuple(a for a in range(values.ndim) if a != axis)
     inside = np.abs(np.diff(values, axis=axis)).mean(other)
