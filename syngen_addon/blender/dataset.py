@@ -449,8 +449,9 @@ class Frames:
             if chosen is not None:
                 self.warnings += [f"{obj.name}: {warning}" for warning in made[0].warnings]
                 return chosen
+        which = f" ({ageing.kind_label(kind)})" if one else ""
         raise SynGenError(
-            f"Every variant of {obj.name!r} was refused: {made[0].sentence}",
+            f"Every variant of {obj.name!r}{which} was refused: {made[0].sentence}",
             "Change Texture and Transfer or Filters ([texture], [filters]).",
         )
 

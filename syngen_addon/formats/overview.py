@@ -2,9 +2,9 @@
 
 Imports recipe, files, errors, formats' own modules, numpy, OpenCV, Pillow, pycocotools.
 
-Each object to detect has a thin outline, its box and a tag with its class and how much of what is seen of it is worn;
-where it is worn it has a translucent tint, of rust's own hue so that the rust still looks like rust. Everything is read
-from the job's folder; nothing is rendered.
+Each object to detect has an outline, its box and a tag with its class and how much of what is seen of it is worn. Each
+kind of wear on it has a hairline of its own colour around where it is, so that its look stays visible. Everything is
+read from the job's folder; nothing is rendered.
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from pycocotools import mask as coco_mask
 
 from .. import recipe as recipes
@@ -37,9 +37,14 @@ WEAR_COLORS: dict[str, Color] = {"default": (88, 200, 255), "streaks": (255, 208
 OTHER_COLORS: tuple[Color, ...] = (
     (122, 222, 158), (178, 150, 255), (255, 128, 160), (96, 220, 220), (240, 140, 230), (204, 220, 100),
 )
-WORN: Color = (255, 124, 20)
-TINT, OUTLINE, FRAME = 0.22, 0.95, 0.55
-"""Opacity of the worn area, the outline and the box."""
+KIND_COLORS: tuple[Color, ...] = (
+    (255, 124, 20), (172, 255, 62), (255, 72, 150), (255, 255, 255), (40, 240, 200), (255, 220, 120),
+)
+"""Of the hairlines. The first is that of wear where an object has one kind only."""
+OUTLINE, FRAME, HAIRLINE = 0.95, 0.55, 0.85
+"""Opacity of the outline, the box and the hairlines."""
+CALM = 1 / 400
+"""Specks of wear smaller than this share of a picture's width share one hairline."""
 MEND = "Run the job again; it makes that frame anew."
 
 
@@ -58,7 +63,7 @@ def overview(
         raise SynGenError(f"{out} holds no finished frame with a target.", "Render some frames first.")
     columns = min(columns, len(records))
     counts = Counter(name for record in records for name, _ in annotations(record, labels))
-    colors = _colors(class_names(labels, counts))
+    colors, kinds = _colors(class_names(labels, counts)), _kind_colors(records, labels)
     shape = max(r["height"] / r["width"] for r in records)
     height = max(1, round(cell * shape))
 
@@ -66,10 +71,10 @@ def overview(
     rows = math.ceil(len(records) / columns)
     size = (2 * margin + columns * (cell + gap) - gap, top + margin + rows * (height + gap) - gap)
     sheet = Image.new("RGB", size, PAPER)
-    _header(sheet, margin, top, cell, columns, len(records), total, counts, colors)
+    _header(sheet, margin, top, cell, columns, len(records), total, counts, colors, kinds)
     for number, record in enumerate(records):
         row, column = divmod(number, columns)
-        picture = _cell(out, record, labels, colors, cell)
+        picture = _cell(out, record, labels, colors, kinds, cell)
         place = (margin + column * (cell + gap), top + row * (height + gap) + (height - picture.height) // 2)
         sheet.paste(picture, place, rounded(picture.size, cell // 60))
     return write_png(target, sheet)
@@ -114,7 +119,12 @@ def _picture(path: Path, width: int, height: int) -> Pixels:
 
 
 def _cell(
-    out: Path, record: dict[str, Any], labels: recipes.Labels, colors: dict[str, Color], cell: int
+    out: Path,
+    record: dict[str, Any],
+    labels: recipes.Labels,
+    colors: dict[str, Color],
+    kinds: dict[str, Color],
+    cell: int,
 ) -> Image.Image:
     """One picture with its labels, cell pixels wide."""
     scale = cell / record["width"]
@@ -123,8 +133,11 @@ def _cell(
     # Small objects lie over large ones, so that no tag hides a whole object.
     entries = sorted(annotations(record, labels), key=lambda e: -int(e[1]["area"]))
     for name, entry in entries:
-        worn = coco_mask.decode(entry.get("wear_segmentation", entry["segmentation"]))
-        _blend(pixels, _shrunk(worn, size), WORN, TINT)
+        for kind, worn in _wear(entry):
+            if worn["wear_area"]:
+                mask = coco_mask.decode(worn["wear_segmentation"])
+                rim = _outline(mask, size, cell / 640, max(1.2, cell * CALM * FINE))
+                _blend(pixels, rim, kinds.get(kind, KIND_COLORS[0]), HAIRLINE)
         _blend(pixels, _outline(coco_mask.decode(entry["segmentation"]), size, cell / 320), colors[name], OUTLINE)
     image = Image.fromarray(np.asarray(np.clip(pixels, 0, 255) + 0.5, np.uint8))
 
@@ -139,8 +152,10 @@ def _cell(
             draw.rectangle(box, outline=(*colors[name], round(255 * FRAME)), width=line)
     for name, entry in reversed(entries):
         x, y, w, h = (v * scale * FINE for v in entry["bbox"])
-        text = f"{name}  {entry['wear_percent']:.0f} %" if "wear_percent" in entry else name
-        _tag(draw, text, (x, y, x + w, y + h), colors[name], over.size, cell * FINE, taken)
+        amounts = [(f"{worn['wear_percent']:.0f} %", kinds.get(kind)) for kind, worn in _wear(entry)]
+        several = amounts if entry.get("layers") else []
+        text = name if several else "  ".join([name, *(amount for amount, _ in amounts)])
+        _tag(draw, text, several, (x, y, x + w, y + h), colors[name], over.size, cell * FINE, taken)
     image.paste(over.resize(size, Image.Resampling.BOX), (0, 0), over.resize(size, Image.Resampling.BOX))
     return image
 
@@ -151,15 +166,18 @@ def _blend(pixels: Pixels, amount: Pixels, color: Color, opacity: float) -> None
     pixels += share * (np.array(color, np.float32) - pixels)
 
 
-def _shrunk(mask: npt.NDArray[np.uint8], size: tuple[int, int]) -> Pixels:
-    how = cv2.INTER_AREA if mask.shape[1] >= size[0] else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(mask.astype(np.float32), size, interpolation=how), np.float32)
+def _wear(entry: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """(kind, what is recorded of it) for each kind of wear on an object; none for a worn region."""
+    if "wear_segmentation" not in entry:
+        return []
+    own = entry.get("kind", entry["classes"]["kind"])
+    return [(own, entry), *((layer["kind"], layer) for layer in entry.get("layers", ()))]
 
 
-def _outline(mask: npt.NDArray[np.uint8], size: tuple[int, int], width: float) -> Pixels:
-    """How far each pixel lies on the mask's inner rim, which is `width` wide."""
+def _outline(mask: npt.NDArray[np.uint8], size: tuple[int, int], width: float, calm: float = 1.2) -> Pixels:
+    """How far each pixel lies on the mask's inner rim, which is `width` wide. calm: how far it is smoothed before."""
     fine = (size[0] * FINE, size[1] * FINE)
-    smooth = cv2.GaussianBlur(cv2.resize(mask.astype(np.float32), fine, interpolation=cv2.INTER_LINEAR), (0, 0), 1.2)
+    smooth = cv2.GaussianBlur(cv2.resize(mask.astype(np.float32), fine, interpolation=cv2.INTER_LINEAR), (0, 0), calm)
     inside = np.pad((smooth > 0.5).astype(np.uint8), 1)
     side = 2 * max(1, round(width * FINE)) + 1
     rim = inside - cv2.erode(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
@@ -167,12 +185,23 @@ def _outline(mask: npt.NDArray[np.uint8], size: tuple[int, int], width: float) -
 
 
 def _tag(
-    draw: ImageDraw.ImageDraw, text: str, box: Rect, color: Color, size: tuple[int, int], scale: int, taken: list[Rect]
+    draw: ImageDraw.ImageDraw,
+    text: str,
+    amounts: Sequence[tuple[str, Color | None]],
+    box: Rect,
+    color: Color,
+    size: tuple[int, int],
+    scale: int,
+    taken: list[Rect],
 ) -> None:
-    """A small label at a corner of the box, in the first place that no other tag has; where there is none, no label."""
+    """A small label at a corner of the box, in the first place that no other tag has; where there is none, no label.
+
+    amounts: what stands after the text on a dark ground, each in a colour of its own.
+    """
     letters = font(max(8, round(scale * 0.034)))
     pad = scale * 0.009
-    width, height = letters.getlength(text) + 2 * pad * 1.3, scale * 0.034 + 2 * pad
+    plate, height = letters.getlength(text) + 2 * pad * 1.3, scale * 0.034 + 2 * pad
+    width = plate + sum(letters.getlength(amount) + 2 * pad for amount, _ in amounts) + bool(amounts) * 2 * pad
     left, right, over, foot = box[0], box[2] - width, box[1] - height, box[3] - height
     places = ((left, over), (left, box[1]), (left, box[3]), (right, over), (left, foot), (right, box[1]), (right, foot))
     for x, y in places:
@@ -180,41 +209,77 @@ def _tag(
         place = (x, y, x + width, y + height)
         if all(place[2] <= t[0] or t[2] <= place[0] or place[3] <= t[1] or t[3] <= place[1] for t in taken):
             taken.append(place)
-            draw.rounded_rectangle(place, radius=height * 0.22, fill=(*color, 242))
-            draw.text((x + width / 2, y + height / 2), text, font=letters, fill=(*PAPER, 255), anchor="mm")
+            if amounts:
+                draw.rounded_rectangle(place, radius=height * 0.22, fill=(*PAPER, 226))
+            draw.rounded_rectangle((x, y, x + plate, y + height), radius=height * 0.22, fill=(*color, 242))
+            draw.text((x + plate / 2, y + height / 2), text, font=letters, fill=(*PAPER, 255), anchor="mm")
+            x += plate + 2 * pad
+            for amount, ink in amounts:
+                draw.text((x, y + height / 2), amount, font=letters, fill=(*(ink or INK), 255), anchor="lm")
+                x += letters.getlength(amount) + 2 * pad
             return
 
 
 def _header(
     sheet: Image.Image, margin: int, top: int, cell: int, columns: int, shown: int, total: int,
-    counts: Counter[str], colors: dict[str, Color],
+    counts: Counter[str], colors: dict[str, Color], kinds: dict[str, Color],
 ) -> None:
     """One line over the pictures: how many frames and objects, and what the colours mean; two where it is narrow."""
     draw = ImageDraw.Draw(sheet)
     letters = font(max(8, round(cell * 0.05)))
     objects = sum(counts.values())
     frames = f"{shown} frame{'s' * (shown != 1)}" if shown == total else f"{shown} of {total} frames"
-    middle = top / 2 if columns > 2 else top * 0.3
+    wide = columns > 2
+    middle = top / 2 if wide else top * 0.3
     draw.text((margin, middle), frames, font=letters, fill=INK, anchor="lm")
     after = margin + letters.getlength(frames) + cell * 0.05
     labelled = f"{objects} labelled object{'s' * (objects != 1)}"
     draw.text((after, middle), labelled, font=letters, fill=FAINT, anchor="lm")
-    right, middle = float(sheet.width - margin), top / 2 if columns > 2 else top * 0.7
-    dot = cell * 0.017
-    limit = after + letters.getlength(f"{objects} labelled objects") + cell * 0.1 if columns > 2 else margin
-    entries = [("worn", "", WORN), *((name, str(counts[name]), colors[name]) for name in colors if counts[name])]
-    for name, count, color in reversed(entries):
+    after += letters.getlength(labelled) + cell * 0.1
+    right = float(sheet.width - margin)
+    worn = [(kind.replace("_", " "), "", color) for kind, color in kinds.items()]
+    found = [(name, str(counts[name]), colors[name]) for name in colors if counts[name]]
+    if wide or len(kinds) < 2:
+        place = middle if wide else top * 0.7
+        _legend(draw, [*worn, *found], (right, place), after if wide else margin, cell)
+    else:
+        _legend(draw, worn, (right, middle), after, cell)
+        _legend(draw, found, (right, top * 0.7), margin, cell)
+
+
+def _legend(
+    draw: ImageDraw.ImageDraw,
+    entries: Sequence[tuple[str, str, Color]],
+    place: tuple[float, float],
+    limit: float,
+    cell: int,
+) -> None:
+    """(name, count, colour) each: a dot and its count, a line where there is no count. From the right, to the limit.
+
+    The letters are smaller where not all has room; what has none even then is left out, the first first.
+    """
+    right, middle = place
+    dot, between = cell * 0.017, cell * 0.07
+
+    def wide(name: str, count: str, letters: ImageFont.FreeTypeFont) -> float:
         gap = cell * 0.025 if count else 0.0
-        wide = letters.getlength(name) + letters.getlength(count) + 2 * dot + gap + cell * 0.025
-        if right - wide < limit:
+        return letters.getlength(name) + letters.getlength(count) + 2 * dot + gap + cell * 0.025
+
+    for share in (1.0, 0.85, 0.7):
+        letters = font(max(8, round(cell * 0.05 * share)))
+        if sum(wide(n, c, letters) + between for n, c, _ in entries) - between <= right - limit:
             break
+    for name, count, color in reversed(entries):
+        if right - wide(name, count, letters) < limit:
+            break
+        gap = cell * 0.025 if count else 0.0
         draw.text((right, middle), count, font=letters, fill=FAINT, anchor="rm")
         right -= letters.getlength(count) + gap
         draw.text((right, middle), name, font=letters, fill=INK, anchor="rm")
         right -= letters.getlength(name) + cell * 0.025 + dot
-        swatch = (right - dot, middle - dot, right + dot, middle + dot)
-        draw.rounded_rectangle(swatch, dot if count else dot * 0.3, fill=color)
-        right -= dot + cell * 0.07
+        thick = dot if count else max(1.0, dot * 0.3)  # a hairline's is a line
+        draw.rounded_rectangle((right - dot, middle - thick, right + dot, middle + thick), thick, fill=color)
+        right -= dot + between
 
 
 def _colors(names: Sequence[str]) -> dict[str, Color]:
@@ -222,3 +287,15 @@ def _colors(names: Sequence[str]) -> dict[str, Color]:
     others = [name for name in names if name not in WEAR_COLORS]
     turn = {name: OTHER_COLORS[i % len(OTHER_COLORS)] for i, name in enumerate(others)}
     return {name: WEAR_COLORS.get(name) or turn[name] for name in names}
+
+
+def _kind_colors(records: Sequence[dict[str, Any]], labels: recipes.Labels) -> dict[str, Color]:
+    """A colour for each kind of wear, those first that an object has as its own; one for all where none has several."""
+    entries = [entry for record in records for _, entry in annotations(record, labels)]
+    if labels.objects == "regions":
+        return {}
+    if not any(entry.get("layers") for entry in entries):
+        return {"worn": KIND_COLORS[0]}
+    own = sorted({_wear(entry)[0][0] for entry in entries})
+    further = sorted({kind for entry in entries for kind, _ in _wear(entry)} - set(own))
+    return {kind: KIND_COLORS[i % len(KIND_COLORS)] for i, kind in enumerate([*own, *further])}

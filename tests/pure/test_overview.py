@@ -11,9 +11,9 @@ from PIL import Image
 from syngen_addon import recipe as recipes
 from syngen_addon.errors import SynGenError
 from syngen_addon.files import frame_file, write_bytes
-from syngen_addon.formats.overview import MOST, PAPER, TINT, WEAR_COLORS, WORN, overview
+from syngen_addon.formats.overview import HAIRLINE, KIND_COLORS, MOST, PAPER, WEAR_COLORS, overview
 from syngen_addon.images import save_png
-from syngen_addon.labels.layers import Instance, Layers
+from syngen_addon.labels.layers import FurtherWear, Instance, Layers
 from syngen_addon.labels.record import encode, make_record, no_target_record
 from syngen_addon.recipe import Labels, Recipe
 
@@ -52,16 +52,46 @@ def test_worn_area_outline_box_and_tag_stand_where_the_labels_are(tmp_path: Path
     left, top = 30, round(480 * 0.17)
     picture = sheet[top : top + 480, left : left + 480]
     grey = round(GREY * 255)
-    sound, worn = picture[5 * 42, 5 * 45], picture[5 * 70, 5 * 45]
-    assert abs(sound - grey).max() <= 1, "sound parts of the object stay as they are"
-    tinted = np.array((grey,) * 3) + TINT * (np.array(WORN) - grey)
-    assert worn == pytest.approx(tinted, abs=2)
+    for row in (42, 70):
+        assert abs(picture[5 * row, 5 * 45] - grey).max() <= 1, "sound or worn, the object's look stays as it is"
+    column = picture[5 * 45 : 5 * 65, 5 * 45]
+    line = np.array((grey,) * 3) + HAIRLINE * (np.array(KIND_COLORS[0]) - grey)
+    (rows,) = np.nonzero(like(column, line))
+    assert 5 * 45 + rows == pytest.approx(5 * 55, abs=2) and 1 <= len(rows) <= 2, "a hairline where wear begins"
     ys, xs = np.nonzero(like(picture, WEAR_COLORS["streaks"]))
     assert (xs.min(), xs.max(), ys.max()) == pytest.approx((100, 349, 399), abs=2), "outline and box"
     tag = like(picture[100:149, 100:349], WEAR_COLORS["streaks"])
     assert tag.sum() > 1500, "the tag sits on the box's top left corner"
     assert not like(picture[:, 360:], WEAR_COLORS["streaks"]).any()
     assert tuple(sheet[2, 2]) == PAPER
+
+
+def test_each_kind_on_an_object_has_a_hairline_of_its_own(tmp_path: Path) -> None:
+    job(tmp_path, 2)
+    index, rust, dents = (np.zeros((96, 96), t) for t in (np.int32, np.float32, np.float32))
+    index[30:80, 20:70], rust[55:80, 20:70], dents[40:60, 30:60] = 1, 1, 1
+    further = (FurtherWear("dents", "dent", 0.4, 0), FurtherWear("cracks", "", 0.0, 0))
+    about = Instance(1, "Drum", "drum", "rust", "streaks", 0.5, 0, further)
+    layers = Layers(index, rust, {"dents": dents, "cracks": np.zeros_like(dents)})
+    record = make_record(layers, [about], Labels(region_min_pixels=1), {"frame": 0})
+    write_bytes(tmp_path / frame_file("records", 0, ".json"), encode(record))
+    sheet = sheet_of(tmp_path, cell=480)
+    picture = sheet[round(480 * 0.17) :, 30 : 30 + 480]
+    found = [like(picture, color, 50) for color in KIND_COLORS[:3]]  # rust is the object's own; then by name
+    assert found[0][5 * 54 : 5 * 57, 5 * 22 : 5 * 28].sum() > 20, "rust begins across the object"
+    ys, xs = np.nonzero(found[2][5 * 35 : 5 * 65, 5 * 25 : 5 * 65])
+    assert (ys.min(), ys.max(), xs.min(), xs.max()) == pytest.approx((25, 125, 25, 175), abs=3), "dents have their box"
+    assert not found[1][5 * 32 : 5 * 78, 5 * 22 : 5 * 68].any(), "what is nowhere is not drawn"
+    legend = sheet[: round(480 * 0.17)]
+    assert [like(legend, color, 8).any() for color in KIND_COLORS[:4]] == [True, True, True, False]
+
+
+def test_regions_are_outlined_in_the_colour_of_their_class(tmp_path: Path) -> None:
+    sheet = sheet_of(job(tmp_path, 1, objects="regions"), cell=480)
+    picture = sheet[round(480 * 0.17) :, 30 : 30 + 480]
+    ys, xs = np.nonzero(like(picture, WEAR_COLORS["streaks"]))
+    assert (xs.min(), xs.max(), ys.max()) == pytest.approx((100, 349, 399), abs=2)
+    assert not like(sheet, KIND_COLORS[0]).any()
 
 
 def test_grid_and_frames_without_target(tmp_path: Path) -> None:
