@@ -35,9 +35,9 @@ KIND = Kind(
         runs=0.35,
     ),
     front=Front(
-        stain=0.35,
+        stain=0.6,
         stain_linear=(0.62, 0.61, 0.59),
-        stain_levels=0.20,
+        stain_levels=0.30,
         bloom_linear=(0.92, 0.92, 0.92),
         scale_linear=(1.04, 1.04, 1.04),
         lip_m=0.0,

@@ -95,9 +95,11 @@ def transfer(
         views = _views(width, height, rows, tile_m, surface)
         lab, h, rest = _synthesise(prepared, views, choice, (rows.stop - rows.start, width))
         rough[rows], metal[rows], hidden[rows] = rest[..., 0], rest[..., 1], rest[..., 2]
-        color[rows], relief[rows] = _shade(
+        shaded, relief[rows] = _shade(
             color[rows], lab, h, rest[..., 2], detail[rows], prepared, settings, coverage
         )
+        if coverage > 0:  # a dent leaves the paint as it is, bit for bit
+            color[rows] = shaded
     if protect is not None:
         color[protect] = base_srgb[protect]
         rough[protect], metal[protect], relief[protect], hidden[protect] = 0.5, 0.0, 0.5, 0.0

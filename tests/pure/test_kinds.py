@@ -6,10 +6,13 @@ import re
 import numpy as np
 import pytest
 
+from syngen_addon import images
 from syngen_addon.images import luminance
 from syngen_addon.kinds import KINDS
 from syngen_addon.recipe import Front, Kind, Look, Onset, Wear
 from syngen_addon.textures.procedural import STYLES
+from syngen_addon.variants import SlotInput, make_variants
+from tests.pure.small import request
 
 RUSTS = sorted(name for name, kind in KINDS.items() if kind.look.style == "corrosion")
 
@@ -97,3 +100,24 @@ def test_the_palette_of_rust_darkens_from_young_to_old_and_stays_rust(name):
     colors = np.array(KINDS[name].look.colors_srgb, np.float32)
     assert (np.diff(luminance(colors[None])[0]) < 0).all()
     assert (colors[:, 0] > colors[:, 1]).all() and (colors[:, 1] > colors[:, 2]).all()
+
+
+@pytest.mark.parametrize("name", ["dents", "chalking"])
+def test_what_covers_little_leaves_the_base_texture_s_colours_and_is_not_refused_for_them(name, tmp_path):
+    rng = np.random.default_rng(0)
+    red = np.clip(np.array([0.7, 0.08, 0.06]) + 0.05 * rng.standard_normal((96, 96, 1)), 0, 1).astype(np.float32)
+    asked = request(
+        kind=KINDS[name], slots=1, changes={"filters": {"enabled": True}, "texture": {"size": 256, "variants": 1}}
+    )
+    asked = dataclasses.replace(asked, slots=(SlotInput(0, red, None),))
+    (made,) = make_variants(asked, tmp_path)
+    assert made.accepted, made.sentence
+    color = images.load(made.file("color", 0))[..., :3]
+    cover = images.load(made.file("surface", 0))[..., 3]
+    if name == "dents":
+        assert (images.to_bytes(color) == images.to_bytes(red)).all()
+        assert not cover.any()
+    else:
+        assert abs(float(cover.mean()) - KINDS[name].coverage) < 0.1
+        assert color[..., 1].mean() > red[..., 1].mean() + 0.15, "paler"
+        assert (color[..., 0] > color[..., 1] + 0.1).mean() > 0.9, "and still red all over"
