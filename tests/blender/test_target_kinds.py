@@ -11,7 +11,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from tests.blender import helpers as h
-from tests.blender.helpers import quick  # noqa: F401
+from tests.blender.helpers import quick, real_variants  # noqa: F401
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ def test_where_the_filters_refuse_one_the_next_is_made(addon, twins: Path, monke
     dataset.run(dataset.Job(h.recipe(addon, ALSO, part), twins / "out", 1))
     assert seeds == [0, 1]
     before = h.snapshot()
-    with pytest.raises(addon("errors").SynGenError, match="Every variant of 'First' .Rust streaks. was refused: It is"):
+    with pytest.raises(addon("errors").SynGenError, match=r"of 'First' \(Rust streaks\) was refused: It is blurred"):
         dataset.run(dataset.Job(h.recipe(addon, ALSO, part, {"texture": {"variants": 1}}), twins / "none", 1))
     assert h.changes(before, h.snapshot()) == []
 
@@ -259,3 +259,42 @@ def test_a_copy_for_the_background_names_every_gallery_by_its_place(addon, layer
         wanted.objects = ["Sheet"]
     copied = wanted.objects[0]["syngen"]
     assert copied["gallery"] == str(layered / "a") and copied["layers"]["light_rust"]["gallery"] == str(layered / "b")
+
+
+@pytest.mark.versions
+@pytest.mark.usefixtures("real_variants")
+def test_rust_and_dents_from_a_recipe_file_to_their_labels(addon, empty_scene, tmp_path: Path) -> None:
+    """The real stages on a bare sheet, seen whole: each kind covers what its level says, and is called by its name."""
+    h.plane("Sheet", (-40, -40), (40, 40), 0, h.material("Paint", h.painted("Base", 64)))
+    h.camera_above(96)
+    h.light()
+    h.save(tmp_path / "scene.blend")
+    settings = h.recipe(
+        addon,
+        {
+            "targets": {"objects": ["Sheet"]},
+            "camera": {"randomize": False},
+            "texture": {"variants": 1, "tile_m": 40.0},
+            "wear": {"level": [0.2, 0.4], "also": {"dents": [0.4, 0.6]}, "softness": 0.01},
+            "causes": {"scale": 20.0},
+            "render": {"width": 96, "height": 96, "samples": 4},
+            "labels": {"objects": "regions", "region_min_pixels": 8},
+            "export": {"split": [1.0, 0.0, 0.0]},
+        },
+    )
+    (tmp_path / "job.toml").write_text(addon("recipe").dumps(settings))
+    cli, out = addon("blender.cli"), tmp_path / "out"
+    assert cli.main(["--recipe", str(tmp_path / "job.toml"), "--out", str(out), "--frames", "2"]) == 0
+    for frame in range(2):
+        (sheet,) = h.record(out, frame)["instances"]
+        (dents,) = sheet["layers"]
+        assert sheet["wear_percent"] == pytest.approx(100 * sheet["level"], abs=4)
+        assert dents["wear_percent"] == pytest.approx(100 * dents["level"], abs=4)
+        masks = [mask_of(sheet["wear_segmentation"]), mask_of(dents["wear_segmentation"])]
+        assert (masks[0] & masks[1]).any() and (masks[0] ^ masks[1]).mean() > 0.1, "neither is the other's"
+    coco = json.loads((out / "annotations" / "instances_train.json").read_text())
+    names = {c["id"]: c["name"] for c in coco["categories"]}
+    assert list(names.values()) == ["default", "streaks", "complete", "dent"]
+    assert {names[a["category_id"]] for a in coco["annotations"]} == {"default", "dent"}
+    lines = (out / "labels" / "0000" / "00000000.txt").read_text().splitlines()
+    assert {line.split()[0] for line in lines} == {"0", "3"}
