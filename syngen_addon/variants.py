@@ -30,17 +30,18 @@ from .errors import Cancelled, SynGenError
 from .files import part_of, publish, remove_parts, write_bytes
 from .filters.judge import Verdict, judge
 from .images import Array, Mask
+from .marks.fade import faded
 from .methods import SETS, Made, Tools, Watch, aged_texture, identities, kind_in_use, method_inputs, wear_textures
 from .recipe import Kind, Recipe, onset_of, to_dict
 from .wear.mesh import MeshArrays, check_mesh
-from .wear.onset import OnsetMap, onset_maps, surface_maps
+from .wear.onset import NEVER, OnsetMap, onset_maps, surface_maps
 from .wear.portrait import Portrait, paint, pose
 
 VERSION = 4
 """Part of a variant's name: raise it when the same input makes other pixels."""
 ONSET_RANGE = 2.0
 STEEPNESS = (-4.0, 8.0)
-"""The steepness of the onset in levels a metre, as its logarithm to the base 2: what 0 and 1 in the file stand for."""
+"""The steepness of the onset in levels a metre, as its logarithm to the base 2: what 1 and 0 in the file stand for."""
 THUMBNAIL = 256
 MIN_ONSET_SIZE = 1024
 """A small base texture does not make a coarse front: the onset map is at least this large."""
@@ -258,7 +259,7 @@ def _steepness(onset: Array, surface: images.SurfaceMaps) -> Array:
     across, down = (np.asarray(cv2.Sobel(known, cv2.CV_32F, *way, scale=1 / 8)) for way in ((1, 0), (0, 1)))
     slope = np.asarray(cv2.GaussianBlur(np.hypot(across, down), (0, 0), 1.5)) / np.maximum(texel_m, 1e-9)
     low, high = STEEPNESS
-    return np.asarray(np.clip((np.log2(np.maximum(slope, 1e-9)) - low) / (high - low), 0, 1), np.float32)
+    return np.asarray(np.clip((high - np.log2(np.maximum(slope, 1e-9))) / (high - low), 0, 1), np.float32)
 
 
 def _onset_size(base: Array) -> tuple[int, int]:
@@ -300,14 +301,15 @@ def _write_variant(
             )  # fmt: skip
             if verdict.accepted:
                 verdict = _judge_aged(aged, request, slot, surface[slot.index], verdict)
-            images.save_png(work / f"color-{slot.index}.png", aged.color_srgb)
             when, place = onset[slot.index], surface[slot.index]
+            aged, fade = _with_marks(aged, when.fade, request, slot, made.maps, seed)
+            images.save_png(work / f"color-{slot.index}.png", aged.color_srgb)
             cover = np.ones_like(aged.height) if aged.cover is None else aged.cover
             surface_file, onset_file = (work / f"{what}-{slot.index}.png" for what in ("surface", "onset"))
             images.save_png(surface_file, np.dstack([aged.roughness, aged.metallic, aged.height, cover]), 16)
-            halves = np.dstack([when.onset, when.runoff, when.fade]) / np.float32(ONSET_RANGE)
+            halves = np.dstack([when.onset, when.runoff, fade]) / np.float32(ONSET_RANGE)
             images.save_png(onset_file, np.dstack([halves, _steepness(when.onset, place)]), 16)
-            worn = _fit(when.onset < 0.5, (slot.base_srgb.shape[1], slot.base_srgb.shape[0]))
+            worn = _fit(np.minimum(when.onset, fade) < 0.5, (slot.base_srgb.shape[1], slot.base_srgb.shape[0]))
             half_worn[slot.index] = np.where(worn[..., None], aged.color_srgb, slot.base_srgb)
         images.save_png(work / "thumbnail.png", paint(places.portrait, half_worn))
         variant = Variant(
@@ -336,6 +338,17 @@ def _write_variant(
         shutil.rmtree(work, ignore_errors=True)
 
 
+def _with_marks(
+    aged: images.Maps, fade: Array, request: Request, slot: SlotInput, wear: images.Maps, seed: int
+) -> tuple[images.Maps, Array]:
+    """The aged texture and when its protected texels fade: as the base has them and never, where marks do not age."""
+    if slot.protect is None or not request.recipe.marks.age or request.kind.coverage == 0:
+        return aged, np.full_like(fade, NEVER)
+    rng = seeds.generator(seed, f"marks/{request.name}/{slot.index}")
+    color = faded(slot.base_srgb, slot.protect, wear, request.recipe.marks, rng)
+    return dataclasses.replace(aged, color_srgb=np.where(slot.protect[..., None], color, aged.color_srgb)), fade
+
+
 def _judge_aged(
     aged: images.Maps, request: Request, slot: SlotInput, surface: images.SurfaceMaps, before: Verdict
 ) -> Verdict:
@@ -343,7 +356,12 @@ def _judge_aged(
     where = surface.covered if slot.protect is None else surface.covered & ~slot.protect
     if not where.any():
         return before
-    after = judge(aged, request.kind.look.colors_srgb, request.recipe.filters, (), tiles=False, where=where)
+    if request.kind.coverage == 0:  # the base texture as it is
+        return before
+    # Under a veil, of dirt or chalk, the base texture's own colours are left: any will do.
+    hides = aged.cover is None or float((aged.cover[where] > 0.8).mean()) >= 0.5
+    colors = request.kind.look.colors_srgb if hides else ()
+    after = judge(aged, colors, request.recipe.filters, (), tiles=False, where=where)
     return before if after.accepted else after
 
 

@@ -7,15 +7,18 @@ they form a chain, in which the one nearer to the Principled BSDF lies on top, a
 own wear is not. Imports bpy, numpy.
 """
 
+import dataclasses
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 import numpy as np
 
 from ..errors import SynGenError
-from ..recipe import Kind
+from ..recipe import Front, Kind
+from ..variants import ONSET_RANGE, STEEPNESS
 from .layers import Layer, aov_name, layers_of, level_property
 from .names import GROUP, KIND, SLOT_MATERIAL
 from .target import Slot, aged_shader, is_animated, is_wear_group, veil_of, wear_of
@@ -40,13 +43,27 @@ OVER = "syngen_over"
 """Custom property of a group: Kind.over of what it shows."""
 RELIEF_M = 0.0045
 """Depth of a height map of relief 1."""
+FRONT = "front {}"
+"""Names of the nodes that hold the numbers and colours of a kind's Front."""
+CRISP = 3.0
+"""How much crisper the front looks than the soft mask that labels hold."""
+RAGGED_M = 0.006
+"""How ragged the front is: about a fifth of this to either side."""
+STAIN_M = 0.12
+"""How far ahead stain runs at least, metres for a level of Front.stain_levels."""
+BLOOM_M = 0.008
+"""Over what width the wear behind the front has the colour of the stain."""
+RUN_LEVELS = 0.3
+"""Levels over which stains that run down come to their full strength."""
+SHADOW_M = 0.0016
+"""How far the lifted edge of the paint throws its shadow."""
+CURL = 9.0
+"""Over how many times its height paint curls up."""
+BLISTERS_M = 0.03
+"""How far ahead of the front it blisters."""
 LIP_M = 0.0006
-"""How far paint lifts where the front reaches it."""
-HALO = 0.10
-"""How far, in levels, orange stain runs ahead of the front."""
-STAIN_LINEAR = (0.36, 0.105, 0.022, 1.0)
-"""Colour of that stain: fresh rust washed out onto the paint."""
-GRAIN_PER_M = 190.0
+"""Height of a lip that throws its whole shadow."""
+GRAIN_PER_M = 240.0
 """Frequency of the fine grain that keeps a close-up crisp where the base texture's texels are coarse."""
 GRAIN_M = 0.0009
 """Relief of that grain."""
@@ -144,7 +161,21 @@ def show(group: bpy.types.NodeTree, worn: Worn) -> None:
     for name, image in worn.images.items():
         group.nodes[name].image = image
     group.nodes["relief"].outputs[0].default_value = worn.kind.look.relief * RELIEF_M
-    group.nodes["softness"].outputs[0].default_value = worn.softness
+    numbers = {
+        "softness": worn.softness,
+        "age shift": worn.age_shift,
+        "lips": min(worn.kind.front.lip_m / LIP_M, 1.0),
+        "lies on others": float(bool(key_of_group(group))),
+        # What only changes the shape leaves roughness and metallic, also where it is the object's own wear.
+        "shows below": float(bool(key_of_group(group)) or worn.kind.coverage < 0.5),
+    }
+    for name, number in numbers.items():
+        if name in group.nodes:
+            group.nodes[name].outputs[0].default_value = number
+    for about in dataclasses.fields(Front):
+        node, value = group.nodes.get(FRONT.format(about.name)), getattr(worn.kind.front, about.name)
+        if node is not None:
+            node.outputs[0].default_value = (*value, 1.0) if isinstance(value, tuple) else float(value)
 
 
 def groups_of(material: bpy.types.Material | None) -> list[bpy.types.ShaderNode]:
@@ -374,71 +405,172 @@ def _build_group(name: str, slot: Slot, key: str) -> bpy.types.NodeTree:
     for socket in COVER:
         group.interface.new_socket(socket, in_out="INPUT", socket_type="NodeSocketFloat")
     build = _Builder(group)
-    inputs, outputs = group.nodes.new("NodeGroupInput"), group.nodes.new("NodeGroupOutput")
-
-    attribute = {"attribute_type": "INSTANCER", "attribute_name": level_property(key)}
-    level = build.node("ShaderNodeAttribute", "level", **attribute).outputs["Fac"]
-    softness, relief = build.value("softness"), build.value("relief")
-    coordinates = _coordinates(build, slot)
-    color = build.image("color", coordinates).outputs["Color"]
-    surface = build.node("ShaderNodeSeparateColor", "surface channels")
-    group.links.new(build.image("surface", coordinates).outputs["Color"], surface.inputs[0])
-    roughness, metallic, height = surface.outputs[0], surface.outputs[1], surface.outputs[2]
-    onset = build.math("MULTIPLY", build.image("onset", coordinates).outputs["Color"], 2.0)
-
-    # The front narrows towards level 0 and 1, so that 0 is untouched, 1 is all worn, and the half-way line of the
-    # soft mask stays `onset < level`: the coverage is exact whatever the softness.
-    room = build.math("MULTIPLY", build.math("MINIMUM", level, build.math("SUBTRACT", 1.0, level)), 2.0)
-    width = build.math("MAXIMUM", build.math("MINIMUM", softness, room), 1e-4)
-    ahead = build.math("SUBTRACT", level, onset)
-    is_worn_at_all = build.math("GREATER_THAN", level, 0.0)
-    mask = build.math("MULTIPLY", build.clamped("ADD", build.math("DIVIDE", ahead, width), 0.5), is_worn_at_all)
-    age = build.clamped("DIVIDE", ahead, 0.5)
-    # Stain and lifted paint run a little ahead of the front, and not at all onto protected texels (onset 2).
-    near = build.clamped("ADD", build.math("DIVIDE", ahead, HALO), 1.0)
-    some = build.clamped("MULTIPLY", level, 10.0)
-    halo = build.math(
-        "MULTIPLY",
-        build.math("MULTIPLY", near, near),
-        build.math("MULTIPLY", some, build.math("LESS_THAN", onset, 1.0)),
-    )
-
-    grain = _grain(build)
-    bright = build.clamped("MULTIPLY", build.math("SUBTRACT", grain, 0.55), 5.0)
-    stain = build.math("MULTIPLY", build.math("MULTIPLY", halo, 0.45), build.math("ADD", grain, 0.3))
-    stained = build.mix_color("MIX", stain, inputs.outputs["Color"], STAIN_LINEAR)
-    # Rust is orange where it is young and at its grains, brown and dark where it is old.
-    young = build.mix_color("MULTIPLY", build.math("SUBTRACT", 1.0, age), color, (1.45, 1.12, 0.80, 1))
-    dusted = build.mix_color("MULTIPLY", bright, young, (1.85, 1.40, 1.0, 1))
-    aged = build.mix_color(
-        "MULTIPLY", build.clamped("MULTIPLY", build.math("SUBTRACT", 0.45, grain), 5.0), dusted, (0.55, 0.50, 0.48, 1)
-    )
-    group.links.new(build.mix_color("MIX", mask, stained, aged), outputs.inputs["Color"])
-    group.links.new(build.mix(mask, inputs.outputs["Roughness"], roughness), outputs.inputs["Roughness"])
-    group.links.new(build.mix(mask, inputs.outputs["Metallic"], metallic), outputs.inputs["Metallic"])
-
-    fine = build.math("MULTIPLY", build.math("SUBTRACT", grain, 0.5), GRAIN_M)
-    deep = build.math(
-        "MULTIPLY", build.math("ADD", build.math("MULTIPLY", build.math("SUBTRACT", height, 0.5), relief), fine), mask
-    )
-    lip = build.math("MULTIPLY", build.math("MULTIPLY", halo, build.math("SUBTRACT", 1.0, mask)), LIP_M)
+    given, outputs = group.nodes.new("NodeGroupInput").outputs, group.nodes.new("NodeGroupOutput").inputs
+    place = _places(build, slot, key)
+    group.links.new(_color(build, place, given["Color"]), outputs["Color"])
+    _gloss(build, place, given, outputs)
     bump = build.node("ShaderNodeBump", "bump")
     bump.inputs["Strength"].default_value = 1.0
     bump.inputs["Distance"].default_value = 1.0
-    group.links.new(build.math("ADD", deep, lip), bump.inputs["Height"])
-    group.links.new(_normal(build, inputs.outputs["Normal"]), bump.inputs["Normal"])
-    group.links.new(bump.outputs["Normal"], outputs.inputs["Normal"])
+    group.links.new(_height(build, place), bump.inputs["Height"])
+    group.links.new(_normal(build, given["Normal"]), bump.inputs["Normal"])
+    group.links.new(bump.outputs["Normal"], outputs["Normal"])
+    _label(build, place, given, key)
+    _lay_out(group)
+    return group
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What the parts of a group share: sockets that say how it stands with a point of the surface.
+
+    color, roughness, metallic, height, hides: the aged texture's. mask: the wear fraction, which labels hold. worn: the
+    same as it looks, its front ragged and crisp. ahead: the level less the onset. way: metres from the front, less than
+    0 where the surface is sound yet. near: 0 to 1, towards the front on the sound side, where stain runs ahead.
+    age: 0 young, 1 old. run: 0 to 1, how strongly stains run over. faded: 0 to 1, how far a mark has faded.
+    """
+
+    color: bpy.types.NodeSocket
+    roughness: bpy.types.NodeSocket
+    metallic: bpy.types.NodeSocket
+    height: bpy.types.NodeSocket
+    hides: bpy.types.NodeSocket
+    mask: bpy.types.NodeSocket
+    worn: bpy.types.NodeSocket
+    ahead: bpy.types.NodeSocket
+    way: bpy.types.NodeSocket
+    near: bpy.types.NodeSocket
+    age: bpy.types.NodeSocket
+    run: bpy.types.NodeSocket
+    faded: bpy.types.NodeSocket
+    grain: bpy.types.NodeSocket
+
+
+def _places(build: "_Builder", slot: Slot, key: str) -> _Place:
+    math, clamped, ramp = build.math, build.clamped, build.ramp
+    attribute = {"attribute_type": "INSTANCER", "attribute_name": level_property(key)}
+    level = build.node("ShaderNodeAttribute", "level", **attribute).outputs["Fac"]
+    coordinates = _coordinates(build, slot)
+    color = build.image("color", coordinates).outputs["Color"]
+    surface, when = (build.image(name, coordinates) for name in ("surface", "onset"))
+    roughness, metallic, height = build.channels("surface channels", surface.outputs["Color"])
+    onset, runoff, fade = (
+        math("MULTIPLY", half, ONSET_RANGE) for half in build.channels("onset channels", when.outputs["Color"])
+    )
+    low, high = STEEPNESS
+    steep = math("POWER", 2.0, math("MULTIPLY_ADD", when.outputs["Alpha"], low - high, high))
+    grain = math("MULTIPLY_ADD", math("SUBTRACT", _grain(build), 0.5), build.front("grain"), 0.5)
+
+    # The front narrows towards level 0 and 1, so that 0 is untouched, 1 is all worn, and the half-way line of the
+    # soft mask stays `onset < level`: the coverage is exact whatever the softness.
+    room = math("MULTIPLY", math("MINIMUM", level, math("SUBTRACT", 1.0, level)), 2.0)
+    width = math("MAXIMUM", math("MINIMUM", build.value("softness"), room), 1e-4)
+    ahead = math("SUBTRACT", level, onset)
+    is_worn_at_all = math("GREATER_THAN", level, 0.0)
+    mask = math("MULTIPLY", clamped("ADD", math("DIVIDE", ahead, width), 0.5), is_worn_at_all)
+    # Paint does not melt into rust: relief and grain make the front ragged, by some millimetres, and crisp. Both are
+    # even about their middle, so that as much is worn as the mask says.
+    ragged = math("ADD", math("MULTIPLY", math("SUBTRACT", height, 0.5), 0.9), math("SUBTRACT", grain, 0.5))
+    reach = math("MINIMUM", math("MAXIMUM", math("MULTIPLY", width, 0.8), math("MULTIPLY", steep, RAGGED_M)), room)
+    torn = math("DIVIDE", math("MULTIPLY_ADD", ragged, reach, ahead), width)
+    worn = math("MULTIPLY", clamped("MULTIPLY_ADD", torn, CRISP, 0.5), is_worn_at_all)
+    # Stain and lifted paint run a little ahead of the front, and not at all onto protected texels (onset 2).
+    sound = math("MULTIPLY", clamped("MULTIPLY", level, 10.0), math("LESS_THAN", onset, 1.5))
+    way = math("DIVIDE", ahead, steep)
+    far = build.front("stain_levels")
+    early = math("MAXIMUM", math("DIVIDE", ahead, far), math("DIVIDE", way, math("MULTIPLY", far, STAIN_M)))
+    near = math("MULTIPLY", clamped("ADD", early, 1.0), sound)
+    # Neither all that starts at once is of one age, nor is crust as young as the pits in it.
+    uneven = math("MULTIPLY_ADD", math("SUBTRACT", height, 0.5), 0.7, build.value("age shift"))
+    age = clamped("ADD", math("DIVIDE", ahead, build.front("age_levels")), uneven)
+    run = math("MULTIPLY", ramp(math("SUBTRACT", level, runoff), 0.0, RUN_LEVELS), sound)
+    marked = math("MULTIPLY", math("GREATER_THAN", onset, 1.5), math("LESS_THAN", fade, 1.5))
+    faded = math("MULTIPLY", ramp(level, fade, 1.0), marked)
+    return _Place(
+        color, roughness, metallic, height, surface.outputs["Alpha"], mask, worn, ahead, way, near, age, run, faded,
+        grain,
+    )  # fmt: skip
+
+
+def _color(build: "_Builder", place: _Place, paint: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
+    """From below: the paint, stains that run down over it, the stain ahead of the front, the wear, a mark's fading."""
+    math, clamped, mix = build.math, build.clamped, build.mix_color
+    grain, height = place.grain, place.height
+    blotches = build.ramp(math("ADD", math("MULTIPLY", height, 0.6), math("MULTIPLY", grain, 0.4)), 0.25, 0.7)
+    strength = math("MULTIPLY", build.front("runoff"), math("MULTIPLY_ADD", blotches, 0.35, 0.65))
+    running = math("MULTIPLY", place.run, strength)
+    paint = mix("MIX", running, paint, build.front("runoff_linear"))
+    # A wash that thins out ahead, dense at the very front, with specks where rust breaks through from below.
+    near = place.near
+    wash = math("MULTIPLY", math("MULTIPLY", near, near), math("MULTIPLY_ADD", blotches, 0.7, 0.3))
+    specks = math("MULTIPLY", build.ramp(grain, 0.63, 0.72), math("MULTIPLY", near, 1.2))
+    stain = clamped("MULTIPLY", math("ADD", wash, specks), build.front("stain"))
+    paint = mix("MIX", stain, paint, build.front("stain_linear"))
+
+    # Orange where it is young and at its grains, brown and dark where it is old and lies thick.
+    young = math("SUBTRACT", 1.0, build.ramp(place.age, 0.0, 0.6))
+    old = math("MULTIPLY", build.ramp(place.age, 0.45, 1.0), math("MULTIPLY_ADD", blotches, 0.5, 0.5))
+    aged = mix("MULTIPLY", young, place.color, build.front("bloom_linear"))
+    aged = mix("MULTIPLY", old, aged, build.front("scale_linear"))
+    aged = mix("MULTIPLY", build.ramp(grain, 0.53, 0.68), aged, (1.7, 1.35, 1.0, 1))
+    aged = mix("MULTIPLY", build.ramp(grain, 0.47, 0.32), aged, (0.55, 0.50, 0.48, 1))
+    aged = mix("MIX", _rim(build, place), aged, build.front("rim_linear"))
+    fresh = math("MULTIPLY", build.ramp(place.way, BLOOM_M, 0.0), math("MULTIPLY", blotches, build.front("stain")))
+    aged = mix("MIX", fresh, aged, build.front("stain_linear"))
+    # The lifted edge throws its shadow onto what has just been laid bare.
+    lifted = math("MULTIPLY", build.value("lips"), math("SUBTRACT", 0.75, math("MULTIPLY", blotches, 0.7)))
+    shadow = math("MULTIPLY", build.ramp(place.way, SHADOW_M, 0.0), lifted)
+    aged = mix("MULTIPLY", shadow, aged, (0.25, 0.22, 0.20, 1))
+    factor = math("MULTIPLY", place.worn, build.mix(build.value("lies on others"), 1.0, place.hides))
+    return mix("MIX", place.faded, mix("MIX", factor, paint, aged), place.color)
+
+
+def _rim(build: "_Builder", place: _Place) -> bpy.types.NodeSocket:
+    """Where the paint has just come off and the metal is bare yet, in glints: 0 to 1."""
+    fresh = build.math("DIVIDE", place.ahead, build.math("MAXIMUM", build.front("rim_levels"), 1e-6))
+    return build.math("MULTIPLY", build.ramp(fresh, 1.0, 0.4), build.ramp(place.grain, 0.42, 0.52))
+
+
+def _gloss(build: "_Builder", place: _Place, given: Any, outputs: Any) -> None:
+    """Roughness and metallic."""
+    math = build.math
+    rim = _rim(build, place)
+    factor = math("MULTIPLY", place.worn, build.mix(build.value("shows below"), 1.0, place.hides))
+    dull = build.clamped("MULTIPLY_ADD", math("MAXIMUM", place.near, place.run), 0.15, given["Roughness"])
+    dusty = build.mix(math("MULTIPLY", math("SUBTRACT", 1.0, place.age), 0.3), place.roughness, 0.95)
+    rough = build.mix(rim, dusty, build.mix(build.front("rim_metallic"), place.roughness, 0.38))
+    metallic = build.mix(rim, place.metallic, build.front("rim_metallic"))
+    build.tree.links.new(build.mix(factor, dull, rough), outputs["Roughness"])
+    build.tree.links.new(build.mix(factor, given["Metallic"], metallic), outputs["Metallic"])
+
+
+def _height(build: "_Builder", place: _Place) -> bpy.types.NodeSocket:
+    """In metres: the wear's relief and grain, sunk by the paint's thickness; paint that lifts and blisters ahead."""
+    math = build.math
+    fine = math("MULTIPLY", math("SUBTRACT", place.grain, 0.5), GRAIN_M)
+    deep = math("MULTIPLY_ADD", math("SUBTRACT", place.height, 0.5), build.value("relief"), fine)
+    sunk = build.ramp(place.ahead, 0.0, build.front("sink_levels"), smooth=True)
+    lip = build.front("lip_m")
+    # Paint curls up over some millimetres, and blisters over some centimetres where what lies below it swells.
+    curl = build.ramp(place.way, math("MULTIPLY", lip, -CURL), 0.0)
+    swells = build.ramp(place.height, 0.45, 0.75, smooth=True)
+    swollen = math("MULTIPLY", build.ramp(place.way, -BLISTERS_M, -0.001), swells)
+    lift = math("MULTIPLY", lip, build.ramp(place.near, 0.0, 0.2))
+    lifted = math("MULTIPLY", math("MULTIPLY_ADD", curl, curl, swollen), lift)
+    return math("SUBTRACT", build.mix(place.worn, lifted, deep), math("MULTIPLY", sunk, build.front("sink_m")))
+
+
+def _label(build: "_Builder", place: _Place, given: Any, key: str) -> None:
     aov = build.node("ShaderNodeOutputAOV", "wear label")
     aov.aov_name = aov_name(key, not key)
+    run = build.math("MULTIPLY", place.run, build.front("runoff_counts"))
     # Cycles writes the layer at every hit down to the first that covers; so what lets through must write nothing.
-    alpha, factor, inverted = (inputs.outputs[socket] for socket in COVER)
+    alpha, factor, inverted = (given[socket] for socket in COVER)
     veil = build.math("ABSOLUTE", build.math("SUBTRACT", build.clamped("ADD", factor, 0.0), inverted), 0.0)
     cover = build.math("MULTIPLY", build.clamped("ADD", alpha, 0.0), veil)
     lets_through = build.math("LESS_THAN", cover, COVERED_FROM)
-    seen = build.math("MULTIPLY", mask, build.math("SUBTRACT", 1.0, lets_through))
-    group.links.new(seen, aov.inputs["Value"])
-    _lay_out(group)
-    return group
+    worn = build.math("MAXIMUM", place.mask, run)
+    build.tree.links.new(build.math("MULTIPLY", worn, build.math("SUBTRACT", 1.0, lets_through)), aov.inputs["Value"])
 
 
 def _normal(build: "_Builder", given: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
@@ -458,7 +590,7 @@ def _grain(build: "_Builder") -> bpy.types.NodeSocket:
     build.tree.links.new(build.node("ShaderNodeTexCoord", "object space").outputs["Object"], noise.inputs["Vector"])
     build.tree.links.new(build.value("grain size"), noise.inputs["Scale"])
     noise.inputs["Detail"].default_value = 4.0
-    noise.inputs["Roughness"].default_value = 0.65
+    noise.inputs["Roughness"].default_value = 0.75
     return noise.outputs[0]
 
 
@@ -498,21 +630,41 @@ class _Builder:
         self.tree.links.new(coordinates, node.inputs["Vector"])
         return node
 
+    def channels(self, name: str, color: bpy.types.NodeSocket) -> tuple[bpy.types.NodeSocket, ...]:
+        node = self.node("ShaderNodeSeparateColor", name)
+        self.tree.links.new(color, node.inputs[0])
+        return tuple(node.outputs)
+
+    def front(self, name: str) -> bpy.types.NodeSocket:
+        """What the kind's Front says: a number, or a colour. `show` sets it."""
+        known = self.tree.nodes.get(FRONT.format(name))
+        if known is not None:
+            return known.outputs[0]
+        kind = "ShaderNodeRGB" if name.endswith("_linear") else "ShaderNodeValue"
+        return self.node(kind, FRONT.format(name)).outputs[0]
+
+    def ramp(self, value: object, low: object, high: object, smooth: bool = False) -> bpy.types.NodeSocket:
+        """0 where the value is low (or beyond), 1 where it is high."""
+        node = self.node("ShaderNodeMapRange", interpolation_type="SMOOTHSTEP" if smooth else "LINEAR")
+        for target, source in zip(node.inputs[:3], (value, low, high), strict=True):
+            self._feed(target, source)
+        return node.outputs[0]
+
     def _feed(self, target: bpy.types.NodeSocket, source: object) -> None:
         if isinstance(source, bpy.types.NodeSocket):
             self.tree.links.new(source, target)
         else:
             target.default_value = source
 
-    def math(self, operation: str, first: object, second: object, clamp: bool = False) -> bpy.types.NodeSocket:
+    def math(self, operation: str, *values: object, clamp: bool = False) -> bpy.types.NodeSocket:
         node = self.node("ShaderNodeMath", operation=operation)
         node.use_clamp = clamp
-        self._feed(node.inputs[0], first)
-        self._feed(node.inputs[1], second)
+        for target, source in zip(node.inputs, values, strict=False):
+            self._feed(target, source)
         return node.outputs[0]
 
-    def clamped(self, operation: str, first: object, second: object) -> bpy.types.NodeSocket:
-        return self.math(operation, first, second, clamp=True)
+    def clamped(self, operation: str, *values: object) -> bpy.types.NodeSocket:
+        return self.math(operation, *values, clamp=True)
 
     def mix(self, factor: object, first: object, second: object) -> bpy.types.NodeSocket:
         node = self.node("ShaderNodeMix", data_type="FLOAT")

@@ -1,6 +1,6 @@
 """Heavy rust: old, layered corrosion; red-brown body, dark crust that blisters and flakes, deep pits. Data only."""
 
-from ..recipe import Kind, Look, Onset
+from ..recipe import Front, Kind, Look, Onset
 
 KIND = Kind(
     name="heavy_rust",
@@ -23,14 +23,15 @@ KIND = Kind(
         direction=0.1,
         body=(0.2, 0.6),
         contrast=0.5,
-        powder=0.07,
-        crust=0.22,
+        powder=0.055,
+        crust=0.2,
         flakes=0.6,
         pits=0.5,
         spots=0.5,
         blisters=0.5,
-        sheets=0.5,
+        sheets=0.45,
     ),
+    front=Front(runoff=0.5, rim_levels=0.004, sink_m=0.0004),
     prompt="heavy rust, layered flaking corrosion, dark brown scale, blisters and pits, orange powder",
     coverage=0.92,
     over=60,

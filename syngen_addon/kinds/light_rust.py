@@ -1,6 +1,6 @@
 """Light rust: a young, thin, orange-brown film with powdery blooms; bare metal still glints through. Data only."""
 
-from ..recipe import Kind, Look, Onset
+from ..recipe import Front, Kind, Look, Onset
 
 KIND = Kind(
     name="light_rust",
@@ -8,12 +8,12 @@ KIND = Kind(
     onset=Onset(edge=0.7, cavity=0.4, drips=0.15, splash=0.15, spread=0.8, scale_m=0.12),
     look=Look(
         colors_srgb=(
-            (0.70, 0.40, 0.16),
-            (0.58, 0.31, 0.13),
-            (0.485, 0.25, 0.12),
-            (0.40, 0.215, 0.12),
-            (0.325, 0.20, 0.135),
-            (0.235, 0.155, 0.115),
+            (0.68, 0.39, 0.165),
+            (0.555, 0.295, 0.13),
+            (0.46, 0.238, 0.118),
+            (0.38, 0.205, 0.115),
+            (0.305, 0.185, 0.125),
+            (0.215, 0.14, 0.105),
         ),
         roughness=(0.55, 0.92),
         metallic=0.8,
@@ -30,6 +30,7 @@ KIND = Kind(
         spots=0.9,
         bare=0.006,
     ),
+    front=Front(runoff=0.35, rim_levels=0.015, lip_m=0.0004, sink_m=0.0002),
     prompt="light surface rust, thin orange-brown film, fine powdery specks, glints of bare metal",
     coverage=0.75,
     over=55,

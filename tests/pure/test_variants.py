@@ -188,7 +188,7 @@ def test_the_pictures_hold_cover_runoff_and_fading(tmp_path: Path) -> None:
 def test_how_steep_the_onset_is_reads_as_levels_a_metre(tmp_path: Path) -> None:
     (made, *_) = make_variants(request(), tmp_path)
     low, high = variants.STEEPNESS
-    steep = 2 ** (low + (high - low) * images.load(made.file("onset", 0))[8:-8, 8:-8, 3])
+    steep = 2 ** (high - (high - low) * images.load(made.file("onset", 0))[8:-8, 8:-8, 3])
     assert steep == pytest.approx(1.0, rel=0.02)  # a ramp from 0 to 1 over a sheet of a metre
 
 
