@@ -2,10 +2,11 @@
 
 import bpy
 
-from . import dataset, preview, prompts, recipes, sweep, wear, worker
+from . import dataset, marks, preview, prompts, recipes, sweep, wear, worker
 
 CLASSES: tuple[type, ...] = (
     *wear.CLASSES,
+    *marks.CLASSES,
     *prompts.CLASSES,
     *sweep.CLASSES,
     *preview.CLASSES,

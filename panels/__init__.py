@@ -2,9 +2,9 @@
 
 import bpy
 
-from . import dataset, neural, scene, texture
+from . import dataset, marks, neural, scene, texture
 
-CLASSES: tuple[type, ...] = (*texture.CLASSES, *neural.CLASSES, *scene.CLASSES, *dataset.CLASSES)
+CLASSES: tuple[type, ...] = (*texture.CLASSES, *marks.CLASSES, *neural.CLASSES, *scene.CLASSES, *dataset.CLASSES)
 """In the order of registration."""
 
 

@@ -2,12 +2,12 @@
 
 import bpy
 
-from . import command, preferences, session, settings, worker
+from . import command, marks, preferences, session, settings, worker
 
 CLASSES: tuple[type, ...] = (*preferences.CLASSES, *settings.CLASSES)
 """In the order of registration."""
 
-_PARTS = (settings, session, worker, command)
+_PARTS = (settings, session, marks, worker, command)
 
 
 def register() -> None:

@@ -13,7 +13,7 @@ from ..recipe import Kind, Recipe
 from ..variants import Request, SlotInput, Variant, read_variant
 from ..wear.mesh import check_mesh
 from ..wear.weights import vertex_map
-from . import layers, material
+from . import layers, marks, material
 from .level import set_level
 from .mesh import ensure_uv_layer, mesh_arrays, metres_per_unit, painted_values, vertex_weights
 from .names import ABOUT, LEVEL, UV_LAYER
@@ -73,15 +73,16 @@ def _capped(base: images.Array, largest: int) -> images.Array:
 
 
 def _protect(obj: bpy.types.Object, mesh: Any, slot: Slot, base: images.Array, recipe: Recipe) -> images.Mask | None:
-    """The slot's protect mask from the recipe's image and vertex group, None where neither is named."""
+    """The slot's protect mask: its marks, the recipe's image and vertex group; None where there is none of them."""
     height, width = base.shape[:2]
-    mask = None
+    mask = marks.protected(mesh, slot, base, recipe.marks)
     if recipe.transfer.protect_image:
         picture = images.load(recipe.transfer.protect_image)
         white = images.luminance(picture) > 0.5
         rows = np.arange(height) * white.shape[0] // height
         columns = np.arange(width) * white.shape[1] // width
-        mask = white[np.ix_(rows, columns)]
+        white = white[np.ix_(rows, columns)]
+        mask = white if mask is None else mask | white
     if recipe.transfer.protect_group and recipe.transfer.protect_group in obj.vertex_groups:
         weights = vertex_weights(obj, recipe.transfer.protect_group)
         inside = vertex_map(mesh, slot.index, width, height, weights) > 0.5

@@ -14,7 +14,7 @@ import bpy
 from bpy.app.handlers import persistent
 
 from ..errors import SynGenError
-from . import settings, task, worker
+from . import marks, settings, task, worker
 from .names import CLASS, LEVEL, PREVIEW
 
 if TYPE_CHECKING:
@@ -143,6 +143,16 @@ def wear_left_behind(obj: bpy.types.Object | None) -> bool:
     from . import material
 
     return obj is not None and obj.type == "MESH" and material.left_behind(obj)
+
+
+def marks_of(obj: bpy.types.Object | None) -> list[tuple[str, bpy.types.Image]]:
+    """The object's materials that have marks, by name, each with the picture of them."""
+    return [(material.name, image) for material, image in marks.images_of(obj)]
+
+
+def marks_shown() -> bool:
+    """Whether the 3D views show marks."""
+    return marks.shown()
 
 
 def object_class(obj: bpy.types.Object) -> str:

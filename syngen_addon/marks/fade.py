@@ -18,7 +18,7 @@ SIDE = 1024
 CHALK_LAB = (74.0, 0.5, 13.0)
 """Of chalked paint: light, greyish, yellow."""
 CONTRAST, CHALKED, SATURATION, DIRT = 0.34, 0.30, 0.50, 0.22
-"""What goes at fade 1: of the contrast, towards chalk, of the saturation, and how much of wear's colour settles on it."""
+"""At fade 1: what goes of the contrast, towards chalk and of the saturation; how much of wear's colour settles."""
 PRINTED_LAB = 25.0
 """Difference from the ground from which a texel counts as printed."""
 FLAKES = 0.09
@@ -55,9 +55,7 @@ def faded(base_srgb: Array, marks: Mask, wear: Maps, settings: Marks, rng: Gener
     return out
 
 
-def _bleached(
-    part: Array, below: Array, inside: Mask, grime: Array, fade: float, unit: float, rng: Generator
-) -> Array:
+def _bleached(part: Array, below: Array, inside: Mask, grime: Array, fade: float, unit: float, rng: Generator) -> Array:
     """Colours after years of sun: nearer to each other, to grey and to chalk; in places more, with a film of dirt.
 
     What is no other colour than the ground is the margin about a mark, and fades little: no halo.
@@ -100,7 +98,9 @@ def _noise(shape: tuple[int, ...], reach: float, rng: Generator) -> Array:
     """H x W normal noise of features about reach texels wide, mean 0 and deviation 1."""
     coarse = max(1.0, reach / 3)
     rows, columns = (max(4, round(n / coarse)) for n in shape[:2])
-    field = cv2.GaussianBlur(rng.standard_normal((rows, columns)).astype(np.float32), (0, 0), max(reach / coarse / 2, 0.3))
+    field = cv2.GaussianBlur(
+        rng.standard_normal((rows, columns)).astype(np.float32), (0, 0), max(reach / coarse / 2, 0.3)
+    )
     field = cv2.resize(field, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
     return np.asarray((field - field.mean()) / (field.std() + 1e-6), np.float32)
 

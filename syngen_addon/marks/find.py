@@ -1,12 +1,12 @@
 """Finds logos, labels and text on a base texture, with OpenCV alone. Imports numpy, OpenCV, images and recipe.
 
-Two steps. *Regions*: maximally stable extremal regions (Matas et al., Robust wide baseline stereo from maximally stable
-extremal regions, BMVC 2002) of lightness and of the two colour axes of CIELAB: whatever stands out evenly from what is
-round it, dark or bright, in one colour or another. *Which of them are marks*: a printed shape is crisp all round, stands
-out strongly, has company of its own size and colour (letters, stripes, dots) and a colour its surroundings do not have;
-rust spots, chips, scratches, seams and shading fail at one of these. The weights of that judgement are fitted by
-logistic regression on marks drawn onto the textures of real models; docs/marks.md has the figures, and those of a text
-detector that was tried in its place. `benchmarks/marks.py` fits and measures again.
+Two steps. *Regions*: maximally stable extremal regions (J. Matas et al., "Robust Wide Baseline Stereo from Maximally
+Stable Extremal Regions", 2002) of lightness and of the two colour axes of CIELAB: whatever stands out evenly from what
+is round it, dark or bright, in one colour or another. *Which of them are marks*: a printed shape stands out strongly,
+is crisp all round, has company of its own size and colour (letters, stripes, dots) and a colour that its surroundings
+do not have; rust spots, chips, scratches, seams and shading fail at one of these. The weights of that judgement are
+fitted by logistic regression on marks drawn onto the textures of real models; docs/marks.md has the figures, and those
+of a text detector that was tried in its place. `benchmarks/marks.py` fits and measures again.
 """
 
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ KERNEL = np.ones((3, 3), np.uint8)
 
 @dataclass(frozen=True)
 class Regions:
-    """Candidates on one picture. texels: of each, N x 2 (column, row). features: a row each, in the order of FEATURES."""
+    """Candidates on one picture. texels: of each, N x 2 (column, row). features: a row each, ordered as FEATURES."""
 
     texels: list[npt.NDArray[np.int32]]
     features: npt.NDArray[np.float32]
@@ -151,7 +151,7 @@ def _gradient(lab: Array) -> Array:
 def _measured(
     texels: npt.NDArray[np.int32], lab: Array, gradient: Array, covered: Mask | None
 ) -> tuple[list[float], Array] | None:
-    """A region's features but for its company, and its colour; None where it has no surroundings or crosses a border."""
+    """A region's features but for its company, and its colour; None where it lacks surroundings or crosses a border."""
     (x0, y0), (x1, y1) = texels.min(axis=0), texels.max(axis=0)
     height, width = gradient.shape
     left, top, right, bottom = max(0, x0 - 5), max(0, y0 - 5), min(width, x1 + 6), min(height, y1 + 6)
