@@ -1,6 +1,6 @@
 """Rust streaks: rusty water that ran down and dried, drawn out along the vertical. Data only."""
 
-from ..recipe import Kind, Look, Onset
+from ..recipe import Front, Kind, Look, Onset
 
 KIND = Kind(
     name="rust_streaks",
@@ -20,17 +20,19 @@ KIND = Kind(
         relief=0.4,
         grain=0.9,
         scale=1.1,
-        direction=0.25,
+        direction=0.2,
         body=(0.2, 0.6),
         contrast=0.4,
         powder=0.07,
         crust=0.04,
         flakes=0.15,
         pits=0.3,
-        spots=0.3,
+        spots=0.8,
+        sheets=0.35,
         runs=0.9,
     ),
     wear_class="streaks",
+    front=Front(runoff=0.8, stain=0.6, lip_m=0.0003),
     prompt="rust streaks running down, vertical orange-brown stains, drips",
     coverage=0.7,
     over=65,

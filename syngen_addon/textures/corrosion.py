@@ -14,8 +14,13 @@ from ..recipe import Look
 from .noise import blur, cells, dots, field, run_down, share, smoothstep, warp
 
 SHEETS = 4
-RUNS = ((0.16, -0.6, 0.12, 0.03), (-0.17, 1.2, 0.20, 0.03), (-0.10, -1.8, 0.30, 0.05), (0.12, 0.9, 0.35, 0.04))
-"""Age, tint, length in tiles and cover at the source of each sort of run: dark, orange, salmon, ochre-brown."""
+RUNS = (
+    (0.10, -0.8, 0.10, 0.12, 0.07),
+    (-0.16, -2.8, 0.08, 0.08, 0.07),
+    (0.12, 1.5, 0.15, 0.05, 0.05),
+    (-0.18, 2.4, -0.10, 0.05, 0.04),
+)
+"""Age, tint, dullness, length in tiles and cover at the source of each sort of run: purple-brown, salmon, umber, orange."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ def corrosion(look: Look, size: int, rng: np.random.Generator) -> Maps:
     temper = _temper(look, next(streams))
     f = temper.patches
     stretch = 1 + 5 * look.direction
-    drawn = 1 + 2 * look.direction
+    drawn = 1 + look.direction
 
     # Three warps: a broad one that makes patches flow, a fine one that frays every border, and one that lets borders
     # hang down in fingers, as what water carried does.
@@ -81,8 +86,9 @@ def corrosion(look: Look, size: int, rng: np.random.Generator) -> Maps:
     broad_x, broad_y = (field(s, size, f / 2, 3 * f, 1.5) * (reach * d) for d in (1 / drawn, drawn))
     fray_x, fray_y = (field(s, size, 12, 240, 1.1, drawn) * (0.0012 * d) for d in (1, drawn))
     dx, dy = broad_x + fray_x, broad_y + fray_y
+    hang = dy
     if look.direction > 0:
-        dy = dy + field(s, size, 4, 40, 1.2, 9.0) * np.float32(0.05 * look.direction)
+        hang = dy + field(s, size, 3, 30, 1.2, 9.0) * np.float32(0.06 * look.direction)
 
     # The body: slow drift in age and in hue, each on its own, and a little mottling. Rust is calm between its events.
     s = next(streams)
@@ -94,6 +100,7 @@ def corrosion(look: Look, size: int, rng: np.random.Generator) -> Maps:
     age = (low + high) / 2 + temper.age + spread * (0.35 * drift + 0.10 * mottle)
     tint = temper.tint + 0.5 * temper.tint_patches * hue + 0.25 * mottle
     light = 0.5 * hue
+    dull = np.zeros_like(age)
     height = 0.04 * drift + 0.05 * mottle
     rough = 0.55 + 0.04 * mottle
 
@@ -103,8 +110,9 @@ def corrosion(look: Look, size: int, rng: np.random.Generator) -> Maps:
     step = 0.22 * look.sheets * temper.contrast
     for number in range(SHEETS):
         finer = f * 2 ** (-1.3 + 0.9 * number)
-        own = warp(field(s, size, finer, 24 * finer, 1.6, stretch), dx, dy) + 0.3 * (drift if number % 2 else hue)
+        own = warp(field(s, size, finer, 24 * finer, 1.6, stretch), dx, hang) + 0.3 * (drift if number % 2 else hue)
         older, redder = s.choice([-1.0, 1.0]) * s.uniform(0.5, 1.0), s.normal(0, 1.0)
+        greyer = s.uniform(-0.15, 0.12 if older > 0 else 0.28)  # what is dark and grey turns to slate
         inside, rim = _sheet(own, s.uniform(0.12, 0.35), 0.07, 0.10)
         # Evaporation leaves most at the border; inside, a sheet is stronger the further in.
         inner = inside * (0.75 + 0.25 * np.tanh(np.maximum(own, 0)))
@@ -112,6 +120,7 @@ def corrosion(look: Look, size: int, rng: np.random.Generator) -> Maps:
         patches += weight * older * inner
         age += step * weight * (older * inner + 0.5 * s.uniform(0, 1) * rim * (0.7 + 0.3 * mottle))
         tint += 2.4 * look.sheets * temper.tint_patches * weight * redder * inner
+        dull += 2 * look.sheets * weight * greyer * inner
         height += 0.07 * weight * look.sheets * (inside + 0.6 * rim) * s.uniform(-0.6, 1.0)
 
     # Spots where drops stood and dried: a darker disc with a darker rim.
@@ -128,9 +137,9 @@ def corrosion(look: Look, size: int, rng: np.random.Generator) -> Maps:
     # Old crust, most of it where the body is old already; it lifts and comes off in plates.
     s = next(streams)
     strength = min(1.0, temper.flakes)
-    border, own = cells(s, size, 6 * f, 1 + look.direction)
+    border, own = cells(s, size, 6 * f, 1 + 0.5 * look.direction)
     border, own = warp(border, fray_x, fray_y), warp(own, fray_x, fray_y, nearest=True)
-    fine_border, fine_own = cells(s, size, 22 * f, 1 + look.direction)
+    fine_border, fine_own = cells(s, size, 22 * f, 1 + 0.5 * look.direction)
     fine_border = warp(fine_border, 0.7 * fray_x, 0.7 * fray_y)
     fine_own = warp(fine_own, 0.7 * fray_x, 0.7 * fray_y, nearest=True)
     where = warp(field(s, size, f / 2, 40 * f, 1.05, drawn), dx, dy) + 0.5 * patches + 0.4 * drift
@@ -182,18 +191,20 @@ def corrosion(look: Look, size: int, rng: np.random.Generator) -> Maps:
     # Runs below crust and powder.
     s = next(streams)
     if look.runs > 0:
-        columns = warp(field(s, size, 4, 30, 1.2, 9.0), broad_x, broad_y)
+        columns = warp(field(s, size, 2, 18, 1.0, 9.0), 0.5 * broad_x, broad_y)
+        gather = field(s, size, 1, 6, 1.0)
         threads = warp(field(s, size, 20, 100, 0.9, 16.0), fray_x, fray_y)
-        sources = (where, bloom, warp(field(s, size, f / 2, 32 * f, 1.1), dx, dy), 0.6 * hue - 0.8 * where)
-        for number, source in enumerate(sources):
-            older, redder, length, cover = RUNS[number]
-            filled = _run(source, cover, length, columns + 0.2 * threads)
-            # What water brought dries crisp at the tip of the finger and thins towards its source.
+        for older, redder, greyer, length, cover in RUNS:
+            source = warp(field(s, size, f / 2, 24 * f, 1.4), dx, dy) + 0.4 * (where if older > 0 else bloom)
+            # What water brought dries crisp at the tip of the finger and is thinnest at its source.
+            filled = _run(source, cover, length, 1.2 * columns + 0.25 * threads + 0.8 * gather)
+            columns, gather = np.roll(columns, size // 3, 1), np.roll(gather, size // 2, 0)
             finger = smoothstep(filled, 0.30, 0.36)
-            tip = finger * (1 - smoothstep(filled, 0.36, 0.60))
-            body = finger * (0.7 + 0.1 * np.tanh(threads)) + 0.25 * np.minimum(filled, 1)
+            tip = finger * (1 - smoothstep(filled, 0.36, 0.55))
+            body = finger * (0.6 + 0.12 * np.tanh(threads) + 0.3 * (1 - filled)) + 0.2 * np.minimum(filled, 1)
             age += look.runs * temper.runs * (older * body + 0.05 * tip)
             tint += look.runs * redder * body
+            dull += look.runs * greyer * body
             rough -= 0.3 * look.runs * older * body
             height += look.runs * 0.06 * (finger + 0.5 * tip) * (1 if older < 0 else -0.6)
 
@@ -233,7 +244,7 @@ def corrosion(look: Look, size: int, rng: np.random.Generator) -> Maps:
     # A faint darkening of what lies lower than its surroundings; the rest of the shading is left to the light.
     cavity = np.clip(blur(height, 0.004) - height, -0.3, 0.5)
     light -= 4.0 * cavity
-    color = _color(look, age, tint, light)
+    color = _color(look, age, tint, light, np.clip(dull, -0.15, 0.3))
     if look.bare > 0:
         steel = np.array(look.bare_srgb, np.float32) * (1 + 0.05 * grain[..., None])
         color += (0.7 * metal[..., None]) * (steel - color)
@@ -261,8 +272,11 @@ def _run(source: Array, fraction: float, length: float, columns: Array) -> Array
     return np.asarray(1 - np.exp(-filled * np.exp(0.9 * columns - 0.4)), np.float32)
 
 
-def _color(look: Look, age: Array, tint: Array, light: Array) -> Array:
-    """sRGB by age along the palette, leant to red or yellow by tint and lightened by light (both Lab units)."""
+def _color(look: Look, age: Array, tint: Array, light: Array, dull: Array) -> Array:
+    """sRGB by age along the palette, leant to red or yellow by tint and lightened by light (both Lab units).
+
+    dull: the share of its chroma that it loses.
+    """
     palette = np.array(look.colors_srgb, np.float32)[None]
     stops = cv2.cvtColor(palette, cv2.COLOR_RGB2LAB)[0]
     at = np.linspace(0, 1, 1024)
@@ -271,9 +285,14 @@ def _color(look: Look, age: Array, tint: Array, light: Array) -> Array:
     t = 0.5 + 0.5 * np.tanh(2.2 * (age - 0.5)) / np.tanh(1.1)
     lab = ramp[np.clip(t * 1023, 0, 1023).astype(np.int32)]
     tint = 5.0 * np.tanh(tint / 5.0)  # rust is never crimson nor green
+    lab[..., 1:] *= (1 - dull)[..., None]
     # Dark places hold less chroma and show less contrast.
     depth = np.clip(lab[..., 0] / 28, 0.3, 1.3)
     lab[..., 0] += light * depth
     lab[..., 1] += (0.15 * light - 0.8 * tint) * depth
     lab[..., 2] += (0.25 * light + 0.4 * tint) * depth
+    # Fine dust of every hue lies over all of it: hue changes more softly than lightness does.
+    for channel in (1, 2):
+        plane = np.ascontiguousarray(lab[..., channel])
+        lab[..., channel] = 0.5 * plane + 0.5 * blur(plane, 0.0014)
     return np.asarray(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1), np.float32)
