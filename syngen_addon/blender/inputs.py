@@ -25,6 +25,9 @@ from .scene import is_rendered
 from .shown import pictures_behind
 from .target import has_wear
 
+FOLDERS = {("light", "environments"), ("background", "folder")}
+"""Those of the recipe's paths that name no file: what lies in them counts, by its own name."""
+
 
 def job_inputs(
     recipe: Recipe,
@@ -50,8 +53,9 @@ def job_inputs(
     for key, paths in (("light.environments", environments), ("background.folder", backgrounds)):
         for path in paths:
             files[f"{key}/{path.name}"] = jobs.file_hash(path)
-    for section, key in (("transfer", "protect_image"), ("transfer", "style_image"), ("diffusion", "style_image")):
-        if path := getattr(getattr(recipe, section), key):
+    for section, key in PATH_KEYS:
+        path = getattr(getattr(recipe, section), key)
+        if path and (section, key) not in FOLDERS:
             files[f"{section}.{key}"] = jobs.file_hash(absolute_path(path, Path.cwd()))
     hashes: dict[Path, str] = {}
     for name, path in outside_files():

@@ -413,6 +413,21 @@ def test_every_file_that_a_render_reads_is_part_of_the_job(addon, stage) -> None
     }
 
 
+def test_every_file_that_a_recipe_names_is_part_of_the_job(addon, stage) -> None:
+    recipes, inputs = addon("recipe"), addon("blender.inputs")
+    h.save(stage.path / "scene.blend")
+    named = [(section, key) for section, key in recipes.PATH_KEYS if (section, key) not in inputs.FOLDERS]
+    assert ("texture", "exemplar") in named and ("causes", "damage_image") in named
+    for section, key in named:
+        found = []
+        for place, content in (("a", b"1"), ("a", b"2"), ("b", b"2")):
+            (stage.path / place).mkdir(exist_ok=True)
+            (stage.path / place / "picture.png").write_bytes(content)
+            recipe = h.recipe(addon, {section: {key: str(stage.path / place / "picture.png")}})
+            found.append(inputs.job_inputs(recipe, 0, [], [], [], "cpu"))
+        assert found[0] != found[1] == found[2], (section, key)
+
+
 def test_where_folders_lie_is_no_part_of_the_job(addon, stage) -> None:
     stage.target("A", (-20, -20), (20, 20))
     for folder in ("one", "two"):
