@@ -5,12 +5,13 @@ borders of UV islands.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 
 from ..images import Array
-from .mesh import MeshArrays, Reals, diagonal, edge_table, neighbours
+from .mesh import MeshArrays, Reals, diagonal, edge_table, lengths, neighbours
 from .rasterize import Ints, Longs
 
 
@@ -37,6 +38,30 @@ class Surface:
     stiffness: Reals
     size: float
 
+    @cached_property
+    def middle(self) -> Reals:
+        """T x 3: the triangles' middles."""
+        a, b, c = (self.points[self.triangles[:, i]] for i in range(3))
+        return np.asarray((a + b + c) / 3)
+
+    @cached_property
+    def length(self) -> Reals:
+        """E: the edges' lengths."""
+        return lengths(self.points[self.edges[:, 1]] - self.points[self.edges[:, 0]])
+
+    @cached_property
+    def sides(self) -> tuple[Longs, Longs, Longs]:
+        """Edges of two triangles, the one and the other; what else there is are rims and edges of three and more."""
+        order = np.argsort(self.of_triangle.ravel(), kind="stable")
+        first = np.cumsum(self.faces) - self.faces
+        pair = np.flatnonzero(self.faces == 2)
+        return pair, order[first[pair]] // 3, order[first[pair] + 1] // 3
+
+    @cached_property
+    def faces(self) -> Longs:
+        """E: how many triangles each edge has."""
+        return np.bincount(self.of_triangle.ravel(), minlength=len(self.edges))
+
 
 def surface(mesh: MeshArrays) -> Surface:
     """The working mesh's geometry. mesh must be welded."""
@@ -46,12 +71,12 @@ def surface(mesh: MeshArrays) -> Surface:
     starts, target, via = neighbours(len(points), edges)
     corners = points[tri]
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    doubled = np.linalg.norm(cross, axis=1)
+    doubled = lengths(cross)
     normal = cross / np.maximum(doubled, 1e-30)[:, None]
     vertex_area: Reals = np.bincount(tri.ravel(), np.repeat(doubled / 6, 3), len(points)).astype(np.float64)
     spread_out = np.repeat(cross, 3, axis=0)
     vertex_normal = np.stack([np.bincount(tri.ravel(), c, len(points)) for c in spread_out.T], axis=1)
-    vertex_normal = vertex_normal / np.maximum(np.linalg.norm(vertex_normal, axis=1), 1e-30)[:, None]
+    vertex_normal = vertex_normal / np.maximum(lengths(vertex_normal), 1e-30)[:, None]
     stiffness = np.zeros(len(edges))
     for i in range(3):  # the cotangent at corner i belongs to the edge opposite
         a, b = corners[:, (i + 1) % 3] - corners[:, i], corners[:, (i + 2) % 3] - corners[:, i]
@@ -69,16 +94,9 @@ def bend(s: Surface) -> Reals:
 
     The rim of an open sheet counts as a right angle; edges of three faces and more as flat.
     """
-    flat = s.of_triangle.ravel()
-    owner = np.repeat(np.arange(len(s.triangles)), 3)
-    order = np.argsort(flat, kind="stable")
-    count = np.bincount(flat, minlength=len(s.edges))
-    first = np.cumsum(count) - count
-    angle = np.where(count == 1, np.pi / 2, 0.0)
-    pair = np.flatnonzero(count == 2)
-    a, b = owner[order[first[pair]]], owner[order[first[pair] + 1]]
-    middle = s.points[s.triangles].mean(axis=1)
-    across = middle[b] - middle[a]
+    angle = np.where(s.faces == 1, np.pi / 2, 0.0)
+    pair, a, b = s.sides
+    across = s.middle[b] - s.middle[a]
     cosine = np.einsum("ij,ij->i", s.normal[a], s.normal[b])
     convex = np.einsum("ij,ij->i", s.normal[a] - s.normal[b], across) < 0
     size = np.arccos(np.clip(cosine, -1, 1))
@@ -123,8 +141,7 @@ def curvature(s: Surface, angle: Reals, reach_m: float) -> Reals:
     the value at distance d is a exp(-d / reach_m). Convex is positive. A groove and its lips cancel out at
     a reach wider than both.
     """
-    lengths = np.linalg.norm(s.points[s.edges[:, 1]] - s.points[s.edges[:, 0]], axis=1)
-    source = np.bincount(s.edges.ravel(), np.repeat(angle * lengths / 2, 2), len(s.points)).astype(np.float64)
+    source = np.bincount(s.edges.ravel(), np.repeat(angle * s.length / 2, 2), len(s.points)).astype(np.float64)
     return 2 * reach_m * spread(s, source, reach_m)
 
 
@@ -171,6 +188,7 @@ def _corners(q: Reals, shape: Longs) -> list[tuple[Longs, Reals]]:
     for corner in range(8):
         bits = np.array([corner >> 2 & 1, corner >> 1 & 1, corner & 1])
         i = np.clip(whole + bits, 0, shape - 1)
-        share = np.where(bits, f, 1 - f).prod(axis=1)
+        x, y, z = (f[:, j] if bits[j] else 1 - f[:, j] for j in range(3))
+        share = x * y * z
         out.append(((i[:, 0] * shape[1] + i[:, 1]) * shape[2] + i[:, 2], share))
     return out

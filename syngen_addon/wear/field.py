@@ -61,7 +61,7 @@ class Field:
         self.points = s.points - self.middle
         self.height = along(self.points, up)
         self.foot = float(self.height.min())
-        self.splash = min(0.16 * float(np.ptp(self.height)), 0.35) + 1e-9
+        self.splash = min(0.25 * float(np.ptp(self.height)), 0.35) + 1e-9
         self.where: dict[str, slice] = {}
         self.values = self._channels()
         self.pattern: patterns.Field | None = None
@@ -118,7 +118,7 @@ class Field:
 
     @cached_property
     def anchor(self) -> Reals:
-        return np.asarray(water.anchors(self.ways, self.s.points) - self.middle)
+        return water.anchors(self.ways, self.points, self.up)
 
     def _channels(self) -> Array:
         """V x C: what is interpolated from the vertices; self.where says which columns are what."""
@@ -219,7 +219,8 @@ class Field:
     def _stream(self, p: Array, anchor: Array, detail: Array) -> Array:
         """N: how much water each column carries: noise where the way began, which changes slowly further down."""
         up = self.up.astype(np.float32)
-        column = anchor - along(anchor - p, up)[:, None] * (up / 14)
+        height = along(anchor, up)
+        column = anchor - (height + (height - along(p, up)) / 14)[:, None] * up
         return self.noise.at(column + 0.004 * self.scale * detail[:, None], self.scale * 0.008, self.places[10])
 
     def runoff(self, raster: Raster, texels: Longs, corners: Ints, level: Reals) -> Array:

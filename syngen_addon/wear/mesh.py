@@ -86,7 +86,7 @@ def check_mesh(mesh: MeshArrays, slots: Collection[int] | None = None) -> list[s
 def triangle_areas(vertices: Array | Reals, triangles: Ints) -> Reals:
     """World area of each triangle, m2."""
     a, b, c = (np.asarray(vertices, np.float64)[triangles[:, i]] for i in range(3))
-    return np.asarray(0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1))
+    return 0.5 * lengths(np.cross(b - a, c - a))
 
 
 def uv_areas(uvs: Array | Reals) -> Reals:
@@ -105,6 +105,11 @@ def area_per_texel(mesh: MeshArrays, width: int, height: int) -> Array:
 def along(points: npt.NDArray[Any], direction: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """N dot products of N x 3 points with a direction; unlike `@` the same to the last bit on any number of threads."""
     return np.asarray(points[:, 0] * direction[0] + points[:, 1] * direction[1] + points[:, 2] * direction[2])
+
+
+def lengths(vectors: npt.NDArray[Any]) -> Reals:
+    """N lengths of N x 3 vectors; several times as fast as numpy.linalg.norm along an axis of three."""
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)))
 
 
 def diagonal(vertices: Array) -> float:
@@ -148,15 +153,15 @@ def subdivide(mesh: MeshArrays, longest_m: float, most: int) -> MeshArrays:
     while True:
         edges, of_triangle = edge_table(mesh.triangles)
         points = mesh.vertices[edges]
-        lengths = np.linalg.norm(points[:, 1] - points[:, 0], axis=1)
-        cut = lengths > longest_m
+        long = lengths(points[:, 1] - points[:, 0])
+        cut = long > longest_m
         room = most - len(mesh.triangles)
         if cut[of_triangle].sum() > room:
             # Not all fit: the longest edges first, which evens the mesh out.
             per_edge = np.bincount(of_triangle.ravel(), minlength=len(edges))
-            order = np.argsort(-lengths, kind="stable")
+            order = np.argsort(-long, kind="stable")
             fits = int(np.searchsorted(np.cumsum(per_edge[order]), room))
-            cut &= lengths > lengths[order[min(fits, len(order) - 1)]]
+            cut &= long > long[order[min(fits, len(order) - 1)]]
         if not cut.any():
             return mesh
         mesh = _cut(mesh, edges, of_triangle, cut)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .causes import Surface
-from .mesh import MeshArrays, Reals, edge_table
+from .mesh import MeshArrays, Reals, edge_table, lengths
 from .rasterize import Ints, Longs
 
 STITCH = 1.0
@@ -55,7 +55,7 @@ def oriented(mesh: MeshArrays) -> MeshArrays:
     points = points - points.mean(axis=0)
     a, b, c = (points[mesh.triangles[:, i]] for i in range(3))
     cross = np.cross(b - a, c - a)
-    area, volume = np.linalg.norm(cross, axis=1) / 2, np.einsum("ij,ij->i", a, np.cross(b, c)) / 6
+    area, volume = lengths(cross) / 2, np.einsum("ij,ij->i", a, np.cross(b, c)) / 6
     turn = _turns(label, one, other, clash) if clash.any() else np.zeros(len(area), np.bool_)
     sign = np.where(turn, -1.0, 1.0)
     closed = np.ones(len(area), np.bool_)
@@ -177,33 +177,25 @@ def fasteners(s: Surface, angle: Reals, touch: Touch) -> Reals:
     The surface is cut at its creases. What is left as a small piece that bulges, and is set into or upon something
     along most of its border, is a bolt or a rivet; a long thin one a weld bead.
     """
-    flat, owner = s.of_triangle.ravel(), np.repeat(np.arange(len(s.triangles)), 3)
-    order = np.argsort(flat, kind="stable")
-    number = np.bincount(flat, minlength=len(s.edges))
-    first = np.cumsum(number) - number
-    pair = np.flatnonzero(number == 2)
-    one, other = owner[order[first[pair]]], owner[order[first[pair] + 1]]
-    middle = s.points[s.triangles].mean(axis=1)
-    apart = np.linalg.norm(middle[one] - middle[other], axis=1)
+    pair, one, other = s.sides
+    apart = lengths(s.middle[one] - s.middle[other])
     # A fillet turns by little at each of its edges, but within little way.
     tight = (angle[pair] < -np.radians(6)) & (angle[pair] < -apart / (0.004 * s.size))
     crease = (angle[pair] < -np.radians(20)) | tight
     piece = components(len(s.triangles), np.stack([one, other], axis=1)[~crease])
     ids, piece = np.unique(piece, return_inverse=True)
     count = len(ids)
-    length = np.linalg.norm(s.points[s.edges[:, 1]] - s.points[s.edges[:, 0]], axis=1)
     area = np.bincount(piece, s.area, count)
     inside = piece[one] == piece[other]
-    bulge = np.bincount(piece[one][inside], (angle * length)[pair][inside], count)
-    crease_length = sum(np.bincount(piece[f][~inside], length[pair][~inside], count) for f in (one, other))
-    open_length = np.bincount(piece[owner[order[first[number == 1]]]], length[number == 1], count)
-    corners = s.points[s.triangles].reshape(-1, 3)
-    of_corner = np.repeat(piece, 3)
+    bulge = np.bincount(piece[one][inside], (angle * s.length)[pair][inside], count)
+    crease_length = sum(np.bincount(piece[f][~inside], s.length[pair][~inside], count) for f in (one, other))
+    open_ = (s.faces == 1)[s.of_triangle]
+    open_length = np.bincount(piece, (s.length[s.of_triangle] * open_).sum(axis=1), count)
     low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
-    np.minimum.at(low, of_corner, corners)
-    np.maximum.at(high, of_corner, corners)
-    across = np.linalg.norm(high - low, axis=1)
-    near = np.isfinite(touch.distance[s.triangles]).mean(axis=1)
+    np.minimum.at(low, piece, s.middle)
+    np.maximum.at(high, piece, s.middle)
+    across = lengths(high - low)
+    near = np.isfinite(touch.distance)[s.triangles].sum(axis=1) / 3
     held = np.bincount(piece, near * s.area, count) / np.maximum(area, 1e-30)
     border = crease_length + open_length
     loose = crease_length < 0.3 * across
@@ -227,8 +219,7 @@ def grown(s: Surface, value: Reals, reach_m: float, touch: Touch) -> Reals:
     value = value.copy()
     if len(at):
         np.maximum.at(value, at, value[touch.partner[at]] * np.exp(-touch.distance[at] / reach_m))
-    length = np.linalg.norm(s.points[s.edges[:, 1]] - s.points[s.edges[:, 0]], axis=1)
-    fade = np.exp(-length / reach_m)[s.via]
+    fade = np.exp(-s.length / reach_m)[s.via]
     for _ in range(12):
         wider = np.maximum(value, np.maximum.reduceat(value[s.target] * fade, s.starts))
         if np.max(wider - value, initial=0) < 0.02:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..images import Mask
 from .causes import Surface
-from .mesh import Reals, along
+from .mesh import Reals, along, lengths
 from .rasterize import Longs
 
 MOST_SWEEPS = 4000
@@ -23,7 +24,8 @@ class Ways:
 
     left, right: V, the vertices that its way comes down between, -1 where it begins. share: V, 0 at left to 1 at
     right. length: V metres, how far that is. steep: V, 0 where water stands to 1 on walls, by the steepest face
-    around. sweeps: vertices in the order in which the water reaches them, those of a sweep at once.
+    around. bridged: V, where it comes over from another shell. sweeps: vertices in the order in which the water
+    reaches them, those of a sweep at once.
     """
 
     left: Longs
@@ -31,6 +33,7 @@ class Ways:
     share: Reals
     length: Reals
     steep: Reals
+    bridged: Mask
     sweeps: list[Longs]
 
 
@@ -44,7 +47,7 @@ def ways(s: Surface, up: Reals, partner: Longs | None = None) -> Ways:
     count = len(s.points)
     face_up = along(s.normal, up)
     gradient = up - s.normal * face_up[:, None]
-    slope = np.linalg.norm(gradient, axis=1)
+    slope = lengths(gradient)
     best = np.full(count, 0.2)  # flatter than this, water stands
     left = np.full(count, -1, np.int64)
     right = np.full(count, -1, np.int64)
@@ -71,19 +74,23 @@ def ways(s: Surface, up: Reals, partner: Longs | None = None) -> Ways:
         total = a[pick] + b[pick]
         share[o] = np.clip(b[pick] / total, 0, 1)
         way[o] = slope[pick] / total
+    bridged = np.zeros(count, np.bool_)
     if partner is not None:
-        _bridge(s, up, partner, left, right, share, way)
+        bridged[_bridge(s, up, partner, left, right, share, way)] = True
     steep = np.zeros(count)
     runs = face_up > -0.6
     np.maximum.at(steep, s.triangles[runs].ravel(), np.repeat(slope[runs], 3))
     sweeps = _sweeps(left, right, share, along(s.points, up))
-    return Ways(left, right, share, way, np.clip((steep - 0.2) / 0.5, 0, 1), sweeps)
+    return Ways(left, right, share, way, np.clip((steep - 0.2) / 0.5, 0, 1), bridged, sweeps)
 
 
 def _bridge(
     s: Surface, up: Reals, partner: Longs, left: Longs, right: Longs, share: Reals, way: Reals
-) -> None:
-    """Let ways that begin at a vertex go on from its partner, where that one is no lower or has a way of its own."""
+) -> Longs:
+    """Let ways that begin at a vertex go on from its partner, where that one is no lower or has a way of its own.
+
+    Returns those vertices.
+    """
     begins = np.flatnonzero((left < 0) & (partner >= 0))
     it = partner[begins]
     height = along(s.points, up)
@@ -92,7 +99,8 @@ def _bridge(
     begins, it = begins[good], it[good]
     left[begins] = right[begins] = it
     share[begins] = 0
-    way[begins] = np.linalg.norm(s.points[begins] - s.points[it], axis=1)
+    way[begins] = lengths(s.points[begins] - s.points[it])
+    return np.asarray(begins)
 
 
 def _sweeps(left: Longs, right: Longs, share: Reals, height: Reals) -> list[Longs]:
@@ -121,12 +129,20 @@ def _sweeps(left: Longs, right: Longs, share: Reals, height: Reals) -> list[Long
     return out
 
 
-def anchors(w: Ways, points: Reals) -> Reals:
-    """V x 3: where the way of the water that runs over each vertex began."""
+def anchors(w: Ways, points: Reals, up: Reals) -> Reals:
+    """V x 3: where the way of the water that runs over each vertex began.
+
+    Where it came over from another shell, straight above where it did: neighbours that came over from places far apart
+    would otherwise have nothing in common.
+    """
     anchor = points.copy()
     for now in w.sweeps:
         t = w.share[now][:, None]
-        anchor[now] = anchor[w.left[now]] * (1 - t) + anchor[w.right[now]] * t
+        above = anchor[w.left[now]] * (1 - t) + anchor[w.right[now]] * t
+        over = w.bridged[now]
+        here = points[now[over]]
+        above[over] = here + along(above[over] - here, up)[:, None] * up
+        anchor[now] = above
     return anchor
 
 
@@ -188,7 +204,7 @@ def exposure(s: Surface, up: Reals) -> Reals:
     side /= np.linalg.norm(side)
     other = np.cross(up, side)
     cell = s.size / 110
-    cloud = np.concatenate([s.points, s.points[s.triangles].mean(axis=1)])
+    cloud = np.concatenate([s.points, s.middle])
     out = np.zeros(len(s.points))
     weight = 0.0
     for tilt, azimuth in TILTS:

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syngen_addon.recipe import Onset
-from syngen_addon.wear.mesh import MeshArrays, weld
 from syngen_addon.wear import onset as made
+from syngen_addon.wear.mesh import MeshArrays, weld
 from syngen_addon.wear.onset import NEVER
 
 LEVELS = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
