@@ -246,20 +246,29 @@ def wear_textures(
     By diffusion they are all made (or found in the gallery) with the first. Raises SynGenError, Cancelled.
     """
     if recipe.texture.method == "procedural":
-        return _here(kind, recipe, seed_list, watch, lambda rng: wear_texture(kind, recipe.texture.size, rng))
+        return _here(kind, recipe, seed_list, watch, lambda rng: wear_texture(kind, recipe.texture.size, rng), {})
     if recipe.texture.method == "exemplar":
         photo, span = images.load(_exemplar(recipe))[..., :3], recipe.texture.exemplar_m / recipe.texture.tile_m
-        size = recipe.texture.size
+        size, front = recipe.texture.size, kind.front
+        about = {
+            "exemplar": Path(_exemplar(recipe)).name,
+            "front": {"stain_linear": list(front.stain_linear), "runoff_linear": list(front.runoff_linear)},
+        }
         return _here(
-            kind, recipe, seed_list, watch, lambda rng: exemplar_texture(photo, kind, size, rng, span=span)
-        )  # fmt: skip
+            kind, recipe, seed_list, watch, lambda rng: exemplar_texture(photo, kind, size, rng, span=span), about
+        )
     return _from_pictures(kind, recipe, seed_list, gallery, tools, models, watch)
 
 
 def _here(
-    kind: Kind, recipe: Recipe, seed_list: Sequence[int], watch: Watch, make: Callable[[np.random.Generator], Maps]
+    kind: Kind,
+    recipe: Recipe,
+    seed_list: Sequence[int],
+    watch: Watch,
+    make: Callable[[np.random.Generator], Maps],
+    about: dict[str, Any],
 ) -> Iterator[Made]:
-    """Textures that need no worker, one after the other."""
+    """Textures that need no worker, one after the other. about: how they are made, but for the seed."""
     accepted: list[Verdict] = []
     for number, seed in enumerate(seed_list):
         watch.progress(number / len(seed_list), f"Wear texture {number + 1} of {len(seed_list)}")
@@ -267,7 +276,7 @@ def _here(
         verdict = judge(maps, kind.look.colors_srgb, recipe.filters, accepted)
         if verdict.accepted:
             accepted.append(verdict)
-        yield Made(maps, verdict, {})
+        yield Made(maps, verdict, about)
 
 
 def _from_pictures(

@@ -88,7 +88,8 @@ class Variant:
     scores: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     made: dict[str, Any] = field(default_factory=dict)
-    """How its wear texture was made, where the seed alone does not say it: the prompts, what was refused."""
+    """How its wear texture was made, where the seed alone does not say it: the prompts, what was refused; `front`: what
+    the material shows of the kind's front in other colours, those of a photo."""
 
     @property
     def name(self) -> str:

@@ -1,5 +1,6 @@
 """An object's wear in Blender: gather what the stages need, apply a variant, take it off again. Imports bpy, numpy."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,12 @@ def _scale(obj: bpy.types.Object) -> float:
     return float(abs(np.linalg.det(np.array(obj.matrix_world)[:3, :3])) ** (1 / 3)) or 1.0
 
 
+def _as_made(kind: Kind, variant: Variant) -> Kind:
+    """The kind with the colours of the photo that the variant was made from, where there was one."""
+    colors: dict[str, Any] = {name: tuple(value) for name, value in variant.made.get("front", {}).items()}
+    return dataclasses.replace(kind, front=dataclasses.replace(kind.front, **colors)) if colors else kind
+
+
 def load_worn(
     variant: Variant, slot: int, kind: Kind, softness: float, pack: bool, age_shift: float = 0.0
 ) -> material.Worn:
@@ -190,6 +197,7 @@ def load_worn(
         image.name = f"{variant.name} {what}"
         if pack:
             image.pack()
+    kind = _as_made(kind, variant)
     return material.Worn(pictures["color"], pictures["surface"], pictures["onset"], kind, softness, age_shift)
 
 

@@ -49,7 +49,7 @@ def test_it_has_the_photo_s_colors_and_detail(photo: Array) -> None:
     color = exemplar_texture(photo, KIND, 256, rng(1)).color_srgb
     ours, theirs = (cv2.cvtColor(c, cv2.COLOR_RGB2LAB).reshape(-1, 3) for c in (color, photo))
     assert np.abs(ours.mean(axis=0) - theirs.mean(axis=0)).max() < 2.5
-    assert np.all(np.abs(ours.std(axis=0) / theirs.std(axis=0) - 1) < 0.3)
+    assert np.all(np.abs(ours.std(axis=0) / theirs.std(axis=0) - 1) < 0.4)
 
 
 def test_a_texture_of_two_tones_stays_one_of_two_tones() -> None:
@@ -120,6 +120,8 @@ def test_variants_are_made_from_a_photo(tmp_path: Path, photo: Array) -> None:
     images.save_png(tmp_path / "photo.png", photo)
     changes = {"texture": {"method": "exemplar", "exemplar": str(tmp_path / "photo.png"), "variants": 1}}
     made = variants.make_variants(request(changes=changes), tmp_path / "gallery")
+    assert made[0].made["exemplar"] == "photo.png"
+    assert set(made[0].made["front"]) == {"stain_linear", "runoff_linear"}
     color = images.load(made[0].file("color", 0))
     wear = images.load(tmp_path / "photo.png").mean(axis=(0, 1))
     assert np.abs(color.mean(axis=(0, 1)) - wear).max() < 0.2
