@@ -2,10 +2,13 @@
 
 import bpy
 
-from . import dataset, marks, preview, prompts, recipes, sweep, wear, worker
+from . import ageing_keys, dataset, layers, levels, marks, preview, prompts, recipes, sweep, wear, worker
 
 CLASSES: tuple[type, ...] = (
     *wear.CLASSES,
+    *layers.CLASSES,
+    *levels.CLASSES,
+    *ageing_keys.CLASSES,
     *marks.CLASSES,
     *prompts.CLASSES,
     *sweep.CLASSES,

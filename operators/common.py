@@ -60,11 +60,14 @@ class OnWornObject(OnObject):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        from ..syngen_addon.blender import target
+        return super().poll(context) and has_wear(cls, context)
 
-        if not super().poll(context):
-            return False
-        if not target.has_wear(context.object):
-            cls.poll_message_set("The object has no wear yet: press Generate and use a variant.")  # type: ignore[attr-defined]
-            return False
+
+def has_wear(operator: type, context: bpy.types.Context) -> bool:
+    """Whether the active object has wear; the operator says so where it has none."""
+    from ..syngen_addon.blender import target
+
+    if target.has_wear(context.object):
         return True
+    operator.poll_message_set("The object has no wear yet: press Generate and use a variant.")  # type: ignore[attr-defined]
+    return False

@@ -4,7 +4,7 @@ take the wear off."""
 from typing import TYPE_CHECKING
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import IntProperty, StringProperty
 
 from ..syngen_addon.blender import session, settings
 from ..syngen_addon.blender.preferences import gallery_folder
@@ -13,9 +13,10 @@ from .common import OnObject, OnWornObject, report_error, reported
 
 if TYPE_CHECKING:
     from ..syngen_addon.blender.generation import Generation
+    from ..syngen_addon.blender.layers import Layer
 
 
-def _left_out(skipped: dict[str, SynGenError]) -> str:
+def left_out(skipped: dict[str, SynGenError]) -> str:
     """One sentence that names the objects nothing was done to, with the reasons."""
     reasons = [
         error.message.rstrip(".") if repr(name) in error.message else f"{name!r}: {error.message.rstrip('.')}"
@@ -24,27 +25,34 @@ def _left_out(skipped: dict[str, SynGenError]) -> str:
     return f"Left out: {'; '.join(reasons)}."
 
 
-def _objects(count: int) -> str:
+def objects(count: int) -> str:
     return f"{count} object" if count == 1 else f"{count} objects"
 
 
-class SYNGEN_OT_generate(OnObject, bpy.types.Operator):
-    """Make aged variants of the selected objects. Several get wear at once, unless they have some. Esc stops it"""
+def layer_called(obj: bpy.types.Object, kind: str) -> "Layer":
+    """The object's layer of that kind, its own wear for "". Raises SynGenError where it has none such."""
+    from ..syngen_addon.blender import ageing, layers
 
-    bl_idname = "syngen.generate"
-    bl_label = "Generate Variants"
-    bl_options = {"REGISTER", "UNDO"}
+    found = layers.layer_of(obj, kind)
+    if found is None:
+        what = f"no {ageing.kind_label(kind)}" if kind else "no wear"
+        raise SynGenError(f"{obj.name!r} has {what}.", "Add the kind first." if kind else "Press Generate first.")
+    return found
+
+
+class MakesVariants(OnObject):
+    """A mix-in for operators that make variants: in a thread that a timer follows, in the background at once."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if session.now.generation is not None:
-            cls.poll_message_set("Variants are being made already.")
+            cls.poll_message_set("Variants are being made already.")  # type: ignore[attr-defined]
             return False
         if not super().poll(context):
             return False
         why = session.look(context.object).error or session.cannot_generate(context.scene)
         if why:
-            cls.poll_message_set(why)
+            cls.poll_message_set(why)  # type: ignore[attr-defined]
         return not why
 
     @reported
@@ -86,7 +94,7 @@ class SYNGEN_OT_generate(OnObject, bpy.types.Operator):
         if self.work.cancelled or not self.work.made:
             self.work.take_back()
             if self.work.cancelled:
-                self.report({"INFO"}, "Stopped. What was finished is in the gallery.")
+                self.report({"INFO"}, "Stopped. What was finished is in the gallery.")  # type: ignore[attr-defined]
             else:
                 session.now.not_generated = str(self.work.error)
                 report_error(self, self.work.error)
@@ -98,9 +106,12 @@ class SYNGEN_OT_generate(OnObject, bpy.types.Operator):
         self._end(context)
 
     def _work(self, context: bpy.types.Context) -> "Generation":
-        from ..syngen_addon.blender.generation import Generation
+        """What is to be done. Raises SynGenError."""
+        raise NotImplementedError
 
-        return Generation(session.chosen(context), settings.recipe_of(context.scene), gallery_folder())
+    def _finished(self, work: "Generation") -> set[str]:
+        """Put it to use, and say so."""
+        raise NotImplementedError
 
     def _end(self, context: bpy.types.Context) -> None:
         context.window_manager.event_timer_remove(self.timer)
@@ -109,11 +120,24 @@ class SYNGEN_OT_generate(OnObject, bpy.types.Operator):
         session.forget_pictures()
         session.redraw()
 
+
+class SYNGEN_OT_generate(MakesVariants, bpy.types.Operator):
+    """Make aged variants of the selected objects. Several get wear at once, unless they have some. Esc stops it"""
+
+    bl_idname = "syngen.generate"
+    bl_label = "Generate Variants"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def _work(self, context: bpy.types.Context) -> "Generation":
+        from ..syngen_addon.blender.generation import Generation
+
+        return Generation(session.chosen(context), settings.recipe_of(context.scene), gallery_folder())
+
     def _finished(self, work: "Generation") -> set[str]:
         work.take_back()
         if work.several:
             given = work.put_on()
-            text = f"{_objects(given)} got wear"
+            text = f"{objects(given)} got wear"
             kept = len([name for name in work.made if name not in work.skipped]) - given
             if kept:
                 text += f", {kept} kept the wear that was there"
@@ -125,7 +149,7 @@ class SYNGEN_OT_generate(OnObject, bpy.types.Operator):
             text = f"{count} of {name!r} {'is' if len(variants) == 1 else 'are'} in the gallery"
             self.report({"INFO"}, f"{text}, {refused} refused." if refused else f"{text}.")
         if work.skipped:
-            self.report({"WARNING"}, _left_out(work.skipped))
+            self.report({"WARNING"}, left_out(work.skipped))
         session.forget_pictures()
         session.redraw()
         return {"FINISHED"}
@@ -170,14 +194,14 @@ class SYNGEN_OT_apply_variant(OnObject, bpy.types.Operator):
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..syngen_addon.blender import ageing, previews
+        from ..syngen_addon.blender import generation, previews
 
         found = next((v for v in previews.variants_of(context.object) if v.name == self.variant), None)
         if found is None:
             raise SynGenError(
                 f"There is no variant {self.variant!r} of {context.object.name!r}.", "Press Generate and choose one."
             )
-        ageing.apply_variant(context.object, found, softness=settings.recipe_of(context.scene).wear.softness)
+        generation.put_on(context.object, found, settings.recipe_of(context.scene))
         session.redraw()
         return {"FINISHED"}
 
@@ -211,9 +235,9 @@ class SYNGEN_OT_remove(bpy.types.Operator):
             elif target.has_wear(obj):
                 skipped[obj.name] = why
         session.redraw()
-        self.report({"INFO"}, f"Wear removed from {_objects(count)}.")
+        self.report({"INFO"}, f"Wear removed from {objects(count)}.")
         if skipped:
-            self.report({"WARNING"}, _left_out(skipped))
+            self.report({"WARNING"}, left_out(skipped))
         return {"FINISHED"}
 
     @staticmethod
@@ -251,10 +275,13 @@ class SYNGEN_OT_key_level(OnWornObject, bpy.types.Operator):
     bl_label = "Key Wear Level"
     bl_options = {"REGISTER", "UNDO"}
 
+    kind: StringProperty(name="Kind", description="Which layer's; empty: its own wear's", options={"SKIP_SAVE"})
+
+    @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
         from ..syngen_addon.blender import level
 
-        level.key_level(context.object)
+        level.key_level(context.object, layer_called(context.object, self.kind).key)
         session.redraw()
         return {"FINISHED"}
 
@@ -278,7 +305,44 @@ class SYNGEN_OT_copy_level(OnWornObject, bpy.types.Operator):
         for obj in others:
             level.set_level(obj, level.get_level(context.object))
         session.redraw()
-        self.report({"INFO"}, f"Wear level copied to {_objects(len(others))}.")
+        self.report({"INFO"}, f"Wear level copied to {objects(len(others))}.")
+        return {"FINISHED"}
+
+
+class SYNGEN_OT_toggle_wears(OnObject, bpy.types.Operator):
+    """Whether this material wears: glass, rubber and wood do not rust. It counts with the next Generate"""
+
+    bl_idname = "syngen.toggle_wears"
+    bl_label = "Wears"
+    bl_options = {"REGISTER", "UNDO"}
+
+    slot: IntProperty(name="Slot", description="Which material slot, counted from 0", min=0, options={"SKIP_SAVE"})
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..syngen_addon.blender import target
+
+        slots = context.object.material_slots
+        if self.slot >= len(slots) or slots[self.slot].material is None:
+            raise SynGenError(f"{context.object.name!r} has no material in slot {self.slot + 1}.")
+        target.set_wears(slots[self.slot].material, not target.wears(slots[self.slot].material))
+        session.forget_looks()
+        session.redraw(views=False)
+        return {"FINISHED"}
+
+
+class SYNGEN_OT_reset_causes(bpy.types.Operator):
+    """Put the sliders back to where the preset and the kind of wear have them"""
+
+    bl_idname = "syngen.reset_causes"
+    bl_label = "Reset Sliders"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        causes = context.scene.syngen.causes
+        for name in settings.CAUSES:
+            causes.property_unset(name)
+        session.redraw(views=False)
         return {"FINISHED"}
 
 
@@ -310,5 +374,7 @@ CLASSES = (
     SYNGEN_OT_refresh,
     SYNGEN_OT_key_level,
     SYNGEN_OT_copy_level,
+    SYNGEN_OT_toggle_wears,
+    SYNGEN_OT_reset_causes,
     SYNGEN_OT_set_class,
 )

@@ -2,9 +2,17 @@
 
 import bpy
 
-from . import dataset, marks, neural, scene, texture
+from . import dataset, marks, neural, objects, scene, texture, wear
 
-CLASSES: tuple[type, ...] = (*texture.CLASSES, *marks.CLASSES, *neural.CLASSES, *scene.CLASSES, *dataset.CLASSES)
+CLASSES: tuple[type, ...] = (
+    *texture.CLASSES,
+    *marks.CLASSES,
+    *neural.CLASSES,
+    *wear.CLASSES,
+    *objects.CLASSES,
+    *scene.CLASSES,
+    *dataset.CLASSES,
+)
 """In the order of registration."""
 
 

@@ -8,7 +8,7 @@ from .common import Closed, InSidebar, clock, keys, pair, sentence, split
 
 class SYNGEN_PT_dataset(InSidebar, bpy.types.Panel):
     bl_label = "Dataset"
-    bl_order = 4
+    bl_order = 5
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.syngen

@@ -8,7 +8,7 @@ from .common import Closed, InSidebar, keys, split
 
 class SYNGEN_PT_scene(InSidebar, bpy.types.Panel):
     bl_label = "Scene"
-    bl_order = 3
+    bl_order = 4
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.syngen

@@ -1,4 +1,4 @@
-"""The first steps: what was found on the object, its variants, its wear."""
+"""The first steps: what was found on the object, and its variants."""
 
 import bpy
 
@@ -25,12 +25,7 @@ class SYNGEN_PT_object(InSidebar, bpy.types.Panel):
         row = column.row()
         row.label(text=obj.name, icon="OBJECT_DATA")
         row.operator("syngen.refresh", text="", icon="FILE_REFRESH", emboss=False)
-        for slot in found.slots:
-            row = column.row()
-            row.label(text=slot.image, icon="IMAGE_DATA")
-            size = row.row()
-            size.alignment = "RIGHT"
-            size.label(text=slot.size)
+        _slots(column, obj, found)
         column.label(text=f"UV map: {found.slots[0].uv_layer}", icon="UV")
         together = len(session.chosen(context))
         if together > 1:
@@ -44,6 +39,26 @@ class SYNGEN_PT_object(InSidebar, bpy.types.Panel):
         row.operator("syngen.set_class", text="", icon="GREASEPENCIL")
 
 
+def _slots(layout: bpy.types.UILayout, obj: bpy.types.Object, found: session.Look) -> None:
+    """A row a material: whether it wears, and the texture that is aged."""
+    pictures = {slot.material: slot for slot in found.slots}
+    for number, slot in enumerate(obj.material_slots):
+        if slot.material is None:
+            continue
+        wears, about = session.wears(slot.material), pictures.get(slot.material.name)
+        row = layout.row(align=True)
+        icon = "CHECKBOX_HLT" if wears else "CHECKBOX_DEHLT"
+        row.operator("syngen.toggle_wears", text="", icon=icon, emboss=False).slot = number
+        name = row.row()
+        name.active = about is not None
+        name.label(
+            text=slot.material.name if about is None else about.image, icon="IMAGE_DATA" if about else "MATERIAL"
+        )
+        size = row.row()
+        size.alignment = "RIGHT"
+        size.label(text=about.size if about else "does not wear" if not wears else "")
+
+
 class SYNGEN_PT_texture(InSidebar, bpy.types.Panel):
     bl_label = "Texture"
     bl_order = 1
@@ -53,6 +68,8 @@ class SYNGEN_PT_texture(InSidebar, bpy.types.Panel):
         column = split(layout)
         keys(column, settings.wear, "kind")
         keys(column, settings.texture, "method")
+        if settings.texture.method == "exemplar":
+            column.prop(settings.texture, "exemplar", placeholder="A photo of wear")
         keys(column, settings.transfer, "method")
         what_is_missing(layout, context)
         column = split(layout)
@@ -73,13 +90,13 @@ class SYNGEN_PT_texture(InSidebar, bpy.types.Panel):
 
 def _gallery(layout: bpy.types.UILayout, context: bpy.types.Context, obj: bpy.types.Object) -> None:
     """Two pictures a row, each with its button; the reason under those that the filters refused."""
-    shown, worn = session.gallery(obj), session.worn(obj)
+    shown, worn = session.gallery(obj), {layer.variant for layer in session.layers(obj)}
     for left in range(0, min(len(shown), PICTURES_SHOWN), 2):
         halves = layout.split(factor=0.5)  # a row would give a picture that is alone its whole width
         columns = [halves.column(align=True), halves.column(align=True)]
         for column, picture in zip(columns, shown[left : left + 2], strict=False):
             variant = picture.variant
-            used = variant.name == worn
+            used = variant.name in worn
             box = column.box()
             box.template_icon(icon_value=picture.icon, scale=5.6)
             button = column.row(align=True)
@@ -130,44 +147,8 @@ class SYNGEN_PT_filters(Closed, bpy.types.Panel):
         filters, column = context.scene.syngen.filters, split(self.layout)
         column.active = filters.enabled
         keys(column, filters, "sharpness_min", "noise_max", "contrast_min", "color_max", "seam_max", "duplicate_min")
-
-
-class SYNGEN_PT_wear(InSidebar, bpy.types.Panel):
-    bl_label = "Wear"
-    bl_order = 2
-
-    def draw(self, context: bpy.types.Context) -> None:
-        layout, obj = self.layout, context.object
-        if not session.worn(obj):
-            sentence(layout, context, "No wear yet: generate variants and use one.", "INFO")
-            if session.wear_left_behind(obj):
-                sentence(layout, context, "Its material keeps the wear of an object that is gone.", "INFO")
-                layout.operator("syngen.remove", text="Remove")
-            elif any(session.worn(other) for other in session.chosen(context)):
-                layout.operator("syngen.remove", text="Remove from Selected")
-            return
-        row = layout.row(align=True)
-        row.scale_y = 1.2
-        row.prop(context.scene.syngen, "level", text="Level", slider=True)
-        row.operator("syngen.key_level", text="", icon="KEY_HLT" if session.is_keyed(obj) else "KEY_DEHLT")
-        if context.space_data is not None and context.space_data.shading.type in {"WIREFRAME", "SOLID"}:
-            sentence(layout, context, "This shading shows no materials, so no wear.", "INFO")
-            shading = layout.operator("wm.context_set_enum", text="Material Preview", icon="SHADING_TEXTURE")
-            shading.data_path, shading.value = "space_data.shading.type", "MATERIAL"
-        row = layout.row(align=True)
-        row.operator("syngen.copy_level", text="Level to Selected")
-        row.operator("syngen.remove", text="Remove")
-
-
-class SYNGEN_PT_wear_more(Closed, bpy.types.Panel):
-    bl_label = "Onset and Classes"
-    bl_parent_id = "SYNGEN_PT_wear"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        wear, column = context.scene.syngen.wear, split(self.layout)
-        keys(column, wear, "seed", "up", "softness")
         column.separator()
-        keys(column, wear, "clean_below", "complete_from")
+        keys(column, filters, "text_max", "object_max", "lighting_max", "exposure_max", "blocks_max")
 
 
 CLASSES = (
@@ -175,6 +156,4 @@ CLASSES = (
     SYNGEN_PT_texture,
     SYNGEN_PT_texture_more,
     SYNGEN_PT_filters,
-    SYNGEN_PT_wear,
-    SYNGEN_PT_wear_more,
 )

@@ -7,10 +7,11 @@ from pathlib import Path
 import bpy
 
 from ..errors import Cancelled, SynGenError
-from ..recipe import Recipe
+from ..recipe import Recipe, age_shift_of
 from ..variants import Request, Variant, make_variants
 from . import worker
 from .ageing import apply_variant, gather, kind_named
+from .layers import further_of, layers_of
 from .names import UV_LAYER
 from .target import find, has_wear
 
@@ -26,9 +27,13 @@ class Generation:
     its variants), skipped (object name -> why it has none), cancelled.
     """
 
-    def __init__(self, objects: Sequence[bpy.types.Object], recipe: Recipe, gallery: Path) -> None:
-        """Raises SynGenError where none of the objects can be aged, the first one's; then nothing is changed."""
+    def __init__(self, objects: Sequence[bpy.types.Object], recipe: Recipe, gallery: Path, *, layer: str = "") -> None:
+        """layer: a kind that the objects get beside the wear they have; without one it is the recipe's kind.
+
+        Raises SynGenError where none of the objects can be aged, the first one's; then nothing is changed.
+        """
         self.several = len(objects) > 1
+        self.layer = layer
         self.recipe, self.gallery = recipe, gallery
         self.fraction, self.text = 0.0, "Starting"
         self.preview: Path | None = None
@@ -36,12 +41,14 @@ class Generation:
         self.made: dict[str, list[Variant]] = {}
         self.skipped: dict[str, SynGenError] = {}
         self.cancelled = False
-        self._kind = kind_named(recipe.wear.kind)
+        self._kind = kind_named(layer or recipe.wear.kind)
         self._first = objects[0].name
         self._waiting: list[str] = []
         for obj in objects:
             try:
                 find(obj)
+                if layer:
+                    check_can_add(obj, layer)
                 self._waiting.append(obj.name)
             except SynGenError as error:
                 self.skipped[obj.name] = error
@@ -103,17 +110,18 @@ class Generation:
                 obj.data.uv_layers.remove(obj.data.uv_layers[UV_LAYER])
 
     def put_on(self) -> int:
-        """Put its first accepted variant onto every object that wears nothing yet; how many those are."""
+        """Put its first accepted variant onto every object that wears nothing yet, or as a further layer; how many
+        those are."""
         count = 0
         for name, variants in self.made.items():
             try:
                 obj = _object(name)
-                if has_wear(obj):
+                if has_wear(obj) and not self.layer:
                     continue
                 accepted = next((v for v in variants if v.accepted), None)
                 if accepted is None:
                     raise SynGenError(f"The filters refused every variant of {name!r}.", "Its gallery shows why.")
-                apply_variant(obj, accepted, softness=self.recipe.wear.softness)
+                put_on(obj, accepted, self.recipe, add=bool(self.layer))
                 count += 1
             except SynGenError as error:
                 self.skipped[name] = error
@@ -172,6 +180,30 @@ class Generation:
                 f"{type(error).__name__}: {error}.", "This is a mistake in SynGen; please report it."
             )
             raise
+
+
+def put_on(
+    obj: bpy.types.Object, variant: Variant, recipe: Recipe, *, add: bool = False, level: float | None = None
+) -> None:
+    """Put a variant onto the object as the recipe has it look. One of a kind that lies there as a further layer takes
+    that layer's place; any other becomes the object's own wear. add: as a further layer. Raises SynGenError."""
+    apply_variant(
+        obj,
+        variant,
+        add=add or variant.kind in further_of(obj),
+        softness=recipe.wear.softness,
+        age_shift=age_shift_of(recipe),
+        level=level,
+    )
+
+
+def check_can_add(obj: bpy.types.Object, kind: str) -> None:
+    """Raises SynGenError where a kind of wear cannot lie on the object as a further layer."""
+    found = layers_of(obj)
+    if not found:
+        raise SynGenError(f"{obj.name!r} has no wear yet.", "Press Generate and use a variant, then add kinds to it.")
+    if any(each.kind == kind for each in found):
+        raise SynGenError(f"{obj.name!r} has {kind_named(kind).label} already.", "Change its level in the panel.")
 
 
 def _object(name: str) -> bpy.types.Object:

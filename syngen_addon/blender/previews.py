@@ -39,6 +39,10 @@ _icons: bpy.utils.previews.ImagePreviewCollection | None = None
 """Made with the first picture that is shown."""
 _live = ""
 """What the live picture shows: its file and when that was written."""
+_thumbnails: dict[str, tuple[float, int]] = {}
+"""Variant -> when it was looked for, its icon."""
+_cells: dict[str, Any] = {}
+"""What the icons of pictures in memory show."""
 _shown: dict[str, tuple[float, int, tuple[Shown, ...]]] = {}
 
 
@@ -54,6 +58,33 @@ def home_of(obj: bpy.types.Object) -> Path:
     return object_folder(gallery_folder(), obj.name)
 
 
+def thumbnail(gallery_of_layer: str, variant: str) -> int:
+    """The icon of a variant by where its layer says it lies; 0 where it is not there."""
+    key, now = f"{bpy.data.filepath}|{gallery_of_layer}|{variant}", time.monotonic()
+    asked, icon = _thumbnails.get(key, (-LOOK_AGAIN_S, 0))
+    if now - asked >= LOOK_AGAIN_S:
+        icon = _icon(Path(bpy.path.abspath(gallery_of_layer)) / variant / "thumbnail.png")
+        _thumbnails[key] = (now, icon)
+    return icon
+
+
+def cell(key: str, picture: Any) -> int:
+    """The icon of a picture that is in memory: H x W x 4 sRGB, row 0 at the top. The last one of a key is shown."""
+    icons = _collection()
+    known = _cells.get(key)
+    if known is None or known is not picture:
+        icon = icons[f"cell {key}"] if f"cell {key}" in icons else icons.new(f"cell {key}")
+        _put(icon, picture)
+        _cells[key] = picture
+    return int(icons[f"cell {key}"].icon_id)
+
+
+def _put(icon: bpy.types.ImagePreview, picture: Any) -> None:
+    icon.image_size = (0, 0)
+    icon.image_size = (picture.shape[1], picture.shape[0])
+    icon.image_pixels_float.foreach_set(picture[::-1].ravel())
+
+
 def variants_of(obj: bpy.types.Object) -> list[Variant]:
     """The finished variants of an object, the newest lot first, in the order of their seeds. Reads the folder."""
     from ..variants import read_variant
@@ -63,12 +94,11 @@ def variants_of(obj: bpy.types.Object) -> list[Variant]:
     found = [v for v in map(read_variant, folders) if v is not None]
     newest: dict[str, float] = {}
     for variant in found:
-        lot = _lot(variant)
-        newest[lot] = max(newest.get(lot, 0.0), variant.folder.stat().st_mtime)
-    return sorted(found, key=lambda v: (-newest[_lot(v)], v.name))
+        newest[lot(variant)] = max(newest.get(lot(variant), 0.0), variant.folder.stat().st_mtime)
+    return sorted(found, key=lambda v: (-newest[lot(v)], v.name))
 
 
-def _lot(variant: Variant) -> str:
+def lot(variant: Variant) -> str:
     """Variants of one kind made from the same input."""
     return f"{variant.kind} {variant.name.rsplit('-', 1)[-1]}"
 
@@ -81,7 +111,7 @@ def gallery(obj: bpy.types.Object) -> tuple[Shown, ...]:
         return shown
     stamp = _stamp(home_of(obj))
     if stamp != changed:
-        shown = tuple(Shown(variant, _icon(variant)) for variant in variants_of(obj))
+        shown = tuple(Shown(variant, _icon(variant.thumbnail)) for variant in variants_of(obj))
     _shown[key] = (now, stamp, shown)
     return shown
 
@@ -100,9 +130,8 @@ def _collection() -> bpy.utils.previews.ImagePreviewCollection:
     return _icons
 
 
-def _icon(variant: Variant) -> int:
+def _icon(path: Path) -> int:
     icons = _collection()
-    path = variant.thumbnail
     try:
         key = f"{path}|{path.stat().st_mtime_ns}"
     except OSError:
@@ -131,15 +160,13 @@ def live(path: Path | None) -> int:
         if pixels is None:
             return 0 if _live == "" else int(icons[LIVE].icon_id)
         icon = icons[LIVE] if LIVE in icons else icons.new(LIVE)
-        icon.image_size = (0, 0)
-        icon.image_size = (pixels.shape[1], pixels.shape[0])
-        icon.image_pixels_float.foreach_set(pixels.ravel())
+        _put(icon, pixels)
         _live = stamp
     return int(icons[LIVE].icon_id)
 
 
 def _pixels(path: Path) -> Any:
-    """The picture, at most LIVE_SIDE a side, as Blender keeps pixels: from the bottom up, with alpha."""
+    """The picture, at most LIVE_SIDE a side, with alpha."""
     import numpy as np
 
     from .. import images
@@ -153,7 +180,7 @@ def _pixels(path: Path) -> Any:
     if factor < 1:
         picture = images.resize(picture, max(1, round(width * factor)), max(1, round(height * factor)))
     alpha = np.ones((*picture.shape[:2], 1), np.float32)
-    return np.ascontiguousarray(np.concatenate([picture, alpha], axis=2)[::-1])
+    return np.concatenate([picture, alpha], axis=2)
 
 
 def forget_live() -> None:
@@ -167,6 +194,7 @@ def forget_live() -> None:
 def forget() -> None:
     """Look at every folder again."""
     _shown.clear()
+    _thumbnails.clear()
 
 
 def give_back() -> None:
@@ -177,3 +205,4 @@ def give_back() -> None:
     if _icons is not None:
         bpy.utils.previews.remove(_icons)
         _icons = None
+        _cells.clear()

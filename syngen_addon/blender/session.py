@@ -15,14 +15,17 @@ from bpy.app.handlers import persistent
 
 from ..errors import SynGenError
 from . import marks, settings, task, worker
-from .names import CLASS, LEVEL, PREVIEW
+from .names import CLASS, LEAVE_OUT, PREVIEW
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..formats.levels import Row
     from ..textures.prompt import Prompt
     from .background import Process
     from .generation import Generation
+    from .layers import Layer
+    from .levels_preview import LevelsPreview
     from .previews import Shown
     from .sweep import Sweep
     from .task import Task
@@ -59,13 +62,17 @@ class Lack(NamedTuple):
 class Session:
     """The work of this Blender. told: how the last export ended, with its folder; sheet: its contact sheet, if any.
 
-    not_generated: why the last Generate made nothing. sweep_sheet: picture of the last sweep over weights.
+    not_generated: why the last Generate made nothing. sweep_sheet: picture of the last sweep over weights. levels: what
+    the last preview of levels shows; levels_sheet: the same as a file.
     """
 
     generation: Generation | None = None
     not_generated: str = ""
     sweep: Sweep | None = None
     sweep_sheet: str = ""
+    levels_work: LevelsPreview | None = None
+    levels: tuple[Row, ...] = ()
+    levels_sheet: str = ""
     export: Process | None = None
     told: str = ""
     failed: str = ""
@@ -84,6 +91,9 @@ class Session:
 
 
 now = Session()
+CAUSES, KIND_LABELS = settings.CAUSES, settings.KIND_LABELS
+LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Those of the preview of levels."""
 _looks: dict[tuple[Any, ...], Look] = {}
 
 
@@ -162,10 +172,68 @@ def object_class(obj: bpy.types.Object) -> str:
     return str(obj.get(CLASS, "")) or target.plain_name(obj)
 
 
-def is_keyed(obj: bpy.types.Object) -> bool:
-    """Whether the object's level is animated (by an action or a driver)."""
-    animation = obj.animation_data
-    return bool(animation and (animation.action or animation.drivers) and LEVEL in obj)
+def is_keyed(obj: bpy.types.Object, kind: str = "") -> bool:
+    """Whether keys or a driver give the object's level. kind: of which layer; "": of its own wear."""
+    if obj.animation_data is None:
+        return False
+    from . import ageing_keys
+
+    return ageing_keys.is_keyed(obj, kind)
+
+
+def is_aged(obj: bpy.types.Object) -> bool:
+    """Whether any of the object's levels is keyed."""
+    return obj.animation_data is not None and any(is_keyed(obj, layer.key) for layer in layers(obj))
+
+
+def layers(obj: bpy.types.Object | None) -> list[Layer]:
+    """The kinds of wear on the object: its own first; none where it has no wear."""
+    from .layers import layers_of
+
+    return [] if obj is None else layers_of(obj)
+
+
+def level(obj: bpy.types.Object | None, kind: str = "") -> float:
+    """The object's wear level; 0 where it has none."""
+    from .level import get_level
+
+    return 0.0 if obj is None else get_level(obj, kind)
+
+
+def kind_label(kind: str) -> str:
+    """What a person reads for a kind of wear."""
+    return settings.KIND_LABELS.get(kind, kind)
+
+
+def slider(obj: bpy.types.Object, kind: str = "") -> str:
+    """The property of `scene.syngen.rows` that shows a level in a list. kind "": of the object's own wear."""
+    from . import rows
+
+    return rows.slider(obj, kind)
+
+
+def wear_class(obj: bpy.types.Object, layer: Layer) -> str:
+    """What the layer is called at its level, "" while it is clean or where its kind is not known."""
+    from ..kinds import KINDS
+    from ..wear import levels
+    from .level import get_level
+
+    wear = bpy.context.scene.syngen.wear
+    return levels.wear_class(get_level(obj, layer.key), KINDS[layer.kind], wear) if layer.kind in KINDS else ""
+
+
+def causes_of(scene: bpy.types.Scene) -> dict[str, float]:
+    """How much each cause counts for the chosen kind under the chosen preset, before the sliders."""
+    from ..kinds import KINDS
+    from ..presets import PRESETS
+
+    kind, preset = KINDS[scene.syngen.wear.kind], PRESETS.get(scene.syngen.causes.preset, {})
+    return {n: getattr(kind.onset, n) * preset.get(n, 1.0) for n in settings.CAUSES if hasattr(kind.onset, n)}
+
+
+def wears(material: bpy.types.Material) -> bool:
+    """Whether a material is not marked as one that does not wear."""
+    return LEAVE_OUT not in material or not material[LEAVE_OUT]
 
 
 def gallery(obj: bpy.types.Object) -> tuple[Shown, ...]:
@@ -173,6 +241,20 @@ def gallery(obj: bpy.types.Object) -> tuple[Shown, ...]:
     from . import previews
 
     return previews.gallery(obj)
+
+
+def thumbnail(layer: Layer) -> int:
+    """The icon of the variant that a layer shows, 0 where its gallery is gone."""
+    from . import previews
+
+    return previews.thumbnail(layer.gallery, layer.variant)
+
+
+def level_icon(row: Row, number: int) -> int:
+    """The icon of one picture of the preview of levels."""
+    from . import previews
+
+    return previews.cell(f"{row.object}|{row.variant}|{number}", row.pictures[number])
 
 
 def forget_looks() -> None:
@@ -202,7 +284,9 @@ def previewed(scene: bpy.types.Scene) -> int:
 def lack(scene: bpy.types.Scene) -> Lack:
     """Why the scene's methods cannot run yet. At once, and without a look into what they would load."""
     chosen = scene.syngen
-    if chosen.texture.method == "procedural" and chosen.transfer.method == "patch":
+    if chosen.texture.method == "exemplar" and not chosen.texture.exemplar.strip():
+        return Lack("No photo of wear is chosen yet.")
+    if not _asks_the_worker(scene):
         return Lack()
     try:
         worker.check_python()
@@ -220,9 +304,13 @@ def lack(scene: bpy.types.Scene) -> Lack:
 
 def cannot_generate(scene: bpy.types.Scene) -> str:
     """Why the scene's methods make no variants now, "" where they do."""
-    if scene.syngen.texture.method == "procedural" and scene.syngen.transfer.method == "patch":
-        return ""
+    if not _asks_the_worker(scene):
+        return lack(scene).message
     return lack(scene).message or busy()
+
+
+def _asks_the_worker(scene: bpy.types.Scene) -> bool:
+    return bool(scene.syngen.texture.method == "diffusion" or scene.syngen.transfer.method != "patch")
 
 
 def has_weights() -> bool:
@@ -379,6 +467,11 @@ def stop_everything() -> None:
         now.sweep.join()
         now.sweep = None
     now.sweep_sheet = ""
+    if now.levels_work is not None:
+        now.levels_work.cancel()
+        now.levels_work.join()
+        now.levels_work = None
+    now.levels, now.levels_sheet = (), ""
     forget_live()
     if now.export is not None:
         now.export.kill()
@@ -394,6 +487,8 @@ def _before_load(*_: Any) -> None:
     stop_everything()
     forget_looks()
     forget_pictures()
+    if (rows := _used("rows")) is not None:
+        rows.forget()
 
 
 @persistent

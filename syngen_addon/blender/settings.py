@@ -33,13 +33,21 @@ LARGEST = 2**31 - 1
 TABLES = (dict[str, str], dict[str, float], dict[str, recipes.Range])
 """Types of keys that are tables: held as text, without a widget."""
 
+KIND_ITEMS = [(kind.name, kind.label, "") for kind in KINDS.values()]
+KIND_LABELS = {kind.name: kind.label for kind in KINDS.values()}
+
 LABELS = {
     "wear.up": "Up",
     "wear.kind": "Kind",
     "wear.level": "Level Range",
     "texture.tile_m": "Tile Size",
     "texture.size": "Resolution",
+    "wear.seed": "Onset Seed",
+    "causes.scale": "Patch Size",
+    "causes.damage_group": "Damage Group",
+    "causes.damage_image": "Damage Image",
     "texture.method": "Made By",
+    "texture.exemplar": "Photo",
     "transfer.method": "Transfer",
     "transfer.color": "Color",
     "transfer.protect_image": "Protect Image",
@@ -97,7 +105,8 @@ CHOICES = {
     },
     "export.formats": {"coco": "COCO", "yolo": "YOLO"},
     "background.kind": {"environment": "Environment", "color": "Color", "images": "Pictures"},
-    "texture.method": {"procedural": "Procedural", "diffusion": "Stable Diffusion"},
+    "causes.preset": {"none": "None"},
+    "texture.method": {"procedural": "Procedural", "exemplar": "From a Photo", "diffusion": "Stable Diffusion"},
     "transfer.method": {
         "patch": "By Patches",
         "gatys": "Neural, Optimized",
@@ -121,8 +130,16 @@ CHOICES = {
 }
 
 TIPS = {
+    "causes.preset": {
+        "none": "As the kind of wear says",
+        "light_use": "Handled every day and kept dry: edges, and what is touched",
+        "coastal": "Salt spray from all sides: every seam and weld bleeds, and much runs down",
+        "heavy_industrial": "Knocks, heat and dirt: edges, feet and joints go first, in large patches",
+        "abandoned": "Years outdoors: rain from above, standing water, large old patches",
+    },
     "texture.method": {
         "procedural": "From noise, at once. Needs nothing",
+        "exemplar": "From one photo of wear: a tileable texture of its look. Needs nothing but the photo",
         "diffusion": "From words, by a model that is downloaded once. Needs the worker",
     },
     "transfer.method": {
@@ -172,6 +189,9 @@ SOFT = {
     "filters.color_max": (0.0, 50.0),
     "filters.sharpness_min": (0.0, 2.0),
     "filters.seam_max": (0.0, 5.0),
+    "filters.text_max": (0.0, 20.0),
+    "filters.blocks_max": (0.0, 5.0),
+    "filters.lighting_max": (0.0, 1.0),
     "labels.min_pixels": (1, 10_000),
     "labels.redraws": (0, 50),
     "labels.region_min_pixels": (1, 10_000),
@@ -181,6 +201,11 @@ SOFT = {
     "render.width": (128, 4096),
     "render.height": (128, 4096),
     "wear.softness": (0.005, 0.2),
+    **{
+        f"causes.{name}": (0.0, 2.0)
+        for name in ("spread", "edge", "cavity", "contact", "drips", "splash", "rain", "welds", "damage", "contrast")
+    },
+    "causes.scale": (0.1, 4.0),
     "neural.content_weight": (0.0, 10.0),
     "neural.style_weight": (0.0, 10.0),
     "neural.steps": (10, 1000),
@@ -195,8 +220,25 @@ SOFT = {
 }
 """How far a slider goes where the key allows more than anyone drags to."""
 
+CAUSES = (
+    "spread",
+    "edge",
+    "cavity",
+    "contact",
+    "drips",
+    "splash",
+    "rain",
+    "welds",
+    "damage",
+    "contrast",
+    "scale",
+    "age_shift",
+)
+"""The sliders that a preset turns, in the order in which they are shown."""
 FOLDERS = {"light.environments", "background.folder"}
 FILES = {
+    "causes.damage_image",
+    "texture.exemplar",
     "transfer.protect_image",
     "transfer.style_image",
     "neural.vgg",
@@ -221,7 +263,8 @@ def _label(name: str) -> str:
 
 def _choices(name: str, names: tuple[str, ...]) -> list[tuple[str, str, str]]:
     words, tips = CHOICES.get(name, {}), TIPS.get(name, {})
-    return [(n, words.get(n, n), tips.get(n, "")) for n in names]
+    plain = name == "causes.preset"  # an artist's words; the others' own names are technical ones
+    return [(n, words.get(n, n.replace("_", " ").title() if plain else n), tips.get(n, "")) for n in names]
 
 
 def _view_transforms(self: Any, context: Any, text: str) -> list[str]:
@@ -279,8 +322,7 @@ def _property(name: str, hint: Any, about: "dataclasses.Field[Any]", default: An
         return {k: int(v) if whole else float(v) for k, v in found.items()}
 
     if name == "wear.kind":
-        items = [(kind.name, kind.label, "") for kind in KINDS.values()]
-        return EnumProperty(items=items, default=default, **common)
+        return EnumProperty(items=KIND_ITEMS, default=default, **common)
     if hint is bool:
         return BoolProperty(default=default, **common)
     if hint is int:
@@ -405,6 +447,66 @@ LEVEL = FloatProperty(
     options=set(),
 )
 
+ROWS = 64
+"""So many sliders of rows can be seen at a time."""
+
+
+def _row_level(number: int) -> Any:
+    """The slider of one row of a list: whose level it is, rows.py knows."""
+
+    def get(self: Any) -> float:
+        from . import rows
+
+        return rows.get(number)
+
+    def put(self: Any, value: float) -> None:
+        from . import rows
+
+        rows.put(number, value)
+
+    return FloatProperty(
+        name="Level",
+        description="Fraction of the wearable surface that is worn",
+        min=0.0,
+        max=1.0,
+        precision=2,
+        subtype="FACTOR",
+        get=get,
+        set=put,
+        options=set(),
+    )
+
+
+# On the scene for the same reasons as LEVEL, which holds for the active object alone.
+SYNGEN_PG_rows = type(
+    "SYNGEN_PG_rows",
+    (bpy.types.PropertyGroup,),
+    {
+        "__annotations__": {f"level_{number}": _row_level(number) for number in range(ROWS)},
+        "__doc__": "Sliders of the rows that lists of objects and of layers show.",
+    },
+)
+
+
+def _get_active_object(self: Any) -> int:
+    obj = bpy.context.object
+    return -1 if obj is None else self.id_data.objects.find(obj.name)
+
+
+def _select_object(self: Any, number: int) -> None:
+    from . import rows
+
+    rows.select(self.id_data, number)
+
+
+ACTIVE_OBJECT = IntProperty(
+    name="Object",
+    description="The active object, as a number among the scene's",
+    get=_get_active_object,
+    set=_select_object,
+    options=set(),
+)
+
 SYNGEN_PG_settings = type(
     "SYNGEN_PG_settings",
     (bpy.types.PropertyGroup,),
@@ -413,12 +515,14 @@ SYNGEN_PG_settings = type(
             **{name: PointerProperty(type=group) for name, group in SECTIONS.items()},
             "job": PointerProperty(type=SYNGEN_PG_job),
             "level": LEVEL,
+            "rows": PointerProperty(type=SYNGEN_PG_rows),
+            "active_object": ACTIVE_OBJECT,
         },
         "__doc__": "SynGen's settings of a scene. level: the active object's, for the slider.",
     },
 )
 
-CLASSES: tuple[type, ...] = (*SECTIONS.values(), SYNGEN_PG_job, SYNGEN_PG_settings)
+CLASSES: tuple[type, ...] = (*SECTIONS.values(), SYNGEN_PG_job, SYNGEN_PG_rows, SYNGEN_PG_settings)
 
 
 def register() -> None:

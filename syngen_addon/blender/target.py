@@ -118,6 +118,23 @@ def does_not_wear(material: bpy.types.Material, leave_out: Sequence[str]) -> boo
     return bool(material.get(LEAVE_OUT)) or any(fnmatchcase(material.name, name) for name in leave_out)
 
 
+def wears(material: bpy.types.Material) -> bool:
+    """Whether the material itself is not marked as one that does not wear."""
+    return not material.get(LEAVE_OUT)
+
+
+def set_wears(material: bpy.types.Material, on: bool) -> None:
+    """Mark a material as one that does not wear, or take the mark off. Raises SynGenError where it is linked."""
+    if material.library is not None:
+        raise SynGenError(
+            f"{material.name!r} is linked from another file.", "Make it local first (Object > Relations > Make Local)."
+        )
+    if not on:
+        material[LEAVE_OUT] = True
+    elif LEAVE_OUT in material:
+        del material[LEAVE_OUT]
+
+
 def _slot(obj: bpy.types.Object, index: int, material: bpy.types.Material | None) -> Slot:
     if material is None:
         raise SynGenError(f"Slot {index + 1} of {obj.name!r} is empty.", "Give it a material.")

@@ -80,6 +80,18 @@ def paint(portrait: Portrait, colors_srgb: dict[int, Array]) -> Array:
     return np.asarray(np.clip(small, 0, 1), np.float32)
 
 
+def worn_at(base_srgb: Array, color_srgb: Array, onset: Array, level: float, softness: float = 0.04) -> Array:
+    """H x W x 3 sRGB: a base texture worn to a level (0 to 1), all three H x W.
+
+    The front is as soft as in the material, and narrows towards 0 and 1 as there; stains ahead of it are left out.
+    """
+    if level <= 0:
+        return base_srgb
+    width = max(min(softness, 2 * min(level, 1 - level)), 1e-4)
+    mask = np.clip((np.float32(level) - onset) / np.float32(width) + 0.5, 0, 1)[..., None]
+    return np.asarray(base_srgb + mask * (color_srgb - base_srgb), np.float32)
+
+
 def _axes(up: tuple[float, float, float]) -> tuple[Reals, Reals, Reals]:
     """(right, over, towards the viewer): unit vectors of the view."""
     vertical = np.array(up, np.float64)

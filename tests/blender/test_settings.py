@@ -27,6 +27,7 @@ def _other(name, value, meta):
         "targets.kinds": {"Pipe [1]": "rust_streaks"},
         "wear.kind": "rust_streaks",
         "wear.also": {"light_rust": [0.125, 0.75]},
+        "wear.leave_out": ["Glass*", "Rubber, black"],
         "texture.exemplar": "//rust.jpg",
         "export.split": [0.7, 0.2, 0.1],
         "export.formats": ["yolo"],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from syngen_addon.wear.mesh import MeshArrays
-from syngen_addon.wear.portrait import paint, pose
+from syngen_addon.wear.portrait import paint, pose, worn_at
 
 
 def quad(corners: list[tuple[float, float, float]], slot: int) -> MeshArrays:
@@ -72,3 +72,15 @@ def test_up_is_up(up: tuple[int, int, int]) -> None:
 def test_the_same_object_gives_the_same_picture() -> None:
     mesh, texture = wall(0, 1, 0), {0: plain((0.2, 0.5, 0.7))}
     assert np.array_equal(paint(pose(mesh, 32), texture), paint(pose(mesh, 32), texture))
+
+
+def test_a_texture_is_worn_as_far_as_its_level_says() -> None:
+    base, aged = plain((0.2, 0.4, 0.8)), plain((0.6, 0.3, 0.1))
+    onset = np.tile((np.arange(8, dtype=np.float32) + 0.5) / 8, (8, 1))
+    onset[:4] = 2.0  # protected
+    assert np.array_equal(worn_at(base, aged, onset, 0.0), base)
+    for level, columns in ((0.25, 2), (0.5, 4), (1.0, 8)):
+        worn = np.abs(worn_at(base, aged, onset, level, softness=0.001) - aged).max(axis=2) < 1e-6
+        assert worn.sum(axis=1).tolist() == [0] * 4 + [columns] * 4
+    soft = worn_at(base, aged, onset, 0.5, softness=0.5)
+    assert (np.diff(soft[7, :, 0]) <= 0).all() and len(np.unique(soft[7, :, 0])) > 4

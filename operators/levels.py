@@ -1,0 +1,178 @@
+"""Operators on the preview of levels: make it, stop that, put one of its cells onto the object, show its sheet."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bpy
+from bpy.props import FloatProperty, IntProperty, StringProperty
+
+from ..syngen_addon.blender import session, settings
+from ..syngen_addon.blender.preferences import gallery_folder
+from ..syngen_addon.errors import Cancelled, SynGenError
+from .common import OnObject, report_error, reported
+from .wear import left_out
+
+if TYPE_CHECKING:
+    from ..syngen_addon.blender.levels_preview import LevelsPreview
+
+
+class SYNGEN_OT_preview_levels(OnObject, bpy.types.Operator):
+    """Small pictures of the selected objects at levels from 0 to 1 with each of their variants. Esc stops it"""
+
+    bl_idname = "syngen.preview_levels"
+    bl_label = "Preview Levels"
+    bl_options = {"REGISTER"}
+
+    filepath: StringProperty(
+        name="File", description="Where the sheet is written; empty: beside the gallery", subtype="FILE_PATH"
+    )
+    variants: IntProperty(name="Variants", description="Most variants of an object", default=4, min=1, max=64)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if session.now.levels_work is not None:
+            cls.poll_message_set("Pictures are being made already.")
+            return False
+        if not super().poll(context):
+            return False
+        if not any(session.gallery(obj) for obj in session.chosen(context)):
+            cls.poll_message_set("There are no variants to show yet: press Generate.")
+            return False
+        return True
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        work = self._work(context)
+        if bpy.app.background:
+            try:
+                work.run()
+            except Cancelled:
+                return {"CANCELLED"}
+            return self._finished(work)
+        self.work = session.now.levels_work = work
+        work.start()
+        self.timer = context.window_manager.event_timer_add(session.POLL_S, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if event.type == "ESC" and event.value == "PRESS":
+            self.work.cancel()
+            return {"RUNNING_MODAL"}
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        session.redraw(views=False)
+        if not self.work.done:
+            return {"PASS_THROUGH"}
+        self._end(context)
+        if self.work.sheet is None:
+            if self.work.error is not None:
+                report_error(self, self.work.error)
+            return {"CANCELLED"}
+        return self._finished(self.work)
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        self.work.cancel()
+        self._end(context)
+
+    def _work(self, context: bpy.types.Context) -> "LevelsPreview":
+        from ..syngen_addon.blender import levels_preview
+
+        wear = settings.recipe_of(context.scene).wear
+        target = Path(bpy.path.abspath(self.filepath)) if self.filepath else gallery_folder() / levels_preview.FILE
+        return levels_preview.LevelsPreview(
+            session.chosen(context), target, up=wear.up, softness=wear.softness, most=self.variants
+        )
+
+    def _end(self, context: bpy.types.Context) -> None:
+        context.window_manager.event_timer_remove(self.timer)
+        session.now.levels_work = None
+        session.redraw(views=False)
+
+    def _finished(self, work: "LevelsPreview") -> set[str]:
+        session.now.levels, session.now.levels_sheet = tuple(work.rows), str(work.sheet)
+        self.report({"INFO"}, work.told or f"The sheet is {work.sheet}.")
+        if work.skipped:
+            self.report({"WARNING"}, left_out(work.skipped))
+        session.redraw(views=False)
+        return {"FINISHED"}
+
+
+class SYNGEN_OT_cancel_levels(bpy.types.Operator):
+    """Stop making pictures of levels"""
+
+    bl_idname = "syngen.cancel_levels"
+    bl_label = "Cancel"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return session.now.levels_work is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        session.now.levels_work.cancel()
+        return {"FINISHED"}
+
+
+class SYNGEN_OT_apply_level(bpy.types.Operator):
+    """Put this variant onto the object, at this level"""
+
+    bl_idname = "syngen.apply_level"
+    bl_label = "Use"
+    bl_options = {"REGISTER", "UNDO"}
+
+    object: StringProperty(name="Object", options={"SKIP_SAVE"})
+    variant: StringProperty(name="Variant", description="As its folder in the gallery", options={"SKIP_SAVE"})
+    level: FloatProperty(name="Level", default=0.5, min=0, max=1, options={"SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Leave the edit or paint mode first.")
+            return False
+        return True
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..syngen_addon.blender import generation, level, previews, target
+
+        obj = context.scene.objects.get(self.object)
+        if obj is None:
+            raise SynGenError(f"{self.object!r} is gone.", "Preview the levels again.")
+        target.check_object(obj)
+        found = next((v for v in previews.variants_of(obj) if v.name == self.variant), None)
+        if found is None:
+            raise SynGenError(f"There is no variant {self.variant!r} of {obj.name!r}.", "Preview the levels again.")
+        if session.worn(obj) == found.name:
+            level.set_level(obj, self.level)
+        else:
+            generation.put_on(obj, found, settings.recipe_of(context.scene), level=self.level)
+        session.redraw()
+        return {"FINISHED"}
+
+
+class SYNGEN_OT_open_levels(bpy.types.Operator):
+    """Show the sheet of levels in the picture viewer of the system"""
+
+    bl_idname = "syngen.open_levels"
+    bl_label = "Show Sheet"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return bool(session.now.levels_sheet)
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        if not Path(session.now.levels_sheet).is_file():
+            raise SynGenError(f"The picture {session.now.levels_sheet} does not exist.", "Press Preview Levels again.")
+        # Not in an image editor: the picture would become a part of the open file, and so of its next dataset.
+        return bpy.ops.wm.path_open(filepath=session.now.levels_sheet)
+
+
+CLASSES = (
+    SYNGEN_OT_preview_levels,
+    SYNGEN_OT_cancel_levels,
+    SYNGEN_OT_apply_level,
+    SYNGEN_OT_open_levels,
+)

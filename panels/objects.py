@@ -1,0 +1,55 @@
+"""Every object of the scene that has wear, at a glance: picture, level, wear class, kind."""
+
+import bpy
+
+from ..syngen_addon.blender import session
+from .common import InSidebar
+
+
+class SYNGEN_UL_objects(bpy.types.UIList):
+    """The scene's objects that have wear, in Blender's own list: a long one scrolls, and only what is seen is drawn."""
+
+    def draw_item(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: bpy.types.Scene,
+        item: bpy.types.Object,
+        icon: int,
+        active_data: object,
+        active_property: str,
+        index: int,
+        flag: int,
+    ) -> None:
+        layers = session.layers(item)
+        if not layers:
+            return
+        own, picture = layers[0], session.thumbnail(layers[0])
+        parts = layout.split(factor=0.45)
+        name = parts.row(align=True)
+        name.label(text=item.name, **({"icon_value": picture} if picture else {"icon": "OBJECT_DATA"}))
+        words = [session.kind_label(own.kind), session.wear_class(item, own).title()]
+        if len(layers) > 1:
+            words[0] += f" +{len(layers) - 1}"
+        parts.prop(context.scene.syngen.rows, session.slider(item), text=" ".join(words), slider=True)
+
+    def filter_items(self, context: bpy.types.Context, data: bpy.types.Scene, name: str) -> tuple[list[int], list[int]]:
+        objects, helper, show = list(data.objects), bpy.types.UI_UL_list, self.bitflag_filter_item
+        flags = helper.filter_items_by_name(self.filter_name, show, objects) or [show] * len(objects)
+        never = self.bitflag_item_never_show
+        flags = [flag if session.worn(obj) else never for obj, flag in zip(objects, flags, strict=True)]
+        return flags, helper.sort_items_by_name(objects) if self.use_filter_sort_alpha else []
+
+
+class SYNGEN_PT_objects(InSidebar, bpy.types.Panel):
+    bl_label = "Objects with Wear"
+    bl_order = 3
+
+    def draw(self, context: bpy.types.Context) -> None:
+        scene = context.scene
+        self.layout.template_list(
+            "SYNGEN_UL_objects", "", scene, "objects", scene.syngen, "active_object", rows=3, maxrows=10
+        )
+
+
+CLASSES = (SYNGEN_UL_objects, SYNGEN_PT_objects)
