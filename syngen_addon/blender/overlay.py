@@ -153,7 +153,6 @@ def _make_shader() -> Any:
         f" gl_Position.z -= {TOWARDS_VIEWER} * gl_Position.w; }}"
     )
     info.fragment_source(
-        "void main() { float white = texture(marks, fract(place)).r;"
-        " if (white < 0.5) discard; result = color; }"
+        "void main() { float white = texture(marks, fract(place)).r; if (white < 0.5) discard; result = color; }"
     )
     return gpu.shader.create_from_info(info)

@@ -21,8 +21,8 @@ from ..recipe import Marks
 
 SIDE = 1024
 """Texels the features are measured at; a larger texture is looked at in this size and in twice it."""
-LARGEST = 0.03
-"""Of the texture: a larger region is an island or a paint job. What is built of several can be larger."""
+LARGEST = 0.1
+"""Of the texture: a larger region is an island or a paint job. A mark that is built of several can be larger."""
 SMALLEST = 12
 """Texels."""
 DELTA = 6
@@ -33,18 +33,18 @@ AROUND = 24
 """How far about a region its surroundings are looked at, in texels."""
 FEATURES = ("contrast", "edge", "uneven", "company", "rusty", "elsewhere", "size", "round", "busy")
 WEIGHTS: dict[str, tuple[float, float, float]] = {
-    "contrast": (3.849, 0.803, 1.587),
-    "edge": (3.154, 0.487, 1.528),
-    "uneven": (0.141, 0.124, -0.399),
-    "company": (2.982, 1.640, 1.228),
-    "rusty": (0.045, 0.207, -0.606),
-    "elsewhere": (0.150, 0.173, -0.896),
-    "size": (2.503, 0.845, -0.255),
-    "round": (0.644, 0.428, -0.276),
-    "busy": (0.206, 0.936, 0.623),
+    "contrast": (3.836, 0.785, 1.768),
+    "edge": (3.136, 0.488, 1.304),
+    "uneven": (0.142, 0.131, -0.575),
+    "company": (2.887, 1.661, 1.169),
+    "rusty": (0.053, 0.224, -0.535),
+    "elsewhere": (0.145, 0.174, -0.839),
+    "size": (2.562, 0.848, -0.202),
+    "round": (0.634, 0.414, -0.403),
+    "busy": (0.207, 1.099, 0.868),
 }
 """Feature -> its mean and deviation over the regions of the textures it was fitted on, and its weight."""
-BIAS = 4.208
+BIAS = 4.078
 KERNEL = np.ones((3, 3), np.uint8)
 
 
@@ -96,14 +96,14 @@ def _scaled(mask: Mask, width: int, height: int) -> Mask:
 
 def _marks_at(picture: Array, sensitivity: float, covered: Mask | None) -> Mask:
     found = regions(picture, covered)
-    sure = probability(found.features) > 0.95 - 0.3 * sensitivity
+    sure = probability(found.features) > 0.95 - 0.6 * sensitivity
     marks = np.zeros(picture.shape[:2], np.uint8)
     for texels in (found.texels[i] for i in np.flatnonzero(sure)):
         marks[texels[:, 1], texels[:, 0]] = 1
-    return _filled(marks)
+    return filled(marks)
 
 
-def _filled(marks: npt.NDArray[np.uint8]) -> Mask:
+def filled(marks: npt.NDArray[np.uint8]) -> Mask:
     """Small gaps closed, holes filled: a label is protected with its ground, not the letters on it alone."""
     reach = round(0.004 * max(marks.shape)) // 2
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
