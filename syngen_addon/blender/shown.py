@@ -9,6 +9,8 @@ import bpy
 import numpy as np
 
 from ..errors import SynGenError
+from .layers import layers_of
+from .names import KIND
 from .target import Groups, Source, is_wear_group, source_of
 
 MAIN_SHARE = 0.5
@@ -16,7 +18,10 @@ MAIN_SHARE = 0.5
 
 
 def check_wear_shows(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> None:
-    """Raises SynGenError where no material that the evaluated object shows has its wear: labels would be wrong."""
+    """Raises SynGenError where no material that the evaluated object shows has its wear: labels would be wrong.
+
+    The same for each further kind of wear that lies on it.
+    """
     evaluated = obj.evaluated_get(depsgraph)
     mesh = evaluated.data
     count = len(mesh.polygons)
@@ -28,13 +33,18 @@ def check_wear_shows(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> N
     used = np.empty(count, np.int32)
     mesh.polygons.foreach_get("material_index", used)
     last = max(len(mesh.materials), len(evaluated.material_slots)) - 1
-    first = ""
-    for index in np.unique(np.clip(used, 0, max(last, 0))):
-        why = _why_hidden(_material(evaluated, int(index)), mesh)
-        if not why:
-            return
-        first = first or why
-    raise SynGenError(f"The wear of {obj.name!r} does not show: {first}.", "Remove its wear and Generate again.")
+    materials = [_material(evaluated, int(index)) for index in np.unique(np.clip(used, 0, max(last, 0)))]
+    for layer in layers_of(obj):
+        why = [_why_hidden(material, mesh, layer.key) for material in materials]
+        if all(why) and layer.own:
+            raise SynGenError(
+                f"The wear of {obj.name!r} does not show: {why[0]}.", "Remove its wear and Generate again."
+            )
+        if all(why):
+            raise SynGenError(
+                f"The further wear {layer.kind!r} of {obj.name!r} does not show: {why[0]}.",
+                "Take it off and put it on again.",
+            )
 
 
 def _material(evaluated: bpy.types.Object, index: int) -> bpy.types.Material | None:
@@ -45,8 +55,8 @@ def _material(evaluated: bpy.types.Object, index: int) -> bpy.types.Material | N
     return materials[index] if index < len(materials) else None
 
 
-def _why_hidden(material: bpy.types.Material | None, mesh: bpy.types.Mesh) -> str:
-    """Why wear is not seen on this material; empty where it is."""
+def _why_hidden(material: bpy.types.Material | None, mesh: bpy.types.Mesh, key: str) -> str:
+    """Why the wear of a layer (layers.py) is not seen on this material; empty where it is."""
     if material is None:
         return "it has no material"
     output = _output(material)
@@ -55,12 +65,13 @@ def _why_hidden(material: bpy.types.Material | None, mesh: bpy.types.Mesh) -> st
     shares: list[float] = []
     for principled, groups, share in _principled(output.inputs["Surface"]):
         fed = behind([(principled.inputs["Base Color"], groups)])
-        wear = list(dict.fromkeys(source.node for source, _ in fed if is_wear_group(source.node)))
-        if not wear:
+        nodes = (source.node for source, _ in fed if is_wear_group(source.node))
+        wear = next((node for node in nodes if str(node.node_tree.get(KIND, "")) == key), None)
+        if wear is None:
             continue
-        for layer in (node.node_tree.nodes["uv"].uv_map for node in wear):
-            if (layer and layer not in mesh.uv_layers) or not mesh.uv_layers:
-                return f"its mesh has lost the UV map {layer!r}, perhaps by a modifier"
+        uvs = wear.node_tree.nodes["uv"].uv_map
+        if (uvs and uvs not in mesh.uv_layers) or not mesh.uv_layers:
+            return f"its mesh has lost the UV map {uvs!r}, perhaps by a modifier"
         shares.append(share)
     if not shares:
         return f"the output of the material {material.name!r} does not use it"

@@ -236,6 +236,17 @@ def test_an_unknown_further_kind_is_refused_before_anything_is_made(addon, layer
     assert h.changes(before, h.snapshot()) == [] and not (layered / "out").exists()
 
 
+def test_a_further_kind_that_does_not_show_is_refused(addon, layered: Path) -> None:
+    """Its labels would say that there is none, whatever its level."""
+    dataset, material = addon("blender.dataset"), addon("blender.material")
+    paint = bpy.data.objects["Sheet"].material_slots[0].material
+    for key, words in (("light_rust", "further wear 'light_rust' of 'Sheet'"), ("", "wear of 'Sheet'")):
+        material.group_of(paint, key).mute = True
+        with pytest.raises(addon("errors").SynGenError, match=f"The {words} does not show: the output of the material"):
+            dataset.run(dataset.Job(h.recipe(addon, h.STILL), layered / "out", 1))
+        material.group_of(paint, key).mute = False
+
+
 def test_the_preview_of_a_frame_shows_the_levels_of_its_kinds(addon, layered: Path) -> None:
     preview, level = addon("blender.preview_frame"), addon("blender.level")
     settings = h.recipe(addon, {"wear": {"also": {"light_rust": [0.8, 0.8], "rust_streaks": [0.1, 0.2]}}})
