@@ -11,17 +11,17 @@ PRESETS: dict[str, dict[str, float]] = {
     },
     # Salt spray from all sides: every seam and weld bleeds, much runs down.
     "coastal": {
-        "spread": 0.5, "edge": 0.6, "cavity": 1.6, "contact": 2.0, "drips": 2.6, "splash": 0.6, "rain": 1.5,
+        "spread": 0.5, "edge": 0.6, "cavity": 1.6, "contact": 2.0, "drips": 2.6, "splash": 0.6, "rain": 0.8,
         "welds": 2.8, "contrast": 1.2, "scale": 0.5, "age_shift": -0.1,
     },
     # Knocks, heat and dirt: edges, feet and joints go first, in large patches.
     "heavy_industrial": {
-        "spread": 0.4, "edge": 1.2, "cavity": 1.0, "contact": 3.0, "drips": 0.6, "splash": 4.0, "rain": 0.3,
+        "spread": 0.4, "edge": 1.2, "cavity": 1.0, "contact": 3.0, "drips": 0.6, "splash": 3.0, "rain": 0.3,
         "welds": 1.5, "contrast": 1.4, "scale": 1.4, "age_shift": 0.2,
     },
     # Years outdoors without paint: rain from above, standing water, large old patches.
     "abandoned": {
-        "spread": 1.6, "edge": 0.3, "cavity": 0.8, "contact": 0.6, "drips": 1.6, "splash": 1.0, "rain": 8.0,
+        "spread": 1.6, "edge": 0.3, "cavity": 0.8, "contact": 0.6, "drips": 1.6, "splash": 1.0, "rain": 3.0,
         "welds": 0.6, "contrast": 0.8, "scale": 2.2, "age_shift": 0.4,
     },
 }

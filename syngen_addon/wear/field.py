@@ -204,11 +204,11 @@ class Field:
         if o.welds:
             score += 3.5 * o.welds * cause(at["welds"])
         if o.rain:
-            score += 3.0 * o.rain * cause(at["rain"])
+            score += 7.0 * o.rain * cause(at["rain"])
         if o.splash:
             rise = (along(p, self.up.astype(np.float32)) - self.foot) / self.splash
             edge = np.exp(ragged * (0.45 * patch + 0.4 * detail))
-            score += 3.5 * o.splash * np.exp(-sharpness * np.maximum(rise, 0) * edge)
+            score += 4.5 * o.splash * np.exp(-sharpness * np.maximum(rise, 0) * edge)
         if o.drips:
             stream = self._stream(p, at["anchor"], detail)
             length = np.exp(0.9 * stream - 0.2)
