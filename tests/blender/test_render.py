@@ -275,17 +275,20 @@ def test_layers_cut_short_by_a_full_disk_are_refused(addon, scene: Path, monkeyp
     render, error = addon("blender.render"), addon("errors").SynGenError
     real, files = render.read_layers, []
 
-    def keep(path: Path, layer: str) -> Any:
+    def keep(path: Path, *arguments: Any) -> Any:
         files.append(path.read_bytes())
-        return real(path, layer)
+        return real(path, *arguments)
 
     monkeypatch.setattr(render, "read_layers", keep)
     h.render_layers(addon, h.recipe(addon), scene)
+    (scene / "whole.exr").write_bytes(files[0])
+    with pytest.raises(error, match="Blender wrote a broken file of label layers"):  # one that no render layer was for
+        real(scene / "whole.exr", bpy.context.view_layer.name, ["dents"])
     for length in (0, 10, 1000, len(files[0]) // 2, len(files[0]) - 1):
         (scene / "cut.exr").write_bytes(files[0][:length])
         with pytest.raises((error, RuntimeError)):
             real(scene / "cut.exr", bpy.context.view_layer.name)
-    monkeypatch.setattr(render, "read_layers", lambda path, layer: real(scene / "cut.exr", layer))
+    monkeypatch.setattr(render, "read_layers", lambda path, *rest: real(scene / "cut.exr", *rest))
     with pytest.raises(error, match="Blender wrote a broken file of label layers"):
         h.render_layers(addon, h.recipe(addon), scene)
 
