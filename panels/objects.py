@@ -24,14 +24,17 @@ class SYNGEN_UL_objects(bpy.types.UIList):
         layers = session.layers(item)
         if not layers:
             return
-        own, picture = layers[0], session.thumbnail(layers[0])
-        parts = layout.split(factor=0.45)
-        name = parts.row(align=True)
-        name.label(text=item.name, **({"icon_value": picture} if picture else {"icon": "OBJECT_DATA"}))
-        words = [session.kind_label(own.kind), session.wear_class(item, own).title()]
-        if len(layers) > 1:
-            words[0] += f" +{len(layers) - 1}"
-        parts.prop(context.scene.syngen.rows, session.slider(item), text=" ".join(words), slider=True)
+        own, row = layers[0], layout.row()
+        row.template_icon(icon_value=session.thumbnail(own), scale=2.0)
+        column = row.column(align=True)
+        head = column.row()
+        head.label(text=item.name)
+        end = head.row()
+        end.alignment = "RIGHT"
+        end.label(text=session.wear_class(item, own) or "clean")
+        more = f" +{len(layers) - 1}" if len(layers) > 1 else ""
+        text = session.kind_label(own.kind) + more
+        column.prop(context.scene.syngen.rows, session.slider(item), text=text, slider=True)
 
     def filter_items(self, context: bpy.types.Context, data: bpy.types.Scene, name: str) -> tuple[list[int], list[int]]:
         objects, helper, show = list(data.objects), bpy.types.UI_UL_list, self.bitflag_filter_item
@@ -48,7 +51,7 @@ class SYNGEN_PT_objects(InSidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         scene = context.scene
         self.layout.template_list(
-            "SYNGEN_UL_objects", "", scene, "objects", scene.syngen, "active_object", rows=3, maxrows=10
+            "SYNGEN_UL_objects", "", scene, "objects", scene.syngen, "active_object", rows=2, maxrows=6
         )
 
 

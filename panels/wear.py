@@ -52,6 +52,8 @@ def _layers(layout: bpy.types.UILayout, context: bpy.types.Context, obj: bpy.typ
         row.operator("syngen.key_level", text="", icon="KEY_HLT" if keyed else "KEY_DEHLT").kind = layer.key
         if not layer.own:
             row.operator("syngen.remove_layer", text="", icon="X").kind = layer.kind
+        elif len(layers) > 1:
+            row.label(text="", icon="BLANK1")  # so that the sliders are as long as each other
     if session.now.generation is None:
         column.separator(factor=0.5)
         column.menu("SYNGEN_MT_add_layer", icon="ADD")

@@ -89,7 +89,7 @@ class LevelsPreview(Task):
                     paint(portrait, {slot: worn_at(*found, level, self._softness) for slot, found in layers.items()})
                     for level in LEVELS
                 )
-                title = f"{kind_label(variant.kind)} {variant.seed}"
+                title = f"{kind_label(variant.kind)}, seed {variant.seed}"
                 self.rows.append(Row(read.name, variant.name, title, pictures))
         self.sheet = levels_sheet(self._target, self.rows, LEVELS)
         return f"The sheet is {self.sheet}."

@@ -1,9 +1,10 @@
-"""A slider for every row of a list: levels of objects and of their layers, behind proxies on the scene. Imports bpy.
+"""What the panel's proxies do: a slider for every row of a list, the active row, the age of wear. Imports bpy.
 
 An object's own property would make every step of a drag evaluate its modifiers again, and the scene's proxies are few:
 a row is lent one while it is drawn. The one that was drawn longest ago is lent anew.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import bpy
@@ -67,6 +68,22 @@ def select(scene: bpy.types.Scene, number: int) -> None:
         if obj.select_get() != (obj == chosen):
             obj.select_set(obj == chosen)
     layer.objects.active = chosen
+
+
+def show_age_shift(context: bpy.types.Context) -> None:
+    """Let wear on the chosen objects look as young or old as the settings say now."""
+    from ..recipe import Recipe, age_shift_of
+    from . import material, session, settings
+
+    causes = context.scene.syngen.causes
+    plain = {"preset": causes.preset, "age_shift": settings.shortest(causes.age_shift)}
+    shift = age_shift_of(replace(Recipe(), causes=replace(Recipe().causes, **plain)))
+    for obj in session.chosen(context):
+        for slot in obj.material_slots if has_wear(obj) else ():
+            for node in material.groups_of(slot.material):
+                value = node.node_tree.nodes.get("age shift")
+                if value is not None:
+                    value.outputs[0].default_value = shift
 
 
 def _row(number: int) -> _Row | None:

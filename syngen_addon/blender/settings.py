@@ -298,6 +298,18 @@ def _table(value: dict[str, Any]) -> str:
     return json.dumps(value)
 
 
+_quiet = False
+"""Settings are read from a recipe: what is on objects stays as it is."""
+
+
+def _age_shift_changed(self: Any, context: Any) -> None:
+    """Whether wear looks young or old shows at once on the chosen objects: it is a number in their materials."""
+    if not _quiet:
+        from . import rows
+
+        rows.show_age_shift(context)
+
+
 def _property(name: str, hint: Any, about: "dataclasses.Field[Any]", default: Any) -> Any:
     """The bpy property of one key."""
     meta = about.metadata
@@ -323,12 +335,15 @@ def _property(name: str, hint: Any, about: "dataclasses.Field[Any]", default: An
 
     if name == "wear.kind":
         return EnumProperty(items=KIND_ITEMS, default=default, **common)
+    if name in ("causes.preset", "causes.age_shift"):
+        common["update"] = _age_shift_changed
     if hint is bool:
         return BoolProperty(default=default, **common)
     if hint is int:
         return IntProperty(default=default, **bounds(True), **common)
     if hint is float:
-        return FloatProperty(default=default, precision=3, step=1, **bounds(False), **common)
+        precision = 2 if name.startswith("causes.") else 3
+        return FloatProperty(default=default, precision=precision, step=1, **bounds(False), **common)
     if hint is str and meta["choices"]:
         return EnumProperty(items=_choices(name, meta["choices"]), default=default, **common)
     if hint is str:
@@ -546,7 +561,15 @@ def recipe_of(scene: bpy.types.Scene) -> Recipe:
 
 def put_recipe(scene: bpy.types.Scene, recipe: Recipe) -> None:
     """Show a recipe in the scene's settings."""
-    plain = recipes.to_dict(recipe)
+    global _quiet
+    _quiet = True
+    try:
+        _put_recipe(scene, recipes.to_dict(recipe))
+    finally:
+        _quiet = False
+
+
+def _put_recipe(scene: bpy.types.Scene, plain: dict[str, dict[str, Any]]) -> None:
     for section, name, hint, about in every_key():
         value = plain[section][name]
         if hint == Names:

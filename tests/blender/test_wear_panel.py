@@ -194,7 +194,7 @@ def test_a_row_says_class_kind_and_how_many_more(addon, sheet: bpy.types.Object)
         List(), bpy.context, layout, bpy.context.scene, sheet, 0, None, "", 0, 0
     )
     text = " ".join(words(layout))
-    assert "Sheet" in text and "Heavy rust +1" in text and "Complete" in text
+    assert "Sheet" in text and "Heavy rust +1" in text and "complete" in text
 
 
 def test_a_click_in_the_list_selects_the_object(addon, sheet: bpy.types.Object) -> None:
@@ -239,6 +239,20 @@ def test_the_sliders_count_with_the_next_generate(addon, sheet: bpy.types.Object
     assert {v.name for v in addon("blender.previews").variants_of(sheet)} - before
     assert bpy.ops.syngen.reset_causes() == {"FINISHED"}
     assert scene.syngen.causes.edge == 1.0 and scene.syngen.causes.preset == "coastal"
+
+
+def test_the_age_of_wear_shows_at_once(addon, sheet: bpy.types.Object) -> None:
+    causes, material = bpy.context.scene.syngen.causes, addon("blender.material")
+
+    def shown() -> float:
+        return material.group_of(sheet.material_slots[0].material).node_tree.nodes["age shift"].outputs[0].default_value
+
+    causes.age_shift = 0.25
+    assert shown() == pytest.approx(0.25)
+    causes.preset = "abandoned"
+    assert shown() == pytest.approx(0.25 + addon("presets").PRESETS["abandoned"]["age_shift"])
+    addon("blender.settings").put_recipe(bpy.context.scene, addon("recipe").Recipe())
+    assert shown() > 0.25  # a recipe that is read changes no object
 
 
 def test_presets_have_an_artists_words(scene: bpy.types.Scene) -> None:
