@@ -15,7 +15,7 @@ KIND = Kind(
             (0.225, 0.12, 0.07),
             (0.13, 0.078, 0.05),
         ),
-        roughness=(0.65, 0.97),
+        roughness=(0.5, 0.98),
         metallic=0.0,
         relief=0.9,
         grain=1.0,

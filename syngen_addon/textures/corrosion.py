@@ -15,12 +15,12 @@ from .noise import blur, cells, dots, field, run_down, share, smoothstep, warp
 
 SHEETS = 4
 RUNS = (
-    (0.10, -0.8, 0.10, 0.12, 0.07),
-    (-0.16, -2.8, 0.08, 0.08, 0.07),
+    (0.10, -0.6, 0.10, 0.12, 0.07),
+    (-0.16, -1.8, 0.08, 0.08, 0.07),
     (0.12, 1.5, 0.15, 0.05, 0.05),
     (-0.18, 2.4, -0.10, 0.05, 0.04),
 )
-"""Age, tint, dullness, length in tiles and cover at the source of each sort of run: purple-brown, salmon, umber, orange."""
+"""Each sort of run: age, tint, dullness, length in tiles, cover at its source. Purple-brown, salmon, umber, orange."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ def corrosion(look: Look, size: int, rng: np.random.Generator) -> Maps:
     tint = temper.tint + 0.5 * temper.tint_patches * hue + 0.25 * mottle
     light = 0.5 * hue
     dull = np.zeros_like(age)
-    height = 0.04 * drift + 0.05 * mottle
-    rough = 0.55 + 0.04 * mottle
+    height = 0.04 * drift + 0.035 * mottle
+    rough = 0.62 + 0.04 * mottle
 
     # Sheets: each wetting left a patch with a crisp border and a hue of its own, over those before.
     s = next(streams)
@@ -121,7 +121,7 @@ def corrosion(look: Look, size: int, rng: np.random.Generator) -> Maps:
         age += step * weight * (older * inner + 0.5 * s.uniform(0, 1) * rim * (0.7 + 0.3 * mottle))
         tint += 2.4 * look.sheets * temper.tint_patches * weight * redder * inner
         dull += 2 * look.sheets * weight * greyer * inner
-        height += 0.07 * weight * look.sheets * (inside + 0.6 * rim) * s.uniform(-0.6, 1.0)
+        height += 0.16 * weight * look.sheets * (inside + 0.5 * rim) * s.uniform(-0.7, 1.0)
 
     # Spots where drops stood and dried: a darker disc with a darker rim.
     s = next(streams)
@@ -158,7 +158,7 @@ def corrosion(look: Look, size: int, rng: np.random.Generator) -> Maps:
     age += 0.12 * cracks
     height += plates * (0.22 + 0.25 * thick + strength * (0.30 * own * lifted + 0.12 * fine_own * fine_lifted))
     height -= 0.35 * cracks + 0.08 * gone
-    rough -= 0.10 * plates
+    rough -= plates * (0.12 + 0.16 * thick)
 
     # Blisters: it swells, and the largest have burst.
     s = next(streams)
@@ -227,7 +227,7 @@ def corrosion(look: Look, size: int, rng: np.random.Generator) -> Maps:
     coarse = field(s, size, 24, 160, 0.5, drawn)
     uneven = (0.45 + 0.35 * powder + 0.8 * share(0.7 * hue + coarse + 0.5 * mottle, 0.35, 1.5)) * temper.grain
     light += uneven * (0.85 * grain + 0.35 * coarse)
-    height += uneven * (0.11 * grain + 0.10 * coarse)
+    height += uneven * (0.075 * grain + 0.055 * coarse)
     rough += uneven * 0.03 * grain
 
     # Bare metal glints on the high, thin places.
@@ -240,7 +240,7 @@ def corrosion(look: Look, size: int, rng: np.random.Generator) -> Maps:
         height += metal * (0.05 - 0.3 * height)
 
     # Old is denser and smoother; powder is matt.
-    rough -= 0.45 * (age - (low + high) / 2)
+    rough -= 0.75 * (age - (low + high) / 2)
     # A faint darkening of what lies lower than its surroundings; the rest of the shading is left to the light.
     cavity = np.clip(blur(height, 0.004) - height, -0.3, 0.5)
     light -= 4.0 * cavity

@@ -90,6 +90,7 @@ RULES = (
     Rule("examples.demo", ("syngen_addon", "examples"), (*BLENDER, *ARRAYS, "PIL")),
     Rule("examples.gallery", ("syngen_addon", "examples"), (*BLENDER, *ARRAYS, "PIL")),
     Rule("examples.age_model", ("syngen_addon", "examples"), (*BLENDER, *ARRAYS, "PIL")),
+    Rule("examples.realism", ("syngen_addon", "examples"), (*ARRAYS, "PIL")),
     Rule("examples", (), (*BLENDER, *ARRAYS, "PIL")),
 )
 

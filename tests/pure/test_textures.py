@@ -202,6 +202,31 @@ def test_relief_and_grain_do_what_they_say():
     assert finest(wear_texture(smooth, 512, generator(0, "test"))) < 0.9 * finest(made("heavy_rust", 512))
 
 
+def test_sheets_and_blisters_do_what_they_say():
+    heavy = KINDS["heavy_rust"]
+
+    def with_look(**changed):
+        plain = dataclasses.replace(heavy.look, crust=0.0, pits=0.0, powder=0.0, spots=0.0)
+        kind = dataclasses.replace(heavy, look=dataclasses.replace(plain, **changed))
+        return wear_texture(kind, 256, generator(0, "test"))
+
+    def patchiness(maps):
+        small = cv2.resize(lab(maps.color_srgb), (64, 64), interpolation=cv2.INTER_AREA)
+        return float((small - cv2.GaussianBlur(small, (0, 0), 4)).std(axis=(0, 1)).sum())
+
+    assert patchiness(with_look(sheets=0.8)) > 1.3 * patchiness(with_look(sheets=0.0))
+    few, many = (with_look(blisters=b).height for b in (0.0, 1.0))
+    assert np.quantile(many, 0.97) > np.quantile(few, 0.97) + 0.03  # they stand out
+    assert many.min() < few.min() - 0.05  # and some have burst
+
+
+def test_crust_is_crisp():
+    """Scale has edges: a step between neighbouring texels that no noise of that contrast has."""
+    lightness = lab(made("heavy_rust", 512).color_srgb)[..., 0]
+    steps_down = np.diff(lightness, axis=1)
+    assert (steps_down**4).mean() / (steps_down**2).mean() ** 2 > 5  # 3 for noise
+
+
 @pytest.mark.parametrize("size", [0, -1, 63, 8193, 256.0, "256", True])
 def test_a_bad_size_is_refused_with_what_is_allowed(size):
     with pytest.raises(SynGenError, match="from 64 to 8192"):
