@@ -207,6 +207,10 @@ class Front(Frozen):
     """Colour of those stains."""
     runoff_counts: bool = False
     """Whether they count as wear in labels."""
+    dull: float = 0.15
+    """How much rougher stain and run-off make the paint, -1 to 1; less than 0: they are wet."""
+    dust: float = 0.3
+    """How far young wear is roughened by dust, 0 to 1; 0 for what is wet or bare."""
 
 
 class Kind(Frozen):

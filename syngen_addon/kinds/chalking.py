@@ -45,6 +45,8 @@ KIND = Kind(
         grain=0.3,
         runoff=0.25,
         runoff_linear=(0.62, 0.61, 0.59),
+        dull=0.3,
+        dust=0.3,
     ),
     prompt="chalking faded paint, pale powdery bloom, sun-bleached, washed-out streaks",
     coverage=0.5,

@@ -46,6 +46,8 @@ KIND = Kind(
         runoff=0.6,
         runoff_linear=(0.07, 0.048, 0.026),
         runoff_counts=True,
+        dull=-0.45,
+        dust=0.0,
     ),
     prompt="oil leak, dark wet oil running down from seams and bolts, glossy black-brown stains",
     coverage=0.82,

@@ -32,7 +32,7 @@ KIND = Kind(
         powder=0.10,
         crust=0.72,
         flakes=0.7,
-        spots=0.3,
+        spots=0.15,
     ),
     front=Front(
         stain=0.60,
@@ -47,6 +47,8 @@ KIND = Kind(
         grain=1.0,
         runoff=0.20,
         runoff_linear=(0.055, 0.068, 0.028),
+        dull=0.1,
+        dust=0.3,
     ),
     prompt="moss and green algae, soft cushions of moss, damp",
     coverage=0.95,

@@ -47,6 +47,8 @@ KIND = Kind(
         sink_levels=0.004,
         grain=0.5,
         runoff=0.15,
+        dull=0.05,
+        dust=0.1,
     ),
     prompt="peeling paint, flaked off in curled plates, bare steel and grey primer below, spots of flash rust",
     coverage=1.0,

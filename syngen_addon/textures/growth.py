@@ -89,7 +89,7 @@ def growth(look: Look, size: int, rng: np.random.Generator) -> Maps:
         rosette = warp(dots(s, size, count, (0.006, 0.035), where=-where), 0.6 * dx, 0.6 * dy)
         rosette = smoothstep(rosette + 0.06 * speck * (rosette > 0), 0.05, 0.14) * (0.4 + 0.6 * (1 - grown))
         pale = lab_of(look.colors_srgb[0])
-        lab = mixed(lab, pale + np.array([6.0, 2.0, -6.0], np.float32), 0.7 * rosette)
+        lab = mixed(lab, pale + np.array([6.0, 2.0, -6.0], np.float32), 0.5 * rosette)
         height += 0.12 * rosette
     light -= 9.0 * np.clip(blur(height, 0.008) - blur(height, 0.0015), -0.25, 0.5)
     lab[..., 0] += light

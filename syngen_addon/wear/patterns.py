@@ -238,7 +238,7 @@ def _lines(
     sheet: Sheet, chance: float, scale: float, texel_m: float, noise: Noise, rng: np.random.Generator
 ) -> Field:
     """Scratches: strokes in bundles, most of them level or upright, tapered, broken where the tool skipped."""
-    events = _strewn(sheet, int(np.ceil(5 * sheet.area.sum() / scale**2)) + 1, rng)
+    events = _strewn(sheet, int(np.ceil(8 * sheet.area.sum() / scale**2)) + 1, rng)
     n = len(events.point)
     strokes = 1 + np.minimum(rng.geometric(0.45, n) - 1, 6)
     event = np.repeat(np.arange(n), strokes)
@@ -260,10 +260,10 @@ def _lines(
     shift[1] *= 0.6
     middle = events.point[event] + (shift[0] * across.T + shift[1] * along.T).T
     half = np.minimum(long, 2.5 * scale)
-    wide = np.maximum(0.005 * scale * np.exp(0.4 * rng.standard_normal(count)), 0.55 * texel_m)
+    wide = np.maximum(0.0042 * scale * np.exp(0.45 * rng.standard_normal(count)), 0.55 * texel_m)
     bow = 0.05 * rng.standard_normal(count) / half  # nearly straight
     own = chance * (1.1 * rng.standard_normal(n)[event] + 0.7 * rng.standard_normal(count)) + events.cause[event]
-    reach = 5 * wide
+    reach = 4.5 * wide
     normal = events.normal[event]
     extent = np.abs(along) * half[:, None] + reach[:, None] + np.abs(across) * np.abs(bow * half**2)[:, None]
     cell = float(np.clip(0.5 * np.median(half), 4 * texel_m, scale))
@@ -293,7 +293,7 @@ def _lines(
             taper = np.sqrt(np.maximum(1 - end * end, 0)) + np.float32(0.02)
             off = np.abs(t - f[:, 14] * s * s) / (f[:, 13] * taper)
             deep = np.abs(z) > np.float32(0.4) * f[:, 12]  # another sheet below
-            value = f[:, 15] - 1.5 * off - 0.8 * end * end + 0.35 * gaps[rows] - np.where(deep | (end >= 1), 99, 0)
+            value = f[:, 15] - 2.0 * off - 0.8 * end * end + 0.35 * gaps[rows] - np.where(deep | (end >= 1), 99, 0)
             out[rows] = np.maximum(out[rows], value.astype(np.float32))
         return out
 
