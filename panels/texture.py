@@ -89,8 +89,10 @@ class SYNGEN_PT_texture(InSidebar, bpy.types.Panel):
 
 
 def _gallery(layout: bpy.types.UILayout, context: bpy.types.Context, obj: bpy.types.Object) -> None:
-    """Two pictures a row, each with its button; the reason under those that the filters refused."""
+    """Two pictures a row, each with its button, which names the kind where there are several; the reason under those
+    that the filters refused."""
     shown, worn = session.gallery(obj), {layer.variant for layer in session.layers(obj)}
+    several = len({picture.variant.kind for picture in shown}) > 1
     for left in range(0, min(len(shown), PICTURES_SHOWN), 2):
         halves = layout.split(factor=0.5)  # a row would give a picture that is alone its whole width
         columns = [halves.column(align=True), halves.column(align=True)]
@@ -100,10 +102,11 @@ def _gallery(layout: bpy.types.UILayout, context: bpy.types.Context, obj: bpy.ty
             box = column.box()
             box.template_icon(icon_value=picture.icon, scale=5.6)
             button = column.row(align=True)
+            text = "In Use" if used else "Use" if variant.accepted else "Use Anyway"
             icon = "CHECKMARK" if used else "NONE" if variant.accepted else "ERROR"
             button.operator(
                 "syngen.apply_variant",
-                text="In Use" if used else "Use" if variant.accepted else "Use Anyway",
+                text=session.kind_label(variant.kind) if several else text,
                 icon=icon,
                 depress=used,
             ).variant = variant.name
