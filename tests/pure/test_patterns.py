@@ -78,7 +78,7 @@ def test_most_scratches_keep_to_a_few_directions():
 
 
 def test_scratches_have_ends_and_widen_with_the_level():
-    young, old = (onset("lines") < level for level in (0.04, 0.15))
+    young, old = (onset("lines") < level for level in (0.04, 0.35))
     long = [np.sqrt(a * e) for a, e, _ in components(young)]
     assert max(long) < 0.6 * SIZE
 
