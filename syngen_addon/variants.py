@@ -6,7 +6,7 @@ Imports methods, the stages and the foundations, never bpy: it runs in a thread 
                                  color-<slot>.png        aged colour, sRGB, in the base texture's layout
                                  surface-<slot>.png      16 bit: roughness, metallic, height, cover (in alpha)
                                  onset-<slot>.png        16 bit: onset / 2, run-off / 2, fade / 2 (so that NEVER = 2
-                                                         fits); in alpha how steep the onset is
+                                                         fits); in alpha how flat the onset is
                                  thumbnail.png           the object itself, half worn
 A folder appears under its name only when it is complete, and its name says what went in: the same input is never
 computed twice, and two jobs that make the same variant make the same bytes.
@@ -37,11 +37,11 @@ from .wear.mesh import MeshArrays, check_mesh
 from .wear.onset import NEVER, OnsetMap, onset_maps, surface_maps
 from .wear.portrait import Portrait, paint, pose
 
-VERSION = 4
+VERSION = 5
 """Part of a variant's name: raise it when the same input makes other pixels."""
 ONSET_RANGE = 2.0
-STEEPNESS = (-4.0, 8.0)
-"""The steepness of the onset in levels a metre, as its logarithm to the base 2: what 1 and 0 in the file stand for."""
+FLATTEST = 16.0
+"""Metres a level: what 1 in the alpha of the onset's file stands for."""
 THUMBNAIL = 256
 MIN_ONSET_SIZE = 1024
 """A small base texture does not make a coarse front: the onset map is at least this large."""
@@ -245,8 +245,8 @@ def _onset(request: Request, seed: int) -> dict[int, OnsetMap]:
     )
 
 
-def _steepness(onset: Array, surface: images.SurfaceMaps) -> Array:
-    """How fast the onset changes along the surface, H x W as the onset, as the material reads it (STEEPNESS), 0 to 1.
+def _flatness(onset: Array, surface: images.SurfaceMaps) -> Array:
+    """Over how many metres along the surface the onset changes by a level, over FLATTEST; H x W as the onset.
 
     It tells the material how far from the front a texel lies in the world, so that a lifted edge is as wide everywhere.
     surface: of the base texture, h x w.
@@ -259,8 +259,7 @@ def _steepness(onset: Array, surface: images.SurfaceMaps) -> Array:
     known = np.minimum(onset, 1.0)  # what is protected never wears: no front reaches it
     across, down = (np.asarray(cv2.Sobel(known, cv2.CV_32F, *way, scale=1 / 8)) for way in ((1, 0), (0, 1)))
     slope = np.asarray(cv2.GaussianBlur(np.hypot(across, down), (0, 0), 1.5)) / np.maximum(texel_m, 1e-9)
-    low, high = STEEPNESS
-    return np.asarray(np.clip((high - np.log2(np.maximum(slope, 1e-9))) / (high - low), 0, 1), np.float32)
+    return np.asarray(np.clip(1 / np.maximum(slope, 1e-9) / np.float32(FLATTEST), 0, 1), np.float32)
 
 
 def _onset_size(base: Array) -> tuple[int, int]:
@@ -309,7 +308,7 @@ def _write_variant(
             surface_file, onset_file = (work / f"{what}-{slot.index}.png" for what in ("surface", "onset"))
             images.save_png(surface_file, np.dstack([aged.roughness, aged.metallic, aged.height, cover]), 16)
             halves = np.dstack([when.onset, when.runoff, fade]) / np.float32(ONSET_RANGE)
-            images.save_png(onset_file, np.dstack([halves, _steepness(when.onset, place)]), 16)
+            images.save_png(onset_file, np.dstack([halves, _flatness(when.onset, place)]), 16)
             worn = _fit(np.minimum(when.onset, fade) < 0.5, (slot.base_srgb.shape[1], slot.base_srgb.shape[0]))
             half_worn[slot.index] = np.where(worn[..., None], aged.color_srgb, slot.base_srgb)
         images.save_png(work / "thumbnail.png", paint(places.portrait, half_worn))

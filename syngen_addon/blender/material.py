@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import SynGenError
 from ..recipe import Front, Kind
-from ..variants import ONSET_RANGE, STEEPNESS
+from ..variants import FLATTEST, ONSET_RANGE
 from .layers import Layer, aov_name, layers_of, level_property
 from .names import GROUP, KIND, SLOT_MATERIAL
 from .target import Slot, aged_shader, is_animated, is_wear_group, veil_of, wear_of
@@ -426,8 +426,9 @@ class _Place:
 
     color, roughness, metallic, height, hides: the aged texture's. mask: the wear fraction, which labels hold. worn: the
     same as it looks, its front ragged and crisp. ahead: the level less the onset. way: metres from the front, less than
-    0 where the surface is sound yet. near: 0 to 1, towards the front on the sound side, where stain runs ahead.
-    age: 0 young, 1 old. run: 0 to 1, how strongly stains run over. faded: 0 to 1, how far a mark has faded.
+    0 where the surface is sound yet. sound: 0 where nothing ever wears, and towards level 0. near: 0 to 1, towards the
+    front on the sound side, where stain runs ahead. age: 0 young, 1 old. run: 0 to 1, how strongly stains run over.
+    faded: 0 to 1, how far a mark has faded. grain: fine noise about 0.5.
     """
 
     color: bpy.types.NodeSocket
@@ -439,6 +440,7 @@ class _Place:
     worn: bpy.types.NodeSocket
     ahead: bpy.types.NodeSocket
     way: bpy.types.NodeSocket
+    sound: bpy.types.NodeSocket
     near: bpy.types.NodeSocket
     age: bpy.types.NodeSocket
     run: bpy.types.NodeSocket
@@ -457,8 +459,7 @@ def _places(build: "_Builder", slot: Slot, key: str) -> _Place:
     onset, runoff, fade = (
         math("MULTIPLY", half, ONSET_RANGE) for half in build.channels("onset channels", when.outputs["Color"])
     )
-    low, high = STEEPNESS
-    steep = math("POWER", 2.0, math("MULTIPLY_ADD", when.outputs["Alpha"], low - high, high))
+    flatness = math("MULTIPLY_ADD", when.outputs["Alpha"], FLATTEST, 1e-4)
     grain = math("MULTIPLY_ADD", math("SUBTRACT", _grain(build), 0.5), build.front("grain"), 0.5)
 
     # The front narrows towards level 0 and 1, so that 0 is untouched, 1 is all worn, and the half-way line of the
@@ -471,12 +472,12 @@ def _places(build: "_Builder", slot: Slot, key: str) -> _Place:
     # Paint does not melt into rust: relief and grain make the front ragged, by some millimetres, and crisp. Both are
     # even about their middle, so that as much is worn as the mask says.
     ragged = math("ADD", math("MULTIPLY", math("SUBTRACT", height, 0.5), 0.9), math("SUBTRACT", grain, 0.5))
-    reach = math("MINIMUM", math("MAXIMUM", math("MULTIPLY", width, 0.8), math("MULTIPLY", steep, RAGGED_M)), room)
+    reach = math("MINIMUM", math("MAXIMUM", math("MULTIPLY", width, 0.8), math("DIVIDE", RAGGED_M, flatness)), room)
     torn = math("DIVIDE", math("MULTIPLY_ADD", ragged, reach, ahead), width)
     worn = math("MULTIPLY", clamped("MULTIPLY_ADD", torn, CRISP, 0.5), is_worn_at_all)
     # Stain and lifted paint run a little ahead of the front, and not at all onto protected texels (onset 2).
     sound = math("MULTIPLY", clamped("MULTIPLY", level, 10.0), math("LESS_THAN", onset, 1.5))
-    way = math("DIVIDE", ahead, steep)
+    way = math("MULTIPLY", ahead, flatness)
     far = build.front("stain_levels")
     early = math("MAXIMUM", math("DIVIDE", ahead, far), math("DIVIDE", way, math("MULTIPLY", far, STAIN_M)))
     near = math("MULTIPLY", clamped("ADD", early, 1.0), sound)
@@ -487,8 +488,8 @@ def _places(build: "_Builder", slot: Slot, key: str) -> _Place:
     marked = math("MULTIPLY", math("GREATER_THAN", onset, 1.5), math("LESS_THAN", fade, 1.5))
     faded = math("MULTIPLY", ramp(level, fade, 1.0), marked)
     return _Place(
-        color, roughness, metallic, height, surface.outputs["Alpha"], mask, worn, ahead, way, near, age, run, faded,
-        grain,
+        color, roughness, metallic, height, surface.outputs["Alpha"], mask, worn, ahead, way, sound, near, age, run,
+        faded, grain,
     )  # fmt: skip
 
 
@@ -536,8 +537,9 @@ def _gloss(build: "_Builder", place: _Place, given: Any, outputs: Any) -> None:
     math = build.math
     rim = _rim(build, place)
     factor = math("MULTIPLY", place.worn, build.mix(build.value("shows below"), 1.0, place.hides))
-    dull = build.clamped("MULTIPLY_ADD", math("MAXIMUM", place.near, place.run), 0.15, given["Roughness"])
-    dusty = build.mix(math("MULTIPLY", math("SUBTRACT", 1.0, place.age), 0.3), place.roughness, 0.95)
+    stained = math("MAXIMUM", place.near, place.run)
+    dull = build.clamped("MULTIPLY_ADD", stained, build.front("dull"), given["Roughness"])
+    dusty = build.mix(math("MULTIPLY", math("SUBTRACT", 1.0, place.age), build.front("dust")), place.roughness, 0.95)
     rough = build.mix(rim, dusty, build.mix(build.front("rim_metallic"), place.roughness, 0.38))
     metallic = build.mix(rim, place.metallic, build.front("rim_metallic"))
     build.tree.links.new(build.mix(factor, dull, rough), outputs["Roughness"])
@@ -551,12 +553,12 @@ def _height(build: "_Builder", place: _Place) -> bpy.types.NodeSocket:
     deep = math("MULTIPLY_ADD", math("SUBTRACT", place.height, 0.5), build.value("relief"), fine)
     sunk = build.ramp(place.ahead, 0.0, build.front("sink_levels"), smooth=True)
     lip = build.front("lip_m")
-    # Paint curls up over some millimetres, and blisters over some centimetres where what lies below it swells.
-    curl = build.ramp(place.way, math("MULTIPLY", lip, -CURL), 0.0)
-    swells = build.ramp(place.height, 0.45, 0.75, smooth=True)
-    swollen = math("MULTIPLY", build.ramp(place.way, -BLISTERS_M, -0.001), swells)
-    lift = math("MULTIPLY", lip, build.ramp(place.near, 0.0, 0.2))
-    lifted = math("MULTIPLY", math("MULTIPLY_ADD", curl, curl, swollen), lift)
+    # Paint curls up over some millimetres, and blisters over some centimetres where what lies below it swells. These
+    # are plain sums and products: a bump works out three times what its height hangs on.
+    curl = build.clamped("ADD", math("DIVIDE", place.way, math("MULTIPLY_ADD", lip, CURL, 1e-6)), 1.0)
+    swells = build.clamped("MULTIPLY_ADD", place.height, 3.0, -1.3)
+    swollen = math("MULTIPLY", build.clamped("MULTIPLY_ADD", place.way, 1 / BLISTERS_M, 1.0), swells)
+    lifted = math("MULTIPLY", math("MULTIPLY_ADD", curl, curl, swollen), math("MULTIPLY", lip, place.sound))
     return math("SUBTRACT", build.mix(place.worn, lifted, deep), math("MULTIPLY", sunk, build.front("sink_m")))
 
 

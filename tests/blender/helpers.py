@@ -179,8 +179,14 @@ def handmade(
     kind: str = "heavy_rust",
     seed: int = 0,
     texel: int = 64,
+    cover: float | None = None,
+    runoff: np.ndarray | None = None,
+    fade: np.ndarray | None = None,
 ) -> Any:
-    """A variant made by hand: one colour, and this onset map (row 0 at the top, values 0 to 2)."""
+    """A variant made by hand: one colour, and this onset map (row 0 at the top, values 0 to 2).
+
+    cover, runoff, fade: without any of them the files are as those of older versions.
+    """
     images, variants = addon("images"), addon("variants")
     folder.mkdir(parents=True, exist_ok=True)
     variant = variants.Variant(folder, kind, seed, tuple(slots), True, "", "Accepted.")
@@ -189,8 +195,13 @@ def handmade(
             variant.file("color", slot), np.broadcast_to(np.array(color, np.float32), (texel, texel, 3)).copy()
         )
         surface = np.broadcast_to(np.array([0.9, 0.0, 0.5], np.float32), (texel, texel, 3)).copy()
+        when = np.asarray(onset, np.float32)
+        if cover is not None or runoff is not None or fade is not None:
+            never = np.full_like(when, variants.ONSET_RANGE)
+            surface = np.dstack([surface, np.full_like(surface[..., 0], 1.0 if cover is None else cover)])
+            when = np.dstack([when, never if runoff is None else runoff, never if fade is None else fade])
         images.save_png(variant.file("surface", slot), surface, 16)
-        images.save_png(variant.file("onset", slot), np.asarray(onset, np.float32) / variants.ONSET_RANGE, 16)
+        images.save_png(variant.file("onset", slot), when / variants.ONSET_RANGE, 16)
     about = {
         "kind": kind,
         "seed": seed,

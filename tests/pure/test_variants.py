@@ -168,7 +168,7 @@ def test_protected_texels_come_back_bit_exact(tmp_path: Path) -> None:
 
 
 def test_the_pictures_hold_cover_runoff_and_fading(tmp_path: Path) -> None:
-    plain = request(changes={"texture": {"variants": 1}})
+    plain = request(changes={"texture": {"variants": 1}, "marks": {"age": True}})
     protect = np.zeros((64, 64), bool)
     protect[:20] = True
     (made,) = make_variants(
@@ -177,19 +177,18 @@ def test_the_pictures_hold_cover_runoff_and_fading(tmp_path: Path) -> None:
     surface = images.load(made.file("surface", 0))
     assert surface.shape == (64, 64, 4) and (surface[:20, :, 3] == 0).all()
     assert surface[20:, :, 3].mean() == pytest.approx(plain.kind.coverage, abs=0.06)
-    onset, runoff, fade, steep = np.moveaxis(images.load(made.file("onset", 0)) * variants.ONSET_RANGE, 2, 0)
+    onset, runoff, fade, flat = np.moveaxis(images.load(made.file("onset", 0)) * variants.ONSET_RANGE, 2, 0)
     marked = np.kron(protect, np.ones((2, 2), bool))
     assert (onset[marked] == NEVER).all() and (fade[marked] <= 1.001).all() and (fade[~marked] == NEVER).all()
     assert ((runoff > 1.5) | (runoff <= 1.001)).all()
-    assert steep[~marked].min() > 0 and steep.max() <= 2
+    assert flat[~marked].min() > 0 and flat.max() <= 2
 
 
 @pytest.mark.usefixtures("fake")
-def test_how_steep_the_onset_is_reads_as_levels_a_metre(tmp_path: Path) -> None:
+def test_how_flat_the_onset_is_reads_as_metres_a_level(tmp_path: Path) -> None:
     (made, *_) = make_variants(request(), tmp_path)
-    low, high = variants.STEEPNESS
-    steep = 2 ** (high - (high - low) * images.load(made.file("onset", 0))[8:-8, 8:-8, 3])
-    assert steep == pytest.approx(1.0, rel=0.02)  # a ramp from 0 to 1 over a sheet of a metre
+    flat = images.load(made.file("onset", 0))[8:-8, 8:-8, 3] * variants.FLATTEST
+    assert flat == pytest.approx(1.0, rel=0.02)  # a ramp from 0 to 1 over a sheet of a metre
 
 
 def test_damage_wears_first(tmp_path: Path) -> None:
