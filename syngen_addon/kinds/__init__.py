@@ -5,15 +5,15 @@ nothing else has to know of it (docs/new-wear-kind.md).
 """
 
 import importlib
-import pkgutil
+from pathlib import Path
 
 from ..recipe import Kind
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        importlib.import_module(f".{module.name}", __name__).KIND
-        for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name)
+        importlib.import_module(f".{file.stem}", __name__).KIND
+        for file in sorted(Path(__file__).parent.glob("[!_]*.py"))
     )
 }
 """Name -> kind, in the order of their names."""
