@@ -16,8 +16,9 @@ from .mesh import Reals
 from .noise import Noise, place
 from .rasterize import Ints, Longs
 
-MOST_PARTS = 30_000
-"""Parts of a pattern on one object; where its scale asks for more, they lie farther apart."""
+MOST_SQUARES = {"plates": 12_000, "lines": 4_000, "cracks": 6_000, "dents": 30_000}
+"""Squares of scale_m on one object: bounds the parts of its pattern to some 200,000. Where it asks for more, they lie
+farther apart."""
 PER_CELL = 10
 """Points tried for each site, so that hardly a place goes without."""
 
@@ -49,7 +50,7 @@ def pattern(
     but that point, so it may be asked for some of them at a time.
     """
     total = float(sheet.area.sum())
-    scale = max(scale_m, 4 * texel_m, np.sqrt(total / MOST_PARTS))
+    scale = max(scale_m, 4 * texel_m, float(np.sqrt(total / MOST_SQUARES[name])))
     return PATTERNS[name](sheet, chance, scale, texel_m, noise, rng)
 
 
@@ -104,19 +105,27 @@ class _Near:
     def __init__(self, low: Reals, high: Reals, cell: float, meets: Callable[[Longs, Reals], npt.NDArray[np.bool_]]):
         """low, high: F x 3, the parts' boxes. meets: of parts and centres of cells, whether one reaches the other."""
         self.cell = cell
-        first, last = np.floor(low / cell).astype(np.int64), np.floor(high / cell).astype(np.int64)
-        span = last - first + 1
-        many = span.prod(axis=1)
-        part = np.repeat(np.arange(len(low)), many)
-        k = np.arange(len(part)) - np.repeat(np.cumsum(many) - many, many)
-        wide = span[part]
-        step = np.stack([k // (wide[:, 1] * wide[:, 2]), k // wide[:, 2] % wide[:, 1], k % wide[:, 2]], axis=1)
-        cells = first[part] + step
-        kept = meets(part, (cells + 0.5) * cell)
-        key, part = _key(cells[kept]), part[kept]
+        batches = np.array_split(np.arange(len(low)), len(low) // 4096 + 1)  # bounds the memory
+        entries = [self._entries(low, high, meets, parts) for parts in batches]
+        key, part = (np.concatenate(each) for each in zip(*entries, strict=True))
         order = np.argsort(key, kind="stable")
         self.part = part[order]
         self.keys, self.first, self.count = np.unique(key[order], return_index=True, return_counts=True)
+
+    def _entries(
+        self, low: Reals, high: Reals, meets: Callable[[Longs, Reals], npt.NDArray[np.bool_]], parts: Longs
+    ) -> tuple[Longs, Longs]:
+        """(cell's key, part) for every cell of its box that one of the parts reaches."""
+        first, last = (np.floor(corner[parts] / self.cell).astype(np.int64) for corner in (low, high))
+        span = last - first + 1
+        many = span.prod(axis=1)
+        row = np.repeat(np.arange(len(parts)), many)
+        k = np.arange(len(row)) - np.repeat(np.cumsum(many) - many, many)
+        wide = span[row]
+        step = np.stack([k // (wide[:, 1] * wide[:, 2]), k // wide[:, 2] % wide[:, 1], k % wide[:, 2]], axis=1)
+        cells = first[row] + step
+        kept = meets(parts[row], (cells + 0.5) * self.cell)
+        return _key(cells[kept]), parts[row[kept]]
 
     def __call__(self, points: Array) -> Iterator[tuple[Longs, Longs]]:
         """(indices of points, a part near each), until every part near any point was named once."""
