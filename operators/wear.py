@@ -287,7 +287,7 @@ class SYNGEN_OT_key_level(OnWornObject, bpy.types.Operator):
 
 
 class SYNGEN_OT_copy_level(OnWornObject, bpy.types.Operator):
-    """Give all selected objects that have wear the active object's wear level"""
+    """Give all selected objects that have wear the active object's wear level, and those of the kinds both have"""
 
     bl_idname = "syngen.copy_level"
     bl_label = "Level to Selected"
@@ -295,7 +295,7 @@ class SYNGEN_OT_copy_level(OnWornObject, bpy.types.Operator):
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..syngen_addon.blender import level, target
+        from ..syngen_addon.blender import layers, level, target
 
         others = [o for o in context.selected_objects if o != context.object and target.has_wear(o)]
         if not others:
@@ -303,7 +303,9 @@ class SYNGEN_OT_copy_level(OnWornObject, bpy.types.Operator):
                 "None of the other selected objects has wear yet.", "Generate gives wear to all selected objects."
             )
         for obj in others:
-            level.set_level(obj, level.get_level(context.object))
+            for layer in layers.layers_of(context.object):
+                if layer.own or layer.kind in layers.further_of(obj):
+                    level.set_level(obj, level.get_level(context.object, layer.key), layer.key)
         session.redraw()
         self.report({"INFO"}, f"Wear level copied to {objects(len(others))}.")
         return {"FINISHED"}

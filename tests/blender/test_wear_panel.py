@@ -103,6 +103,19 @@ def test_a_kind_goes_on_all_selected_objects_that_lack_it(addon, sheet: bpy.type
     assert "syngen" not in bare
 
 
+def test_levels_are_copied_to_the_kinds_both_have(addon, sheet: bpy.types.Object) -> None:
+    other = worn_sheet(addon, "Other")
+    select(sheet, other)
+    bpy.ops.syngen.add_layer(kind="dents")
+    select(sheet)
+    bpy.ops.syngen.add_layer(kind="scratches")
+    sheet["syngen_level"], sheet["syngen_level_dents"] = 0.2, 0.9
+    select(sheet, other)
+    assert bpy.ops.syngen.copy_level() == {"FINISHED"}
+    assert (other["syngen_level"], other["syngen_level_dents"]) == (0.2, 0.9)
+    assert "syngen_level_scratches" not in other
+
+
 def test_adding_says_why_not(addon, sheet: bpy.types.Object) -> None:
     assert "has Heavy rust already" in refused(bpy.ops.syngen.add_layer, kind="heavy_rust")
     assert "has no Dents" in refused(bpy.ops.syngen.remove_layer, kind="dents")
