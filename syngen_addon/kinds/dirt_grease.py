@@ -43,7 +43,7 @@ KIND = Kind(
         lip_m=0.0,
         sink_m=-0.0006,
         sink_levels=0.15,
-        grain=0.8,
+        grain=0.5,
         runoff=0.25,
         runoff_linear=(0.10, 0.078, 0.055),
     ),
