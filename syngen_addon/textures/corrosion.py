@@ -142,7 +142,7 @@ def corrosion(look: Look, size: int, rng: np.random.Generator) -> Maps:
     fine_border, fine_own = cells(s, size, 22 * f, 1 + 0.5 * look.direction)
     fine_border = warp(fine_border, 0.7 * fray_x, 0.7 * fray_y)
     fine_own = warp(fine_own, 0.7 * fray_x, 0.7 * fray_y, nearest=True)
-    where = warp(field(s, size, f / 2, 40 * f, 1.05, drawn), dx, dy) + 0.5 * patches + 0.4 * drift
+    where = warp(field(s, size, f / 2, 40 * f, 0.95, drawn), dx, dy) + 0.5 * patches + 0.4 * drift
     where += strength * (0.45 * (own - 0.5) + 0.35 * (fine_own - 0.5))  # it breaks off along its cracks
     crust = share(where, temper.crust, 0.22)
     thick = share(where, temper.crust * 0.4, 0.6)
