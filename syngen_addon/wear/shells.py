@@ -58,8 +58,11 @@ def oriented(mesh: MeshArrays) -> MeshArrays:
     area, volume = lengths(cross) / 2, np.einsum("ij,ij->i", a, np.cross(b, c)) / 6
     turn = _turns(label, one, other, clash) if clash.any() else np.zeros(len(area), np.bool_)
     sign = np.where(turn, -1.0, 1.0)
-    closed = np.ones(len(area), np.bool_)
-    closed[label[owner[order][count[flat[order]] != 2]]] = False
+    # A pinhole or a slit does not make a shell open.
+    rims = np.flatnonzero(count[flat] == 1)
+    ends = points[edges[flat[rims]]]
+    rim = np.bincount(label[owner[rims]], lengths(ends[:, 1] - ends[:, 0]), len(area))
+    closed = rim**2 < 0.05 * np.bincount(label, area, len(area))
     inward = np.bincount(label, volume * sign, len(area)) < 0
     minority = np.bincount(label, area * sign, len(area)) < 0
     turn ^= np.where(closed, inward, minority)[label]
@@ -203,11 +206,11 @@ def fasteners(s: Surface, angle: Reals, touch: Touch) -> Reals:
     outline = np.where(loose, 3 * across, np.maximum(border, 1e-12))
     bulges = bulge > 0.35 * outline
     set_in = np.where(loose, held > 0.1, crease_length > 0.6 * border)
-    small = area < 0.01 * area.sum()
-    bolt = (across < min(0.07, 0.09 * s.size)) & (across > 0.002 * s.size)
+    share = area / max(area.sum(), 1e-30)
+    bolt = (share < 0.01) & (across < min(0.07, 0.09 * s.size)) & (across > 0.002 * s.size)
     width = np.where(loose, area / np.maximum(2 * across, 1e-12), 2 * area / outline)
-    bead = (width < min(0.016, 0.02 * s.size)) & (across > 4 * width) & np.where(loose, held > 0.8, True)
-    chosen = bulges & set_in & small & (bolt | bead)
+    bead = (share < 0.03) & (width < min(0.02, 0.02 * s.size)) & (across > 4 * width) & (~loose | (held > 0.8))
+    chosen = bulges & set_in & (bolt | bead)
     value = np.zeros(len(s.points))
     value[s.triangles[chosen[piece]].ravel()] = 1
     return value
