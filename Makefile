@@ -1,5 +1,5 @@
 # SynGen's commands. `make demo`, `make test` and `make test-worker` make what they need themselves (tools/bootstrap.sh).
-.PHONY: help demo test test-pure test-blender test-blender-all test-worker test-gui lint bench docs package venv venv-worker clean
+.PHONY: help demo test test-pure test-blender test-blender-all test-worker test-gui lint bench calibrate docs package venv venv-worker clean
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
@@ -47,6 +47,9 @@ lint: venv ## ruff and mypy
 
 bench: venv ## the figures the project promises, one JSON line each; BENCH="names" for some of them
 	@$(PYTHON) benchmarks/run.py $(BENCH)
+
+calibrate: venv ## the filters' thresholds and their result, anew; SYNGEN_TEST_ASSETS names photographs and models
+	$(PYTHON) benchmarks/calibrate.py
 
 docs: venv ## docs/recipe.md, from the code
 	$(PYTHON) -m syngen_addon.recipe > docs/recipe.md.part && mv docs/recipe.md.part docs/recipe.md

@@ -13,20 +13,40 @@ from ..errors import SynGenError
 from ..images import Array, Maps, Mask, resize
 from ..recipe import Filters
 from . import scores as measure
+from .letters import letters
 
 SIDE = 512
-"""Textures are looked at this size, so that a score means the same for every size; noise alone at full size."""
+"""Textures are looked at this size, so that a score means the same for every size; noise and blocks at full size."""
+OF_TEXTURES = ("blocks", "object", "text", "exposure", "lighting", "seam")
+"""Scores of wear textures alone: an aged texture has the letters, things and light of its base texture by right."""
+
+
+LIMITS: Mapping[str, tuple[str, str]] = {
+    "flat": ("contrast", "contrast_min"),
+    "blocks": ("blocks", "blocks_max"),
+    "exposure": ("exposure", "exposure_max"),
+    "noise": ("noise", "noise_max"),
+    "object": ("object", "object_max"),
+    "text": ("text", "text_max"),
+    "blur": ("sharpness", "sharpness_min"),
+    "lighting": ("lighting", "lighting_max"),
+    "color": ("color", "color_max"),
+    "seam": ("seam", "seam_max"),
+    "duplicate": ("duplicate", "duplicate_min"),
+}
+"""Reason -> the score it goes by and the key of [filters] that limits it, in the order in which they are looked at:
+what would spoil the other scores comes first."""
+REASONS = tuple(LIMITS)
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What was decided on one texture, and why.
 
-    reason: "" where accepted, else invalid, flat, noise, blur, color, seam or duplicate (the first that applies).
-    sentence: the same for a person, with the numbers and what to change. scores, thresholds: by the keys sharpness,
-    noise, contrast, color, seam, duplicate; a score that does not apply (no seam on an aged texture, no noise
-    or sharpness where the texels are too few to tell) is left out. signature: what later candidates are compared with;
-    empty where invalid.
+    reason: "" where accepted, else invalid or one of REASONS (the first that applies). sentence: the same for a person,
+    with the numbers and what to change. scores, thresholds: by the keys of LIMITS; a score that does not apply
+    (none of OF_TEXTURES on an aged texture, no noise or sharpness where the texels are too few to tell) is left out.
+    signature: what later candidates are compared with; empty where invalid.
     """
 
     accepted: bool
@@ -62,9 +82,10 @@ def judge(
     if fault:
         return broken(fault, settings)
 
-    noise = measure.pixel_noise(measure.lab_of(candidate.color_srgb), where)
+    full = measure.lab_of(candidate.color_srgb)
+    noise = measure.pixel_noise(full, where)
     color, where = _smaller(candidate.color_srgb, where, SIDE)
-    lab = measure.lab_of(color)
+    lab = full if color is candidate.color_srgb else measure.lab_of(color)
     small, small_where = _smaller(color, where, SIDE // 4)
     small_lab = measure.lab_of(small)
     mark = measure.signature(small_lab, small_where)
@@ -77,6 +98,11 @@ def judge(
     if len(wear_colors_srgb):
         scores["color"] = measure.color_distance(small_lab, wear_colors_srgb, small_where)
     if tiles:
+        scores["blocks"] = measure.blocks(_middle(full))
+        scores["object"] = measure.thing(small_lab)
+        scores["text"] = letters(lab)
+        scores["exposure"] = measure.exposure(color)
+        scores["lighting"] = measure.lighting(small_lab)
         scores["seam"] = measure.seam(lab)
     others = [measure.distance(mark, other.signature) for other in accepted if other.signature.size == mark.size]
     if others:
@@ -92,10 +118,7 @@ def broken(sentence: str, settings: Filters) -> Verdict:
 
 
 def _thresholds(settings: Filters) -> dict[str, float]:
-    return {
-        "sharpness": settings.sharpness_min, "noise": settings.noise_max, "contrast": settings.contrast_min,
-        "color": settings.color_max, "seam": settings.seam_max, "duplicate": settings.duplicate_min,
-    }  # fmt: skip
+    return {score: float(getattr(settings, key)) for score, key in LIMITS.values()}
 
 
 def _fault(candidate: Maps, where: Mask | None) -> str:
@@ -127,51 +150,55 @@ def _smaller(color: Array, where: Mask | None, side: int) -> tuple[Array, Mask |
     return small, np.asarray(share >= min(0.75, float(share.max())), np.bool_)
 
 
+def _middle(lab: Array) -> Array:
+    """At most SIDE x SIDE texels from the middle, unscaled: blocks are everywhere or nowhere."""
+    top, left = (max(0, (n - SIDE) // 2) for n in lab.shape[:2])
+    return lab[top : top + SIDE, left : left + SIDE]
+
+
+def exceeds(reason: str, scores: Mapping[str, float], limits: Mapping[str, float]) -> bool:
+    """Whether the score that the reason goes by is beyond its limit; a score that was not taken never is."""
+    score, key = LIMITS[reason]
+    if score not in scores:
+        return False
+    return scores[score] < limits[score] if key.endswith("_min") else scores[score] > limits[score]
+
+
 def _reason(scores: Mapping[str, float], limits: Mapping[str, float]) -> str:
-    if scores["contrast"] < limits["contrast"]:
-        return "flat"
-    if scores.get("noise", 0.0) > limits["noise"]:
-        return "noise"
-    if scores.get("sharpness", np.inf) < limits["sharpness"]:
-        return "blur"
-    if scores.get("color", 0.0) > limits["color"]:
-        return "color"
-    if scores.get("seam", 0.0) > limits["seam"]:
-        return "seam"
-    if scores.get("duplicate", np.inf) < limits["duplicate"]:
-        return "duplicate"
-    return ""
+    return next((reason for reason in REASONS if exceeds(reason, scores, limits)), "")
+
+
+_SAID: Mapping[str, str] = {
+    "": "Accepted.",
+    "flat": "Too flat: its colours vary by {score:.3f}, at least {limit:.3f} are needed. Take another seed",
+    "blocks": "Blocks: steps on a grid stand out by {score:.2f} times the others, {limit:.2f} is allowed. "
+    "Use a source that is less compressed, or not enlarged",
+    "exposure": "Badly exposed: {score:.0%} of it is blown out or black, {limit:.0%} are allowed. "
+    "Use a picture that keeps its light and dark",
+    "noise": "Too noisy: pixel noise of {score:.3f}, at most {limit:.3f} is allowed. "
+    "Take another seed or a cleaner source",
+    "object": "Shows a thing before a background ({score:.2f}, {limit:.2f} is allowed). "
+    "Use a picture that wear fills from border to border, or cut one out of this",
+    "text": "Letters or a watermark: about {score:.1f} letters in a row, {limit:.1f} are allowed. "
+    "Take another seed or a picture without writing",
+    "blur": "Too blurred: fine detail is {score:.2f} times the coarse, {limit:.2f} is the least. "
+    "Make it larger or sharper",
+    "lighting": "Lit unevenly: the light in it varies by {score:.2f}, {limit:.2f} is allowed. "
+    "Use a picture without shadow, glare or dark corners",
+    "color": "Wrong colour: a quarter of it lies more than {score:.1f} Lab units from the wear's colours, "
+    "{limit:.1f} are allowed. Take another seed or raise transfer.color",
+    "seam": "Visible seam: the step across its border is {score:.2f} times the largest inside, {limit:.2f} is allowed. "
+    "Make it tileable",
+    "duplicate": "Duplicate: it differs by {score:.3f} from accepted texture {other}, at least {limit:.3f} is needed. "
+    "Take another seed",
+}
+"""What is said of each reason; how to change its limit is added."""
 
 
 def _sentence(reason: str, s: Mapping[str, float], t: Mapping[str, float], others: Sequence[float]) -> str:
-    if reason == "":
-        return "Accepted."
-    if reason == "flat":
-        return (
-            f"Too flat: its colours vary by {s['contrast']:.3f}, at least {t['contrast']:.3f} are needed. "
-            "Take another seed, or lower filters.contrast_min."
-        )
-    if reason == "noise":
-        return (
-            f"Too noisy: pixel noise of {s['noise']:.3f}, at most {t['noise']:.3f} is allowed. "
-            "Take another seed or a cleaner source, or raise filters.noise_max."
-        )
-    if reason == "blur":
-        return (
-            f"Too blurred: fine detail is {s['sharpness']:.2f} times the coarse, {t['sharpness']:.2f} is the least. "
-            "Make it larger or sharper, or lower filters.sharpness_min."
-        )
-    if reason == "color":
-        return (
-            f"Wrong colour: a quarter of it lies more than {s['color']:.1f} Lab units from the wear's colours, "
-            f"{t['color']:.1f} are allowed. Take another seed or raise transfer.color, or raise filters.color_max."
-        )
-    if reason == "seam":
-        return (
-            f"Visible seam: the step across its border is {s['seam']:.2f} times the largest inside, "
-            f"{t['seam']:.2f} is allowed. Make it tileable, or raise filters.seam_max."
-        )
-    return (
-        f"Duplicate: it differs by {s['duplicate']:.3f} from accepted texture {int(np.argmin(others)) + 1}, "
-        f"at least {t['duplicate']:.3f} is needed. Take another seed, or lower filters.duplicate_min."
-    )
+    if not reason:
+        return _SAID[reason]
+    score, key = LIMITS[reason]
+    other = int(np.argmin(others)) + 1 if others else 0
+    said = _SAID[reason].format(score=s[score], limit=t[score], other=other)
+    return f"{said}, or {'lower' if key.endswith('_min') else 'raise'} filters.{key}."

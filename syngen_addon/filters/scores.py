@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..images import Array, Mask
+from ..images import Array, Mask, to_bytes
 
 SPECTRUM = 64
 """Side of the copy whose spectrum goes into the signature."""
@@ -19,6 +19,10 @@ FREQUENCIES = 14
 LEAST_TEXELS = 64
 """An octave with fewer is not measured: their spread says more of the place than of the texture."""
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+BLOWN, CRUSHED = 253, 8
+"""sRGB (of 255) of a texel's brightest channel from which on, and up to which, there is no drawing left in it."""
+PERIODS = range(4, 33)
+"""Sides of the blocks that are looked for, in texels."""
 
 
 def lab_of(color_srgb: Array) -> Array:
@@ -78,8 +82,10 @@ def pixel_noise(lab: Array, where: Mask | None = None) -> float | None:
 
 def contrast(lab: Array, where: Mask | None = None) -> float:
     """Spread of colour over the texture: standard deviation in Lab, 1 being black to white."""
-    texels = lab.reshape(-1, 3) if where is None else lab[where]
-    return float(np.sqrt(texels.var(axis=0).sum()) / 100) if texels.size else 0.0
+    if where is not None and not where.any():
+        return 0.0
+    _, spread = cv2.meanStdDev(lab, mask=None if where is None else where.astype(np.uint8))
+    return float(np.sqrt((spread**2).sum()) / 100)
 
 
 def color_distance(lab: Array, colors_srgb: Sequence[Sequence[float]], where: Mask | None = None) -> float:
@@ -103,26 +109,107 @@ def color_distance(lab: Array, colors_srgb: Sequence[Sequence[float]], where: Ma
     return float(np.sqrt(np.quantile(nearest, 0.75)))
 
 
+def exposure(color_srgb: Array) -> float:
+    """Share of the texels that are blown (a channel at its end) or crushed (every channel black): the larger one.
+
+    Of the median of 5 x 5, so that neither the texels that noise drives to the ends nor small glints count.
+    """
+    red, green, blue = cv2.split(to_bytes(color_srgb))
+    brightest = cv2.medianBlur(cv2.max(cv2.max(red, green), blue), 5)
+    return float(max((brightest >= BLOWN).mean(), (brightest <= CRUSHED).mean()))
+
+
+def blocks(lab: Array) -> float:
+    """How far a square grid of steps stands out: of JPEG's blocks, or of a mosaic's cells. About 0 without; at 1 the
+    steps on the grid are twice those beside it.
+
+    For each period the steps between neighbouring lines are compared by their place in it (medians, so that no single
+    edge counts), and the grid must be there both ways: planks and streaks are none. After the blockiness of Z. Wang,
+    H. Sheikh and A. Bovik, "No-Reference Perceptual Quality Assessment of JPEG Compressed Images", 2002.
+    """
+    down, across = steps(lab)
+    return max(0.0, *(min(_on_grid(down, period), _on_grid(across, period)) for period in PERIODS))
+
+
+def steps(lab: Array) -> tuple[Array, Array]:
+    """How far neighbouring rows lie apart (H - 1), and columns (W - 1): sum over the channels, mean over the line."""
+    if min(lab.shape[:2]) < 2:
+        return np.zeros(lab.shape[0] - 1, np.float32), np.zeros(lab.shape[1] - 1, np.float32)
+    down = cv2.reduce(cv2.absdiff(lab[1:], lab[:-1]), 1, cv2.REDUCE_AVG)
+    across = cv2.reduce(cv2.absdiff(lab[:, 1:], lab[:, :-1]), 0, cv2.REDUCE_AVG)
+    return down.reshape(-1, 3).sum(axis=1), across.reshape(-1, 3).sum(axis=1)
+
+
+def _on_grid(steps: Array, period: int) -> float:
+    """The excess of the steps at the place of a period where they are largest, over the next largest."""
+    count = len(steps) // period
+    if count < 4:
+        return 0.0
+    places = np.sort(np.median(steps[: count * period].reshape(count, period), axis=0))
+    return float((places[-1] - places[-2]) / max(places[:-1].mean(), 0.05))
+
+
+def lighting(lab: Array) -> float:
+    """How much light the texture holds that is not its own: standard deviation of a smooth fit to the log of lightness.
+
+    The fit is a quadratic over the texture, so it takes slopes, dark corners, spots of light and large shadows, but not
+    patches. 0.25 is about 1 : 2.4 from one end of a slope to the other.
+    """
+    light = cv2.resize(lab[..., 0], (32, 32), interpolation=cv2.INTER_AREA)
+    luminance = np.where(light > 8, ((light + 16) / 116) ** 3, light / 903.3)  # CIE 1976
+    log = np.log(np.maximum(luminance, 0.001))
+    y, x = (np.mgrid[0:32, 0:32] - 15.5) / 15.5
+    basis = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=-1).reshape(-1, 6)
+    fit = basis @ np.linalg.lstsq(basis, log.ravel(), rcond=None)[0]
+    return float(fit.std())
+
+
+def thing(lab: Array) -> float:
+    """How clearly the texture shows a thing before a background: 0 to about 1.
+
+    The texels are parted in two by how far their colour lies from the rim's (N. Otsu's threshold, 1979). It is a thing
+    where the two are far apart, hardly anything lies between them, it is solid (letters are not) and the rim holds
+    little of it.
+    """
+    side = 64
+    small = cv2.resize(lab, (side, side), interpolation=cv2.INTER_AREA) * np.array([0.7, 1, 1], np.float32)
+    rim = np.ones((side, side), np.bool_)
+    rim[4:-4, 4:-4] = False
+    gap = np.clip(np.linalg.norm(small - np.median(small[rim], axis=0), axis=2), 0, 100)
+    level, _ = cv2.threshold((gap * 2.55).astype(np.uint8), 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    front = cv2.morphologyEx((gap > level / 2.55).astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0
+    share = float(front.mean())
+    if not 0.02 < share < 0.98:
+        return 0.0
+    apart = float(gap[front].mean() - gap[~front].mean())
+    clear = apart**2 * share * (1 - share) / max(float(gap.var()), 1e-6)
+    alone = 1 - float(front[rim].mean()) / max(float(front[~rim].mean()), 1e-6)
+    return float(np.clip((clear - 0.6) / 0.3, 0, 1) * np.clip(apart / 20, 0, 1) * max(alone, 0.0))
+
+
 def seam(lab: Array) -> float:
     """The step across the border when tiled, over the largest between inner neighbours.
 
-    The worse axis counts, seen finely and coarsely (a quarter of the size), because fine grain hides a seam from its
-    own scale but not from the eye. A step is how far two neighbouring lines lie apart, on average over their length.
-    About 1 or less where borders meet; a cut along the streaks of a streaky texture, which looks like one more streak,
-    scores about 1 too.
+    The worse axis counts, seen at three scales (whole, a quarter, a sixteenth of the size), because fine grain hides a
+    seam from its own scale but not from the eye. A step is how far two neighbouring lines lie apart, on average over
+    their length; what lies within a fiftieth of the border (a frame) counts as the border. About 1 or less where
+    borders meet; a cut along the streaks of a streaky texture, which looks like one more streak, scores about 1 too.
     """
     height, width = lab.shape[:2]
-    coarse = cv2.resize(lab, (max(8, width // 4), max(8, height // 4)), interpolation=cv2.INTER_AREA)
-    return max(_step_ratio(lab), _step_ratio(np.asarray(coarse, np.float32)))
-
-
-def _step_ratio(lab: Array) -> float:
     worst = 0.0
-    for lines in (lab, lab.transpose(1, 0, 2)):
-        border = float(np.linalg.norm(lines[0] - lines[-1], axis=1).mean())
-        inner = float(np.linalg.norm(lines[1:] - lines[:-1], axis=2).mean(axis=1).max(initial=0))
-        worst = max(worst, border / max(inner, 1e-3))
+    for part in (1, 4, 16):
+        size = max(8, width // part), max(8, height // part)
+        seen = lab if part == 1 else np.asarray(cv2.resize(lab, size, interpolation=cv2.INTER_AREA), np.float32)
+        down, across = steps(seen)
+        worst = max(worst, _step_ratio(down, seen[0] - seen[-1]), _step_ratio(across, seen[:, 0] - seen[:, -1]))
     return worst
+
+
+def _step_ratio(inside: Array, across: Array) -> float:
+    """The largest of the border's steps over the largest of the others. across: from the last line to the first."""
+    rim = len(inside) // 50
+    border = max([float(np.abs(across).sum(axis=1).mean()), *inside[:rim], *inside[len(inside) - rim :]])
+    return float(border) / max(float(inside[rim : len(inside) - rim].max(initial=0)), 1e-3)
 
 
 def signature(lab: Array, where: Mask | None = None) -> Array:

@@ -55,6 +55,31 @@ _REMEDIES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("deep holes, raised flakes, varied colors", "uniform, featureless"),
         ("light patches, layered", "monochrome, minimal, blank"),
     ),
+    "blocks": (
+        ("uncompressed photograph", "jpeg artifacts, pixelated"),
+        ("high resolution scan, smooth gradation", "mosaic, compression"),
+        ("lossless, continuous tone", "pixel art, squares"),
+    ),
+    "text": (
+        ("bare material, unmarked", "text, letters, watermark, logo"),
+        ("unbranded, nothing written", "writing, numbers, signature"),
+        ("raw, unlabelled", "typography, symbols, caption"),
+    ),
+    "object": (
+        ("cropped, border to border", "object, background, product"),
+        ("endless sheet, no shape", "silhouette, studio backdrop"),
+        ("macro, uninterrupted", "isolated, cutout, still life"),
+    ),
+    "exposure": (
+        ("balanced exposure", "overexposed, underexposed"),
+        ("midtones, detail everywhere", "blown, black, white, glare"),
+        ("neutral grey card", "high key, low key, silhouette"),
+    ),
+    "lighting": (
+        ("shadowless, overcast", "shadow, vignette, spotlight, gradient"),
+        ("diffuse light, albedo map", "highlight, reflection, dark corners"),
+        ("flatbed scan", "dramatic, falloff, sunset, lamp"),
+    ),
     "color": (
         ("{colors}", "saturated, colorful, tinted"),
         ("earthy, natural tones", "blue, green, purple, pink"),
