@@ -13,7 +13,7 @@ KIND = Kind(
     look=Look(
         style="film",
         colors_srgb=(
-            (0.44, 0.39, 0.32),
+            (0.40, 0.365, 0.31),
             (0.34, 0.295, 0.24),
             (0.25, 0.215, 0.175),
             (0.17, 0.145, 0.12),
@@ -48,6 +48,6 @@ KIND = Kind(
         runoff_linear=(0.10, 0.078, 0.055),
     ),
     prompt="dirty greasy surface, grey-brown grime and dust caked in corners, dried drops",
-    coverage=0.72,
+    coverage=0.84,
     over=80,
 )
