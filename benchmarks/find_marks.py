@@ -1,13 +1,13 @@
 """How well marks are found on the textures of real models, and the weights of marks/find.py fitted again.
 
     python benchmarks/find_marks.py                      the figure for `make bench`
-    python benchmarks/find_marks.py table [FILE.onnx]    each model, as docs/marks.md has it; with a text detector beside it
+    python benchmarks/find_marks.py table [FILE.onnx]    each model, as in docs/marks.md; with a text detector beside it
     python benchmarks/find_marks.py weights              the table of marks/find.py
 
-Truth: marks on the models labelled by hand as polygons, the graffiti as the difference to the door without it, and marks
-drawn onto every texture: letters of all fonts of this machine, labels, warning signs, logos, stripes and arrows, turned,
-blurred, worn. A model's figures are of weights fitted without it. FILE.onnx: the detector of PP-OCRv4 (a member of the
-package rapidocr-onnxruntime 1.4.4), run through cv2.dnn as its authors do, in all four directions.
+Truth: marks on the models labelled by hand as polygons, the graffiti as the difference to the door without it, and
+marks drawn onto every texture: letters of all fonts of this machine, labels, warning signs, logos, stripes and arrows,
+turned, blurred, worn. A model's figures are of weights fitted without it. FILE.onnx: the detector of PP-OCRv4 (a member
+of the package rapidocr-onnxruntime 1.4.4), run through cv2.dnn as its authors do, in all four directions.
 The models lie in the folder that SYNGEN_TEST_ASSETS names. Imports numpy, OpenCV, Pillow and marks.
 """
 
@@ -114,7 +114,7 @@ def covered_of(name: str) -> Mask:
         uvs = numbers(part["attributes"]["TEXCOORD_0"])[numbers(part["indices"])[:, 0].reshape(-1, 3)]
         uvs = uvs - np.floor(uvs.mean(axis=1, keepdims=True))
         for corners in np.round(uvs * SIDE * 16 - 8).astype(np.int32):
-            cv2.fillConvexPoly(mask, corners, 1, shift=4)
+            cv2.fillConvexPoly(mask, corners, (1,), shift=4)
     return mask > 0
 
 
@@ -123,11 +123,11 @@ def truth_of(name: str) -> Mask:
     """The marks that the texture came with."""
     mask = np.zeros((SIDE, SIDE), np.uint8)
     for corners in MARKED.get(name, ()):
-        cv2.fillPoly(mask, [np.array(corners, np.int32)], 1)
+        cv2.fillPoly(mask, [np.array(corners, np.int32)], (1,))
     if name == GRAFFITI:
         sprayed = np.abs(base_of(name) - base_of(DOOR)).max(axis=2) > 0.08
-        mask = cv2.morphologyEx(sprayed.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
-        mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+        clean = cv2.morphologyEx(sprayed.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+        return np.asarray(cv2.morphologyEx(clean, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8)) > 0)
     return mask > 0
 
 
@@ -163,8 +163,8 @@ def _drawn(size: int, rng: np.random.Generator) -> tuple[Array, Array]:
         half = 0.45 * side, rng.uniform(0.2, 0.4) * side
         box = (middle - half[0], middle - half[1], middle + half[0], middle + half[1])
         pen.rounded_rectangle(box, side * 0.03 * rng.integers(0, 3), fill=ground, outline=ink, width=side // 60)
-        for i in (-0.5, 0.5):
-            letters((middle, middle + i * 0.16 * side), str(rng.choice(WORDS)), 0.11 * side)
+        for down in (-0.5, 0.5):
+            letters((middle, middle + down * 0.16 * side), str(rng.choice(WORDS)), 0.11 * side)
     elif what == "sign":
         corners = [(middle, 0.08 * side), (0.94 * side, 0.88 * side), (0.06 * side, 0.88 * side)]
         pen.polygon(corners, fill=ground)
@@ -276,12 +276,14 @@ def by_text_detector(base: Array, model: str) -> Mask:
         here = np.zeros(likely.shape, np.uint8)
         lines, _ = cv2.findContours((likely > 0.3).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
         for line in lines:
-            inside = cv2.drawContours(np.zeros_like(here), [line], -1, 1, cv2.FILLED) > 0
+            inside = cv2.drawContours(np.zeros_like(here), [line], -1, (1,), cv2.FILLED) > 0
             center, (width, height), angle = cv2.minAreaRect(line)
             if min(width, height) < 3 or likely[inside].mean() < 0.5:
                 continue
             out = 1.6 * width * height / (width + height)
-            cv2.fillPoly(here, [np.int32(cv2.boxPoints((center, (width + out, height + out), angle)))], 1)
+            cv2.fillPoly(
+                here, [np.asarray(cv2.boxPoints((center, (width + out, height + out), angle)), np.int32)], (1,)
+            )
         boxes |= np.rot90(here, -turns)
     return boxes > 0
 

@@ -45,7 +45,7 @@ def faded(base_srgb: Array, marks: Mask, wear: Maps, settings: Marks, rng: Gener
     part, inside = base[box], marks[box]
     unit = max(height, width) / SIDE
     grime = images.tile(wear.color_srgb, width, height)[box]
-    grime = cv2.GaussianBlur(grime, (0, 0), 2 * max(unit, 0.5))
+    grime = np.asarray(cv2.GaussianBlur(grime, (0, 0), 2 * max(unit, 0.5)), np.float32)
     below = _ground(part, inside)
     film = _bleached(part, below, inside, grime, settings.fade, unit, rng)
     bare = np.maximum(_flakes(inside, settings.fade, unit, rng), _scratches(inside, settings.fade, unit, rng))
@@ -60,7 +60,7 @@ def _bleached(part: Array, below: Array, inside: Mask, grime: Array, fade: float
 
     What is no other colour than the ground is the margin about a mark, and fades little: no halo.
     """
-    lab = cv2.cvtColor(part, cv2.COLOR_RGB2LAB)
+    lab = np.asarray(cv2.cvtColor(part, cv2.COLOR_RGB2LAB), np.float32)
     printed = np.linalg.norm(lab - cv2.cvtColor(below, cv2.COLOR_RGB2LAB), axis=2) / PRINTED_LAB
     printed = cv2.GaussianBlur(np.clip(0.3 + printed, 0, 1).astype(np.float32), (0, 0), 0.8 * max(unit, 0.5))
     mean = _mean_near(lab, inside, 24 * unit)
@@ -77,8 +77,8 @@ def _mean_near(values: Array, inside: Mask, reach: float) -> Array:
     """The mean of the marked texels about each, under a Gaussian."""
     weight = inside.astype(np.float32)
     total = cv2.GaussianBlur(values * weight[..., None], (0, 0), reach, borderType=cv2.BORDER_REPLICATE)
-    weight = cv2.GaussianBlur(weight, (0, 0), reach, borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(total / np.maximum(weight, 1e-4)[..., None], np.float32)
+    known = np.asarray(cv2.GaussianBlur(weight, (0, 0), reach, borderType=cv2.BORDER_REPLICATE))
+    return np.asarray(total / np.maximum(known, 1e-4)[..., None], np.float32)
 
 
 def _ground(part: Array, inside: Mask) -> Array:
@@ -131,8 +131,6 @@ def _scratches(inside: Mask, fade: float, unit: float, rng: Generator) -> Array:
         along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
         middle = np.array([xs[at], ys[at]]) + 0.5
         line = np.array([middle - along * half, middle + across * bend, middle + along * half])
-        cv2.polylines(
-            drawn, [np.round(line * 16).astype(np.int32)], False, int(rng.integers(70, 190)), max(1, round(0.7 * unit)),
-            cv2.LINE_AA, 4,
-        )  # fmt: skip
+        points, strength = np.round(line * 16).astype(np.int32), int(rng.integers(70, 190))
+        cv2.polylines(drawn, [points], False, (strength,), max(1, round(0.7 * unit)), cv2.LINE_AA, 4)
     return np.asarray(drawn.astype(np.float32) / 255 * min(1.0, 0.5 + fade), np.float32)

@@ -107,11 +107,10 @@ def filled(marks: npt.NDArray[np.uint8]) -> Mask:
     """Small gaps closed, holes filled: a label is protected with its ground, not the letters on it alone."""
     reach = round(0.004 * max(marks.shape)) // 2
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    marks = cv2.copyMakeBorder(marks, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
-    marks = cv2.morphologyEx(marks, cv2.MORPH_CLOSE, kernel)
-    outlines, _ = cv2.findContours(marks, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = cv2.drawContours(np.zeros_like(marks), outlines, -1, 1, cv2.FILLED)
-    return np.asarray(filled[reach : filled.shape[0] - reach, reach : filled.shape[1] - reach] > 0, np.bool_)
+    closed = cv2.morphologyEx(np.pad(marks, reach), cv2.MORPH_CLOSE, kernel)
+    outlines, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    whole = cv2.drawContours(np.zeros_like(closed), outlines, -1, (1,), cv2.FILLED)
+    return np.asarray(whole[reach : whole.shape[0] - reach, reach : whole.shape[1] - reach] > 0, np.bool_)
 
 
 def probability(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
@@ -124,13 +123,14 @@ def probability(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
 def regions(picture: Array, covered: Mask | None = None) -> Regions:
     """The candidates on a picture (H x W x 3, sRGB) with what is measured of each."""
     height, width = picture.shape[:2]
-    lab = cv2.cvtColor(cv2.GaussianBlur(picture, (0, 0), 0.6), cv2.COLOR_RGB2LAB)
-    finder = cv2.MSER_create(DELTA, SMALLEST, max(SMALLEST + 1, int(LARGEST * height * width)), 0.5, 0.3)
+    lab = np.asarray(cv2.cvtColor(cv2.GaussianBlur(picture, (0, 0), 0.6), cv2.COLOR_RGB2LAB), np.float32)
+    finder = cv2.MSER.create(DELTA, SMALLEST, max(SMALLEST + 1, int(LARGEST * height * width)), 0.5, 0.3)
     channels = lab[..., 0] * 2.55, lab[..., 1] * 1.6 + 128, lab[..., 2] * 1.6 + 128
     texels: list[npt.NDArray[np.int32]] = []
     if min(height, width) >= 8:  # of anything smaller MSER reads beyond the picture
         for channel in channels:
-            texels += finder.detectRegions(np.clip(channel, 0, 255).astype(np.uint8))[0]
+            found, _ = finder.detectRegions(np.clip(channel, 0, 255).astype(np.uint8))
+            texels += [np.asarray(each, np.int32) for each in found]
     gradient = _gradient(lab)
     measured = [_measured(each, lab, gradient, covered) for each in texels]
     kept = [i for i, one in enumerate(measured) if one is not None]
