@@ -13,7 +13,7 @@ from .palette import lab_ramp, srgb_of
 
 
 def film(look: Look, size: int, rng: np.random.Generator) -> Maps:
-    """A film, tileable, size x size: colour along the palette by thickness, which it covers by; height 0.5 is untouched.
+    """A film, tileable, size x size: colour along the palette by thickness; height 0.5 is untouched.
 
     Of Look, here: body, the thicknesses between which it varies; powder, share under loose, light dust; crust, share
     that is caked; flakes, how far the cake has broken up; pits, how thickly grit is strewn; spots, how thickly drops
