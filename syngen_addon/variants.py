@@ -238,7 +238,7 @@ def _onset(request: Request, seed: int) -> dict[int, OnsetMap]:
         request.mesh,
         onset_of(request.kind, recipe),
         sizes,
-        seeds.generator(recipe.wear.seed, f"onset/{request.name}/{seed}"),
+        seeds.generator(recipe.wear.seed, f"onset/{request.kind.name}/{request.name}/{seed}"),
         up=UPS[recipe.wear.up],
         protect=protect,
         damage={s.index: images.resize(s.damage, *sizes[s.index]) for s in request.slots if s.damage is not None},
