@@ -31,6 +31,7 @@ def signed(name: str = "Base") -> bpy.types.Image:
 @pytest.fixture
 def sign(empty_scene) -> bpy.types.Object:
     """A plane with a signed texture, active and selected."""
+    empty_scene.unit_settings.scale_length = 0.01
     obj = plane("Sign", (-24, -24), (24, 24), 0.0, material("Paint", signed()))
     bpy.context.view_layer.objects.active = obj
     obj.select_set(True)
@@ -182,7 +183,8 @@ def test_the_drums_signs_by_the_operators(addon, empty_scene, tmp_path, monkeypa
         other.select_set(other == obj)
     session, images = addon("blender.session"), addon("images")
     monkeypatch.setattr(addon("operators.wear"), "gallery_folder", lambda: tmp_path)
-    addon("blender.settings").put_recipe(bpy.context.scene, recipe(addon, QUICK, {"transfer": {"max_size": 512}}))
+    monkeypatch.setattr(addon("variants"), "MIN_ONSET_SIZE", 256)
+    addon("blender.settings").put_recipe(bpy.context.scene, recipe(addon, QUICK, {"transfer": {"max_size": 256}}))
     assert session.look(obj).error == ""
     assert bpy.ops.syngen.find_marks() == {"FINISHED"}
     signs = np.zeros((1024, 1024), np.uint8)
@@ -192,7 +194,7 @@ def test_the_drums_signs_by_the_operators(addon, empty_scene, tmp_path, monkeypa
     assert found[signs > 0].mean() > 0.95 and found.mean() < 2.5 * signs.mean()
     assert bpy.ops.syngen.generate() == {"FINISHED"}
     variant = addon("variants").list_variants(tmp_path, obj.name)[0]
-    base = addon("blender.ageing").gather(obj, recipe(addon, {"transfer": {"max_size": 512}}), None).slots[0]
+    base = addon("blender.ageing").gather(obj, recipe(addon, {"transfer": {"max_size": 256}}), None).slots[0]
     color = images.load(variant.file("color", 0))
     assert base.protect.mean() > 0.01
     assert (images.to_bytes(color)[base.protect] == images.to_bytes(base.base_srgb)[base.protect]).all()
