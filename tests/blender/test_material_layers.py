@@ -197,7 +197,8 @@ def seen(addon: h.Addon, tmp_path: Path, *aovs: str) -> tuple[np.ndarray, dict[s
     scene.render.filepath = str(tmp_path / "seen.exr")
     bpy.ops.render.render(write_still=True)
     with OpenEXR.File(scene.render.filepath, separate_channels=True) as file:
-        planes = {name: np.array(channel.pixels, np.float32) for name, channel in file.channels().items()}
+        found = [(name, channel) for part in file.parts for name, channel in part.channels.items()]
+        planes = {name: np.array(channel.pixels, np.float32) for name, channel in found}
 
     def plane(end: str) -> np.ndarray:
         return next(pixels for name, pixels in planes.items() if name.endswith(end))
