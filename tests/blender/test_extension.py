@@ -119,7 +119,7 @@ print("PARTS", sorted({{name.split(".")[0] for name in ours}}))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "HEAVY []" in done.stdout, done.stdout
-    assert "PARTS ['blender', 'errors', 'kinds', 'recipe']" in done.stdout, done.stdout
+    assert "PARTS ['blender', 'errors', 'kinds', 'presets', 'recipe']" in done.stdout, done.stdout
 
 
 def test_only_the_extension_ships() -> None:
