@@ -15,10 +15,10 @@ from .noise import blur, cells, dots, field, run_down, share, smoothstep, warp
 
 SHEETS = 4
 RUNS = (
-    (0.10, -0.6, 0.10, 0.12, 0.07),
-    (-0.16, -1.8, 0.08, 0.08, 0.07),
-    (0.12, 1.5, 0.15, 0.05, 0.05),
-    (-0.18, 2.4, -0.10, 0.05, 0.04),
+    (0.09, -0.8, 0.05, 0.12, 0.06),
+    (-0.16, -2.4, 0.05, 0.08, 0.07),
+    (0.12, 1.0, 0.10, 0.05, 0.05),
+    (-0.22, 1.8, -0.15, 0.05, 0.05),
 )
 """Each sort of run: age, tint, dullness, length in tiles, cover at its source. Purple-brown, salmon, umber, orange."""
 

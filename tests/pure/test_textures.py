@@ -32,14 +32,16 @@ def lab(image):
 
 
 def signature(image):
-    """What one sees of a texture at a glance: Lab mean and spread, and contrast of lightness by octave."""
+    """What one sees of a texture at a glance: Lab mean and spread, contrast of lightness by octave, and direction."""
     pixels, out = lab(image), []
     level = pixels[..., 0]
     for _ in range(5):
         smaller = cv2.resize(level, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         out.append(float((level - cv2.resize(smaller, level.shape[::-1], interpolation=cv2.INTER_LINEAR)).std()))
         level = smaller
-    return np.concatenate([pixels.mean((0, 1)), pixels.std((0, 1)), out])
+    smooth = cv2.GaussianBlur(pixels[..., 0], (0, 0), 1.5)
+    across, down = (np.abs(np.diff(smooth, axis=axis)).mean() for axis in (1, 0))
+    return np.concatenate([pixels.mean((0, 1)), pixels.std((0, 1)), out, [5 * np.log(across / down)]])
 
 
 def steps(image, axis):
