@@ -4,6 +4,7 @@ import shlex
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
@@ -11,6 +12,8 @@ from unittest.mock import MagicMock
 import bpy
 import numpy as np
 import pytest
+
+from tests.blender.helpers import quick_variants, real_variants  # noqa: F401
 
 pytestmark = pytest.mark.versions
 
@@ -55,6 +58,13 @@ def select(obj: bpy.types.Object | None) -> None:
     for other in bpy.context.view_layer.objects:
         other.select_set(other == obj)
     bpy.context.view_layer.objects.active = obj
+
+
+@pytest.fixture(autouse=True)
+def made(addon, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variants made by hand, where a test does not ask for real ones."""
+    if "real_variants" not in request.fixturenames:
+        monkeypatch.setattr(addon("blender.generation"), "make_variants", partial(quick_variants, addon))
 
 
 @pytest.fixture
@@ -124,6 +134,7 @@ def generate_and_use(addon, number: int = 0) -> str:
 # --- the way of point 1 ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("real_variants")
 def test_generate_puts_variants_beside_the_file(addon, scene: bpy.types.Scene, tmp_path: Path) -> None:
     obj = drum()
     assert bpy.ops.syngen.generate() == {"FINISHED"}
@@ -135,6 +146,7 @@ def test_generate_puts_variants_beside_the_file(addon, scene: bpy.types.Scene, t
     assert [s.variant.name for s in shown] == [v.name for v in found]
 
 
+@pytest.mark.usefixtures("real_variants")
 def test_generate_makes_what_the_function_makes(addon, scene: bpy.types.Scene, tmp_path: Path) -> None:
     obj = drum()
     bpy.ops.syngen.generate()
@@ -327,6 +339,7 @@ def test_remove_takes_the_wear_off_selected_objects_only(addon, scene: bpy.types
     assert "syngen" not in one and "syngen" in two
 
 
+@pytest.mark.usefixtures("real_variants")
 def test_a_thread_makes_the_variants_of_all_objects(addon, scene: bpy.types.Scene) -> None:
     one, two = pair_of_drums()
     work = addon("blender.generation").Generation(
@@ -781,6 +794,7 @@ def test_uvs_of_zero_area(scene: bpy.types.Scene) -> None:
     assert snapshot(obj) == before
 
 
+@pytest.mark.usefixtures("real_variants")
 def test_overlapping_uvs_are_a_warning(addon, scene: bpy.types.Scene) -> None:
     obj = drum()
     layer = obj.data.uv_layers[0]
@@ -821,6 +835,7 @@ def test_an_unknown_variant(scene: bpy.types.Scene) -> None:
     assert "There is no variant 'nonsense'" in refused(lambda: bpy.ops.syngen.apply_variant(variant="nonsense"))
 
 
+@pytest.mark.usefixtures("real_variants")
 def test_a_stopped_generation_leaves_no_uv_layer(addon, scene: bpy.types.Scene, tmp_path: Path) -> None:
     obj = drum()
     while obj.data.uv_layers:

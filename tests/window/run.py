@@ -82,6 +82,9 @@ def walk(w: Window, archive: str, home: Path) -> None:
     generate(w)
     use_variant(w)
     set_level(w)
+    choose_preset(w)
+    add_layer(w)
+    preview_levels(w)
     preview(w)
     export(w, home)
     cancel_export(w, home)
@@ -113,6 +116,77 @@ def set_level(w: Window) -> None:
     w.key("ctrl+shift+z")
     check(abs(w.value(f"{DRUM}['syngen_level']") - after) < 1e-5, "one redo does not bring the level again")
     step("Dragged the level", f"{before:.2f} to {after:.2f}, undone, redone")
+
+
+def open_part(w: Window, number: int) -> None:
+    """Open a part of the Wear panel, or close it: its header is no button, and lies below the row that removes wear."""
+    x, y = w.find("syngen.copy_level", columns=(0.3,))
+    w.move(x, y + 32 + 26 * number)
+    w.settle()
+    w.xdotool("click", 1)
+    w.settle()
+    w.settle()
+
+
+def choose_preset(w: Window) -> None:
+    open_part(w, 0)
+    w.choose("causes.preset", "c")
+    chosen = w.value("bpy.context.scene.syngen.causes.preset")
+    check(chosen == "coastal", f"the menu of presets chose {chosen!r}, not coastal")
+    x, y = w.find("causes.edge", columns=(0.5,))
+    w.drag((x, y), (x + 40, y))
+    edge = w.value("bpy.context.scene.syngen.causes.edge")
+    check(edge > 1.1, f"dragging Edge took it to {edge}")
+    w.shot("causes")
+    w.click("syngen.reset_causes", columns=(0.91,))
+    check(w.value("bpy.context.scene.syngen.causes.edge") == 1.0, "the sliders are not put back")
+    w.scroll_up()
+    open_part(w, 0)
+    step("Chose a preset", chosen)
+
+
+def add_layer(w: Window) -> None:
+    x, y = w.find("syngen.level", columns=(0.5,))
+    w.move(x, y + 25)  # the menu below the last layer
+    w.settle()
+    w.xdotool("click", 1)
+    w.settle()
+    w.shot("kinds")
+    w.xdotool("key", "d")
+    w.wait(lambda: w.value(f"{SESSION}.now.generation is None and 'syngen_level_dents' in {DRUM}"), "no dents", 300)
+    w.settle()
+    before = w.value(f"[{DRUM}['syngen_level'], {DRUM}['syngen_level_dents']]")
+    x, y = w.find("syngen.rows.level", columns=(0.5,))
+    w.drag((x, y), (x + 50, y))
+    own, dents = w.value(f"[{DRUM}['syngen_level'], {DRUM}['syngen_level_dents']]")
+    check(own == before[0] and dents > before[1] + 0.1, f"dragging its level took {before} to {[own, dents]}")
+    x, y = w.find("syngen.level", columns=(0.5,))
+    w.drag((x, y), (x - 30, y))
+    after = w.value(f"[{DRUM}['syngen_level'], {DRUM}['syngen_level_dents']]")
+    check(after[0] < own - 0.1 and after[1] == dents, f"dragging the own level took {[own, dents]} to {after}")
+    w.shot("layers")
+    w.key("ctrl+z")
+    w.key("ctrl+z")
+    now = w.value(f"[{DRUM}['syngen_level'], {DRUM}['syngen_level_dents']]")
+    check(max(abs(a - b) for a, b in zip(now, before, strict=True)) < 1e-5, "two undos do not take both drags back")
+    step("Added a layer and dragged both levels", f"{before} to {after}, undone")
+
+
+def preview_levels(w: Window) -> None:
+    open_part(w, 1)
+    w.click("syngen.preview_levels", columns=(0.4,))
+    w.wait(lambda: w.value(f"{SESSION}.now.levels_work is None and len({SESSION}.now.levels) > 0"), "no levels", 120)
+    w.settle()
+    before = w.value(f"{DRUM}['syngen_level']")
+    w.click("syngen.apply_level", columns=(0.88,))
+    level = w.value(f"{DRUM}['syngen_level']")
+    check(level == 1.0, f"the last cell put on the level {level}, not 1")
+    w.shot("levels")
+    w.key("ctrl+z")
+    check(abs(w.value(f"{DRUM}['syngen_level']") - before) < 1e-5, "one undo does not take the cell back")
+    w.scroll_up()
+    open_part(w, 1)
+    step("Previewed levels and used a cell")
 
 
 def preview(w: Window) -> None:
