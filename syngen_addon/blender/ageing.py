@@ -15,7 +15,7 @@ from ..variants import Request, SlotInput, Variant, read_variant
 from ..wear.mesh import check_mesh
 from ..wear.weights import vertex_map
 from . import layers, marks, material
-from .level import set_level
+from .level import get_level, set_level
 from .mesh import ensure_uv_layer, mesh_arrays, metres_per_unit, painted_values, vertex_weights
 from .names import ABOUT, LEVEL, UV_LAYER
 from .paths import with_absolute_paths
@@ -165,7 +165,7 @@ def apply_variant(
         about["uv_layer"] = UV_LAYER
     obj[ABOUT] = about
     _give_level(obj, layers.level_property(key), "Wear level" if not key else f"Level of {kind.label}", level)
-    set_level(obj, obj[layers.level_property(key)] if level is None else level, key)
+    set_level(obj, get_level(obj, key) if level is None else level, key)
 
 
 def _give_level(obj: bpy.types.Object, name: str, description: str, level: float | None) -> None:

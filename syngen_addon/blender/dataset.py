@@ -32,7 +32,7 @@ from . import ageing, material, worker
 from .inputs import check_pictures, job_inputs
 from .layers import layer_of, layers_of, level_name
 from .level import get_level, set_level
-from .names import CLASS, LEVEL, PREVIEW, SLOT_MATERIAL
+from .names import CLASS, LEVEL, PREVIEW
 from .render import configure, render_frame, resolve_device
 from .scene import Rig, background_files, environment_files, is_rendered, scene_facts
 from .shown import check_wear_shows
@@ -399,7 +399,7 @@ class Frames:
         """Give a target that has wear a further kind of it, for this run only; of it one variant is enough."""
         chosen = self._make(obj, kind, number, count, one=True)
         before = [(slot.material, slot.link) for slot in obj.material_slots]
-        names = {name for name in list(obj.keys()) if name.startswith(SLOT_MATERIAL.format(""))}
+        copies = material.copies_of(obj)
 
         def give_back() -> None:
             if layer_of(obj, kind) is not None:
@@ -407,8 +407,7 @@ class Frames:
             for index, (was, link) in enumerate(before):  # a slot that got a copy of its material for it
                 if obj.material_slots[index].material != was:
                     _give_back(obj, index, was, link, obj.material_slots[index].material)
-            for name in [n for n in list(obj.keys()) if n.startswith(SLOT_MATERIAL.format("")) and n not in names]:
-                del obj[name]
+            material.put_back_copies(obj, copies)
 
         self.borrowed.afterwards(give_back)
         self._apply(obj, chosen, sum(self.job.recipe.wear.also[kind]) / 2, add=True)

@@ -348,6 +348,20 @@ def _copy_keys(obj: bpy.types.Object) -> list[str]:
     return [name for name in names if name.startswith(SLOT_MATERIAL.format(""))]
 
 
+def copies_of(obj: bpy.types.Object) -> dict[str, Any]:
+    """Which copies of materials SynGen gave the object, by the property that remembers each."""
+    return {key: obj[key].get("copy") for key in _copy_keys(obj)}
+
+
+def put_back_copies(obj: bpy.types.Object, copies: dict[str, Any]) -> None:
+    """Let the object remember the copies that it had, and no others: what `copies_of` read."""
+    for key in _copy_keys(obj):
+        if key not in copies:
+            del obj[key]
+        elif obj[key].get("copy") != copies[key]:  # a copy of that copy stood in for it
+            obj[key]["copy"] = copies[key]
+
+
 def give_back_materials(obj: bpy.types.Object) -> None:
     """Undo own_material, in whichever slots its copies are now. A copy that another object wears stays with that."""
     for key in _copy_keys(obj):

@@ -14,7 +14,7 @@ from .. import variants
 from ..errors import SynGenError, one_line
 from ..recipe import Recipe
 from ..sampling.frame import FrameDraw, SceneFacts, TargetFacts
-from .names import LEVEL
+from .level import get_level
 from .state import Borrowed
 from .target import wear_of
 
@@ -86,7 +86,7 @@ def target_facts(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, count: i
         kind="" if about is None else str(about["kind"]),
         center=tuple(center),
         radius=radius,
-        level=float(obj.get(LEVEL, 0.0)),
+        level=get_level(obj),
         variants=count,
         corners=tuple(tuple(c) for c in corners),
     )

@@ -1,0 +1,116 @@
+"""What happens to an object with several kinds of wear: duplicated, appended, driven, an old file, a job on top."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import bpy
+import pytest
+
+from tests.blender import helpers as h
+from tests.blender.helpers import quick  # noqa: F401
+
+FURTHER = "dents"
+
+
+@pytest.fixture
+def gallery(tmp_path: Path) -> Path:
+    return tmp_path / "gallery"
+
+
+def put(addon: h.Addon, obj: bpy.types.Object, gallery: Path, kind: str, seed: int = 0, **more: Any) -> Any:
+    """A hand-made variant of the kind onto the object, worn from the left."""
+    variant = h.handmade(addon, gallery / obj.name / f"{kind}-{seed:04d}-a", h.ramp(64), kind=kind, seed=seed)
+    addon("blender.ageing").apply_variant(obj, variant, **more)
+    return variant
+
+
+def crate(addon: h.Addon, gallery: Path, kinds: Sequence[str] = ("heavy_rust", FURTHER)) -> bpy.types.Object:
+    obj = h.box("Crate", (0, 0, 0), (1, 1, 1), h.material("Paint", h.painted("Base", 64)))
+    for kind in kinds:
+        put(addon, obj, gallery, kind, add=True, level=0.4)
+    return obj
+
+
+def duplicate(obj: bpy.types.Object, linked: bool) -> bpy.types.Object:
+    for each in bpy.context.view_layer.objects:
+        each.select_set(each == obj)
+    bpy.context.view_layer.objects.active = obj
+    bpy.ops.object.duplicate(linked=linked)
+    return bpy.context.object
+
+
+def keys(addon: h.Addon, obj: bpy.types.Object) -> list[str]:
+    material = addon("blender.material")
+    return [material.key_of_group(node.node_tree) for node in material.groups_of(obj.material_slots[0].material)]
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_duplicates_have_levels_variants_and_kinds_of_their_own(addon, empty_scene, gallery: Path, linked: bool) -> None:
+    ageing, level = addon("blender.ageing"), addon("blender.level")
+    first = h.box("Crate", (0, 0, 0), (1, 1, 1), h.material("Paint", h.painted("Base", 64)))
+    before = h.snapshot()
+    for kind in ("heavy_rust", FURTHER):
+        put(addon, first, gallery, kind, add=True, level=0.4)
+    twin = duplicate(first, linked)
+    level.set_level(twin, 0.9, FURTHER)
+    assert level.get_level(first, FURTHER) == pytest.approx(0.4)
+    put(addon, twin, gallery, FURTHER, seed=1, add=True)
+    assert first.material_slots[0].material != twin.material_slots[0].material
+    third = duplicate(twin, linked)
+    put(addon, third, gallery, "scratches", add=True)
+    assert keys(addon, first) == [FURTHER, ""] and keys(addon, third) == [FURTHER, "scratches", ""]
+    assert level.get_level(twin, "scratches") == 0
+    ageing.remove_layer(third, FURTHER)
+    assert keys(addon, twin) == [FURTHER, "scratches", ""]
+    ageing.remove(twin)
+    assert "scratches" in keys(addon, third) and keys(addon, first) == [FURTHER, ""]
+    ageing.remove(third)
+    ageing.remove(first)
+    for each in (twin, third):
+        mesh = each.data
+        bpy.data.objects.remove(each)
+        if not mesh.users:
+            bpy.data.meshes.remove(mesh)
+    assert h.changes(before, h.snapshot()) == []
+
+
+def test_a_job_on_duplicates_that_have_a_copy_of_their_material(addon, empty_scene, tmp_path, gallery: Path) -> None:
+    paint = h.material("Paint", h.painted("Base", 64))
+    first, other = (h.box(name, (0, y, 0), (1, y + 1, 1), paint) for name, y in (("First", 0), ("Other", 2)))
+    for obj in (first, other):
+        put(addon, obj, gallery, "heavy_rust", level=0.5)
+    twin = duplicate(other, False)
+    twin.location.x = 2
+    h.light()
+    h.save(tmp_path / "scene.blend")
+    before = h.snapshot()
+    dataset = addon("blender.dataset")
+    recipe = h.recipe(addon, {"wear": {"also": {FURTHER: [0.2, 0.4]}}, "randomize": {"variant": False}})
+    dataset.run(dataset.Job(recipe, tmp_path / "out", 1))
+    assert h.changes(before, h.snapshot()) == []
+    for obj in (twin, other):
+        addon("blender.ageing").remove(obj)
+        assert obj.material_slots[0].material == paint
+
+
+@pytest.mark.parametrize("value, level", [(math.nan, 0.0), (7.0, 1.0), (-3.0, 0.0), ("deep", 0.0)])
+def test_a_level_that_is_none_counts_as_it_is_shown(
+    addon, empty_scene, tmp_path, gallery: Path, value: Any, level: float
+) -> None:
+    obj = crate(addon, gallery)
+    h.light()
+    for name in ("syngen_level", f"syngen_level_{FURTHER}"):
+        del obj[name]
+        obj[name] = value
+    h.save(tmp_path / "scene.blend")
+    dataset = addon("blender.dataset")
+    recipe = h.recipe(addon, {"randomize": {"level": False, "variant": False}})
+    dataset.run(dataset.Job(recipe, tmp_path / "out", 1))
+    (instance,) = h.record(tmp_path / "out")["instances"]
+    for each in (instance, *instance["layers"]):
+        assert each["level"] == level and each["wear_percent"] == pytest.approx(100 * level)
+    addon("blender.level").set_level(obj, 0.3, FURTHER)
+    put(addon, obj, gallery, FURTHER, seed=1, add=True)
+    assert obj[f"syngen_level_{FURTHER}"] == pytest.approx(0.3)
