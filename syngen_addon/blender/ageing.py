@@ -243,6 +243,7 @@ def remove_layer(obj: bpy.types.Object, kind: str) -> None:
     found = layers.layer_of(obj, kind)
     if found is None:
         raise SynGenError(f"{obj.name!r} has no wear of the kind {kind!r}.")
+    material.check_removable(obj)
     further = layers.further_of(obj)
     if found.own and further:
         raise SynGenError(

@@ -22,6 +22,7 @@ from .. import jobs
 from ..errors import Cancelled, SynGenError
 from ..files import remove_parts, write_bytes
 from ..formats.chosen import WEAR_CLASSES
+from ..kinds import KINDS
 from ..labels.layers import FurtherWear, Instance, Layers
 from ..labels.record import accepts, encode, make_record, no_target_record
 from ..recipe import Recipe, age_shift_of
@@ -119,7 +120,7 @@ def run(
         ageing.kind_named(kind)
     for obj in objects:
         for kind in kinds_of(obj, recipe):
-            ageing.kind_named(kind)
+            _check_known(obj, kind)
     environments = environment_files(recipe) if recipe.light.randomize else []
     backgrounds = background_files(recipe)
     device = resolve_device(recipe.render.device)
@@ -208,6 +209,16 @@ def _kind_of(obj: bpy.types.Object, recipe: Recipe) -> str:
         return str(about["kind"])
     named = (kind for pattern, kind in recipe.targets.kinds.items() if matches(obj.name, pattern))
     return next(named, recipe.wear.kind)
+
+
+def _check_known(obj: bpy.types.Object, kind: str) -> None:
+    """Raises SynGenError for a kind that this version does not know; one that lies on the object is named with it."""
+    if kind not in KINDS and layer_of(obj, kind) is not None:
+        raise SynGenError(
+            f"The wear {kind!r} on {obj.name!r} is of a kind that this version of SynGen does not know.",
+            "Take it off, or use the version that made it.",
+        )
+    ageing.kind_named(kind)
 
 
 def kinds_of(obj: bpy.types.Object, recipe: Recipe) -> list[str]:

@@ -19,7 +19,7 @@ from ..methods import Watch, identities
 from ..recipe import MODEL_KEYS, PATH_KEYS, Recipe, is_path, to_dict
 from ..worker.protocol import Probe
 from . import ageing, worker
-from .layers import layer_of
+from .layers import layer_of, layers_of
 from .paths import absolute_path, with_absolute_paths
 from .scene import is_rendered
 from .shown import pictures_behind
@@ -67,6 +67,7 @@ def job_inputs(
             for variant in ageing.applied_variants(obj):
                 for path in sorted(variant.folder.iterdir()):
                     files[f"{obj.name}/{variant.name}/{path.name}"] = jobs.file_hash(path)
+    numbered = {obj.name: names for obj in objects if (names := _variant_numbers(obj, recipe.randomize.variant))}
     lacking = [o for o in objects if not has_wear(o) or any(layer_of(o, kind) is None for kind in recipe.wear.also)]
     made_by = _worker_inputs(recipe) if lacking else {}
     return {
@@ -79,11 +80,19 @@ def job_inputs(
             "layer": bpy.context.view_layer.name,
         },
         "files": files,
+        **({"variants": numbered} if numbered else {}),
         "blender": f"{bpy.app.version_string} {bpy.app.build_hash.decode()}",
         "syngen": syngen_version(),
         "device": device,
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def _variant_numbers(obj: bpy.types.Object, files_count: bool) -> dict[str, list[str]]:
+    """Kind -> the names by which records number the variant that is worn; of the object's own wear only where the files
+    of its variants do not count already."""
+    layers = [layer for layer in layers_of(obj) if not (layer.own and files_count)]
+    return {layer.kind: [variant.name for variant in ageing.applied_variants(obj, layer.kind)] for layer in layers}
 
 
 def _worker_inputs(recipe: Recipe) -> dict[str, Any]:

@@ -280,6 +280,11 @@ def check_removable(obj: bpy.types.Object | None) -> None:
         raise SynGenError("No object with wear is selected.", "Select a mesh object that has wear.")
     if obj.library is not None:
         raise SynGenError(f"{obj.name!r} is linked from another file.", "Take its wear off there.")
+    if obj.override_library is not None and wear_of(obj) is not None:
+        raise SynGenError(
+            f"{obj.name!r} is a library override: its wear would be back when the file is opened again.",
+            "Take it off in the library, make the object local, or set its level to 0.",
+        )
     if wear_of(obj) is None and not left_behind(obj):
         raise SynGenError(f"{obj.name!r} has no wear to remove.")
 

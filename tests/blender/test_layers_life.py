@@ -47,7 +47,9 @@ def keys(addon: h.Addon, obj: bpy.types.Object) -> list[str]:
 
 
 @pytest.mark.parametrize("linked", [True, False])
-def test_duplicates_have_levels_variants_and_kinds_of_their_own(addon, empty_scene, gallery: Path, linked: bool) -> None:
+def test_duplicates_have_levels_variants_and_kinds_of_their_own(
+    addon, empty_scene, gallery: Path, linked: bool
+) -> None:
     ageing, level = addon("blender.ageing"), addon("blender.level")
     first = h.box("Crate", (0, 0, 0), (1, 1, 1), h.material("Paint", h.painted("Base", 64)))
     before = h.snapshot()
@@ -114,3 +116,41 @@ def test_a_level_that_is_none_counts_as_it_is_shown(
     addon("blender.level").set_level(obj, 0.3, FURTHER)
     put(addon, obj, gallery, FURTHER, seed=1, add=True)
     assert obj[f"syngen_level_{FURTHER}"] == pytest.approx(0.3)
+
+
+def test_wear_of_a_library_override_is_not_taken_off_for_a_moment_only(addon, empty_scene, tmp_path, gallery) -> None:
+    """Blender would bring it back with the file; its levels are the override's own."""
+    ageing, level = addon("blender.ageing"), addon("blender.level")
+    crate(addon, gallery)
+    h.save(tmp_path / "library.blend")
+    bpy.ops.wm.read_homefile(use_empty=True)
+    with bpy.data.libraries.load(str(tmp_path / "library.blend"), link=True) as (_, wanted):
+        wanted.objects = ["Crate"]
+    bpy.context.scene.collection.objects.link(wanted.objects[0])
+    obj = wanted.objects[0].override_create(remap_local_usages=True)
+    for call in (lambda: ageing.remove(obj), lambda: ageing.remove_layer(obj, FURTHER)):
+        with pytest.raises(addon("errors").SynGenError, match="library override"):
+            call()
+    level.set_level(obj, 0.9, FURTHER)
+    h.save(tmp_path / "scene.blend")
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
+    obj = next(o for o in bpy.data.objects if o.library is None and o.type == "MESH")
+    assert [each.kind for each in addon("blender.layers").layers_of(obj)] == ["heavy_rust", FURTHER]
+    assert level.get_level(obj, FURTHER) == pytest.approx(0.9)
+
+
+def test_what_numbers_the_variants_in_records_is_part_of_the_job(addon, empty_scene, tmp_path, gallery: Path) -> None:
+    obj = crate(addon, gallery)
+    h.save(tmp_path / "scene.blend")
+    inputs = addon("blender.inputs")
+
+    def made_from(**randomize: bool) -> dict[str, Any]:
+        recipe = h.recipe(addon, {"randomize": randomize})
+        return inputs.job_inputs(recipe, 0, [obj], [], [], "cpu")
+
+    before = made_from(), made_from(variant=False)
+    h.handmade(addon, gallery / obj.name / f"{FURTHER}-0007-a", h.ramp(64), kind=FURTHER, seed=7)
+    assert (made_from() != before[0], made_from(variant=False) != before[1]) == (True, True)
+    before = made_from(), made_from(variant=False)
+    h.handmade(addon, gallery / obj.name / "heavy_rust-0007-a", h.ramp(64), seed=7)
+    assert (made_from() != before[0], made_from(variant=False) != before[1]) == (True, True)

@@ -231,7 +231,8 @@ def test_an_unknown_further_kind_is_refused_before_anything_is_made(addon, layer
         about = bpy.data.objects["Sheet"]["syngen"]
         about["layers"]["mould"] = about["layers"]["light_rust"].to_dict()
     before = h.snapshot()
-    with pytest.raises(addon("errors").SynGenError, match=r"no kind of wear called 'mould'\. Known are: .*heavy_rust"):
+    words = r"no kind of wear called 'mould'\. Known are: .*heavy_rust" if where == "recipe" else "'mould' on 'Sheet'"
+    with pytest.raises(addon("errors").SynGenError, match=words):
         dataset.run(dataset.Job(settings, layered / "out", 1))
     assert h.changes(before, h.snapshot()) == [] and not (layered / "out").exists()
 
