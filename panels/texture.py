@@ -130,7 +130,7 @@ class SYNGEN_PT_texture_more(Closed, bpy.types.Panel):
         settings, column = context.scene.syngen, split(self.layout)
         keys(column, settings.texture, "size", "tile_m")
         column.separator()
-        keys(column, settings.transfer, "structure", "color", "max_size", "protect_image")
+        keys(column, settings.transfer, "structure", "color", "texel_m", "max_size", "protect_image")
         obj = context.object
         if obj is not None and obj.type == "MESH":
             column.prop_search(settings.transfer, "protect_group", obj, "vertex_groups")

@@ -188,6 +188,8 @@ class Front(Frozen):
     """What it is multiplied by where wear is oldest."""
     age_levels: float = 0.5
     """Levels from young to old."""
+    thin: float = 0.0
+    """How thin wear is where it is young, 0 to 1: at 1 it comes from nothing, as dust and chalk do."""
     rim_levels: float = 0.0
     """Width in levels of the bare rim that shows where the paint has just come off."""
     rim_linear: tuple[float, float, float] = (0.35, 0.33, 0.31)
@@ -309,6 +311,7 @@ class Transfer(Frozen):
     protect_image: str = key("", "A picture in the base texture's layout; its white texels are protected. A relative path counts from the recipe file's folder, `//` from the .blend.")
     protect_group: str = key("", "A vertex group; texels of weight over 0.5 are protected.")
     style_image: str = key("", "A photo of rust whose look `gatys` and `adain` take over; empty: the wear texture. A relative path counts from the recipe file's folder, `//` from the .blend.")
+    texel_m: float = key(0.0, "For close-ups: aged textures get a texel of at most this size on the object, up to max_size; 0: the base texture's own size.", unit="m", low=0, high=1)
     max_size: int = key(4096, "Aged textures are made no larger than this.", unit="texels", low=64, high=16384)
 
 

@@ -10,9 +10,10 @@ import numpy as np
 from .. import images
 from ..errors import SynGenError
 from ..kinds import KINDS
-from ..recipe import Kind, Recipe
+from ..recipe import Kind, Recipe, Transfer
 from ..variants import Request, SlotInput, Variant, read_variant
-from ..wear.mesh import check_mesh
+from ..wear.mesh import MeshArrays, check_mesh
+from ..wear.surface import texel_side
 from ..wear.weights import vertex_map
 from . import layers, marks, material
 from .level import get_level, set_level
@@ -40,13 +41,13 @@ def gather(obj: bpy.types.Object, recipe: Recipe, kind: Kind) -> Request:
     found = find(obj, recipe.wear.leave_out)
     check_keeps_wear(obj)
     bases = [np.ascontiguousarray(read_srgb(slot.image)[..., :3]) for slot in found.slots]
-    bases = [_capped(base, recipe.transfer.max_size) for base in bases]
     made = ensure_uv_layer(obj)
     try:
         if made:
             found = find(obj, recipe.wear.leave_out)
         mesh = mesh_arrays(obj, found.slots, metres_per_unit(bpy.context.scene))
         check_mesh(mesh, [slot.index for slot in found.slots])
+        bases = [_sized(base, mesh, slot, recipe.transfer) for slot, base in zip(found.slots, bases, strict=True)]
         slots = tuple(
             SlotInput(slot.index, base, _protect(obj, mesh, slot, base, recipe), _damage(obj, mesh, slot, base, recipe))
             for slot, base in zip(found.slots, bases, strict=True)
@@ -65,11 +66,13 @@ def gather(obj: bpy.types.Object, recipe: Recipe, kind: Kind) -> Request:
     return Request(obj.name, mesh, slots, kind, recipe, tuple(warnings))
 
 
-def _capped(base: images.Array, largest: int) -> images.Array:
+def _sized(base: images.Array, mesh: MeshArrays, slot: Slot, settings: Transfer) -> images.Array:
+    """The base texture as large as the aged one is to be: fine enough for close-ups, and no larger than is allowed."""
     height, width = base.shape[:2]
-    if max(height, width) <= largest:
+    finer = texel_side(mesh, slot.index, width, height) / settings.texel_m if settings.texel_m else 1.0
+    factor = min(max(finer, 1.0), settings.max_size / max(height, width))
+    if factor == 1:
         return base
-    factor = largest / max(height, width)
     return images.resize(base, max(1, round(width * factor)), max(1, round(height * factor)))
 
 

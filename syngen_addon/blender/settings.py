@@ -50,6 +50,7 @@ LABELS = {
     "texture.exemplar": "Photo",
     "transfer.method": "Transfer",
     "transfer.color": "Color",
+    "transfer.texel_m": "Texel Size",
     "transfer.protect_image": "Protect Image",
     "transfer.protect_group": "Protect Group",
     "neural.vgg": "VGG-19",

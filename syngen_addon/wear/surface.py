@@ -4,7 +4,7 @@ import numpy as np
 
 from ..errors import SynGenError
 from ..images import Array, SurfaceMaps
-from .mesh import MeshArrays, area_per_texel, weld
+from .mesh import MeshArrays, area_per_texel, triangle_areas, uv_areas, weld
 from .rasterize import Longs, Raster, nearest_covered, rasterize
 
 SMOOTH_BELOW = np.cos(np.radians(40.0))
@@ -17,6 +17,13 @@ def of_slot(mesh: MeshArrays, slot: int) -> MeshArrays:
     """The triangles of one material slot; the vertices stay."""
     own = mesh.slots == slot
     return MeshArrays(mesh.vertices, mesh.triangles[own], mesh.uvs[own], mesh.slots[own])
+
+
+def texel_side(mesh: MeshArrays, slot: int, width: int, height: int) -> float:
+    """Metres a texel of a slot's width x height picture has on the surface: the root of its mean area, 0 where none."""
+    part = of_slot(mesh, slot)
+    texels = float(uv_areas(part.uvs).sum()) * width * height
+    return float(np.sqrt(triangle_areas(part.vertices, part.triangles).sum() / texels)) if texels > 0 else 0.0
 
 
 def interpolate(raster: Raster, texels: Longs, corners: Array) -> Array:

@@ -41,3 +41,15 @@ def test_materials_that_do_not_wear_are_left_out(addon, empty_scene) -> None:
     everything = h.recipe(addon, {"wear": {"leave_out": ["*"]}})
     with pytest.raises(addon("errors").SynGenError, match="All materials of 'Crate' are left out of wear: 'Paint'"):
         ageing.gather(obj, everything, ageing.kind_named("heavy_rust"))
+
+
+def test_close_ups_get_finer_texels_up_to_the_largest_size(addon, empty_scene) -> None:
+    ageing = addon("blender.ageing")
+    obj = h.plane("Sheet", (0, 0), (1, 1), 0, h.material("Paint", h.painted("Base", 64)))
+    before = ageing.gather(obj, h.recipe(addon, {}), ageing.kind_named("heavy_rust")).slots[0].base_srgb
+    for texel_m, largest, side in ((0.0, 4096, 64), (1.0, 4096, 64), (0.005, 4096, 400), (0.005, 128, 128)):
+        obj.data.vertices.foreach_set("co", np.array([0, 0, 0, 2, 0, 0, 2, 2, 0, 0, 2, 0], np.float32))
+        settings = h.recipe(addon, {"transfer": {"texel_m": texel_m, "max_size": largest}})
+        base = ageing.gather(obj, settings, ageing.kind_named("heavy_rust")).slots[0].base_srgb
+        assert base.shape[:2] == (side, side), (texel_m, largest)
+        assert abs(float(base.mean()) - float(before.mean())) < 0.01

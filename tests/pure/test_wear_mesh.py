@@ -129,3 +129,13 @@ def test_subdividing_keeps_surface_uvs_and_closedness(seed, fine, most):
 def test_wear_class(level, own, expected):
     look = Look(((0.3, 0.2, 0.1),), (0.5, 0.9), 0.0, 0.5, 0.5, 1.0, 0.0)
     assert wear_class(level, Kind("rust", "Rust", Onset(), look, own), Wear()) == expected
+
+
+def test_a_texel_s_side_is_metres_on_the_surface() -> None:
+    from syngen_addon.wear.surface import texel_side
+    from tests.pure.small import sheet
+
+    square = sheet()  # a metre square over the whole texture
+    assert texel_side(square, 0, 500, 500) == pytest.approx(0.002)
+    assert texel_side(square, 0, 1000, 250) == pytest.approx(0.002)
+    assert texel_side(square, 3, 500, 500) == 0.0, "a slot without faces"
