@@ -34,7 +34,7 @@ from .marks.fade import faded
 from .methods import SETS, Made, Tools, Watch, aged_texture, identities, kind_in_use, method_inputs, wear_textures
 from .recipe import Kind, Recipe, onset_of, to_dict
 from .wear.mesh import MeshArrays, check_mesh
-from .wear.onset import NEVER, OnsetMap, onset_maps, surface_maps
+from .wear.onset import NEVER, Ground, OnsetMap, maps_on, prepare, surface_maps
 from .wear.portrait import Portrait, paint, pose
 
 VERSION = 5
@@ -215,31 +215,32 @@ def make_variants(
 
 @dataclass(frozen=True)
 class _Places:
-    """What all variants of an object share: where its texels lie, and how it looks from the front."""
+    """What all variants of an object share: where its texels lie, where wear could begin, its look from the front."""
 
     surface: dict[int, images.SurfaceMaps]
+    ground: Ground
     portrait: Portrait
 
 
 def _places(request: Request) -> _Places:
+    up = UPS[request.recipe.wear.up]
     surface = {
         slot.index: surface_maps(request.mesh, slot.index, slot.base_srgb.shape[1], slot.base_srgb.shape[0])
         for slot in request.slots
     }
-    return _Places(surface, pose(request.mesh, THUMBNAIL, UPS[request.recipe.wear.up]))
+    sizes = {slot.index: _onset_size(slot.base_srgb) for slot in request.slots}
+    return _Places(surface, prepare(request.mesh, sizes, up=up), pose(request.mesh, THUMBNAIL, up))
 
 
-def _onset(request: Request, seed: int) -> dict[int, OnsetMap]:
+def _onset(request: Request, ground: Ground, seed: int) -> dict[int, OnsetMap]:
     """Slot -> onset map; each variant wears in places of its own."""
     recipe = request.recipe
     sizes = {slot.index: _onset_size(slot.base_srgb) for slot in request.slots}
     protect = {slot.index: _fit(slot.protect, sizes[slot.index]) for slot in request.slots if slot.protect is not None}
-    return onset_maps(
-        request.mesh,
+    return maps_on(
+        ground,
         onset_of(request.kind, recipe),
-        sizes,
         seeds.generator(recipe.wear.seed, f"onset/{request.kind.name}/{request.name}/{seed}"),
-        up=UPS[recipe.wear.up],
         protect=protect,
         damage={s.index: images.resize(s.damage, *sizes[s.index]) for s in request.slots if s.damage is not None},
     )
@@ -287,7 +288,7 @@ def _write_variant(
 ) -> Variant:
     recipe, surface, verdict = request.recipe, places.surface, made.verdict
     watch.progress(0.2, f"Onset map {of}")
-    onset = _onset(request, seed)
+    onset = _onset(request, places.ground, seed)
     work = part_of(folder)
     try:
         work.mkdir(parents=True, exist_ok=True)

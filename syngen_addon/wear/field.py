@@ -35,46 +35,27 @@ def cells(coarsest: float, finest: float) -> list[float]:
     return sizes
 
 
-class Field:
-    """Scores, and stains that run down; made once for a mesh, asked for each slot's texels.
+class Shape:
+    """What each cause finds at the vertices of a mesh, whatever the weights: all that chance has no part in.
 
-    Lengths are the world's: a chip, a bolt, a puddle is as large on a lorry as on a lamp. On small objects they are
-    bounded by the object's size, so that there is a pattern.
+    Made once for an object; each cause is computed when it is first asked for, and kept. Lengths are the world's: a
+    chip, a bolt, a puddle is as large on a lorry as on a lamp. On small objects they are bounded by the object's size,
+    so that there is a pattern.
     """
 
-    def __init__(self, mesh: MeshArrays, onset: Onset, up: Reals, texel_m: float, rng: np.random.Generator) -> None:
+    def __init__(self, mesh: MeshArrays, up: Reals) -> None:
         self.s = s = causes.surface(mesh)
-        self.onset = onset
-        self.noise = Noise(rng)
-        self.places = [place(rng) for _ in range(16)]
-        self.texel_m = texel_m
         size = s.size
-        # Patches larger than a third of the object would leave no pattern on it.
-        self.scale = min(onset.scale_m, 0.35 * size)
-        self.cells = cells(self.scale / PATCH_CELLS, max(0.6 * texel_m, size / 30000))
         self.narrow, self.wide = min(0.006 * size, 0.02), min(0.022 * size, 0.05)
         self.touch_reach = min(0.012 * size, 0.015)
         self.run = min(0.5 * size, 0.9)
         self.up = up
         # From the object's own middle, so that moving it leaves its pattern as it is.
-        self.middle = (s.points.min(axis=0) + s.points.max(axis=0)) / 2
-        self.points = s.points - self.middle
+        middle = (s.points.min(axis=0) + s.points.max(axis=0)) / 2
+        self.points = s.points - middle
         self.height = along(self.points, up)
         self.foot = float(self.height.min())
         self.splash = min(0.25 * float(np.ptp(self.height)), 0.35) + 1e-9
-        self.where: dict[str, slice] = {}
-        self.values = self._channels()
-        self.pattern: patterns.Field | None = None
-        if onset.pattern != "patches":
-            sheet = patterns.Sheet(self.points, s.triangles, s.normal, s.area, self._score(self.values), up)
-            self.pattern = patterns.pattern(onset.pattern, sheet, self.chance, self.scale, texel_m, self.noise, rng)
-
-    @property
-    def chance(self) -> float:
-        """How much chance counts beside the causes."""
-        return float((0.25 + self.onset.spread) / 2 ** (2 * self.onset.contrast - 1))
-
-    # --- what is known at the vertices; each is computed where something asks for it ------------------------------
 
     @cached_property
     def angle(self) -> Reals:
@@ -87,6 +68,12 @@ class Field:
     @cached_property
     def turn_wide(self) -> Reals:
         return causes.curvature(self.s, self.angle, self.wide)
+
+    @cached_property
+    def sharp(self) -> Reals:
+        """Minus the distance to a convex edge, in units of its reach."""
+        sharp = np.maximum(self.turn, 0.7 * self.turn_wide) / RIGHT
+        return np.log(np.clip(sharp, 1e-3, 1.5))
 
     @cached_property
     def cavity(self) -> Reals:
@@ -109,8 +96,11 @@ class Field:
         return shells.grown(self.s, seeds, self.touch_reach, self.touch)
 
     @cached_property
-    def exposure(self) -> Reals:
-        return water.exposure(self.s, self.up)
+    def rain(self) -> Reals:
+        flat = np.clip((along(self.s.vertex_normal, self.up) - 0.5) / 0.45, 0, 1)
+        # Level places stay wet; most of all where a wall rises from them.
+        pool = np.clip(-self.turn_wide / RIGHT, 0, 1)
+        return np.asarray(water.exposure(self.s, self.up) * (0.35 + flat * (0.5 + 0.6 * pool)))
 
     @cached_property
     def ways(self) -> water.Ways:
@@ -120,32 +110,60 @@ class Field:
     def anchor(self) -> Reals:
         return water.anchors(self.ways, self.points, self.up)
 
+    @cached_property
+    def fuel(self) -> Reals:
+        flat_top = np.clip(along(self.s.vertex_normal, self.up), 0, 1)
+        source = np.maximum(1.2 * np.maximum(self.turn, 0) / RIGHT, 0.9 * self.cavity) + 0.3 * flat_top
+        source = np.maximum(source, 1.3 * self.welds)
+        source = np.maximum(source, 0.8 * shells.contact(self.touch, self.touch_reach))
+        return water.fuel(self.ways, np.clip(source, 0, 1), self.run)
+
+
+class Field:
+    """Scores, and stains that run down: a shape, the weights of the causes and chance, at the texels of its slots."""
+
+    def __init__(self, shape: Shape, onset: Onset, texel_m: float, rng: np.random.Generator) -> None:
+        self.shape = shape
+        self.onset = onset
+        self.noise = Noise(rng)
+        self.places = [place(rng) for _ in range(16)]
+        size = shape.s.size
+        # Patches larger than a third of the object would leave no pattern on it.
+        self.scale = min(onset.scale_m, 0.35 * size)
+        self.cells = cells(self.scale / PATCH_CELLS, max(0.6 * texel_m, size / 30000))
+        self.where: dict[str, slice] = {}
+        self.values = self._channels()
+        self.pattern: patterns.Field | None = None
+        if onset.pattern != "patches":
+            s = shape.s
+            sheet = patterns.Sheet(shape.points, s.triangles, s.normal, s.area, self._score(self.values), shape.up)
+            self.pattern = patterns.pattern(onset.pattern, sheet, self.chance, self.scale, texel_m, self.noise, rng)
+
+    @property
+    def chance(self) -> float:
+        """How much chance counts beside the causes."""
+        return float((0.25 + self.onset.spread) / 2 ** (2 * self.onset.contrast - 1))
+
     def _channels(self) -> Array:
         """V x C: what is interpolated from the vertices; self.where says which columns are what."""
-        o, columns = self.onset, {"point": self.points}
+        o, shape = self.onset, self.shape
+        columns = {"point": shape.points}
         if o.edge:
-            sharp = np.maximum(self.turn, 0.7 * self.turn_wide) / RIGHT
-            columns["sharp"] = np.log(np.clip(sharp, 1e-3, 1.5))
+            columns["sharp"] = shape.sharp
         if o.cavity:
-            columns["cavity"] = self.cavity
+            columns["cavity"] = shape.cavity
         if o.contact:
-            columns["contact"] = self.contact
+            columns["contact"] = shape.contact
         if o.welds:
-            columns["welds"] = self.welds
+            columns["welds"] = shape.welds
         if o.rain:
-            flat = np.clip((along(self.s.vertex_normal, self.up) - 0.5) / 0.45, 0, 1)
-            # Level places stay wet; most of all where a wall rises from them.
-            pool = np.clip(-self.turn_wide / RIGHT, 0, 1)
-            columns["rain"] = self.exposure * (0.35 + flat * (0.5 + 0.6 * pool))
+            columns["rain"] = shape.rain
         if o.drips:
-            flat_top = np.clip(along(self.s.vertex_normal, self.up), 0, 1)
-            source = np.maximum(1.2 * np.maximum(self.turn, 0) / RIGHT, 0.9 * self.cavity) + 0.3 * flat_top
-            source = np.maximum(source, 1.3 * self.welds)
-            source = np.maximum(source, 0.8 * shells.contact(self.touch, self.touch_reach))
-            columns["fuel"] = water.fuel(self.ways, np.clip(source, 0, 1), self.run)
-            columns["steep"] = self.ways.steep
-            columns["anchor"] = self.anchor
-        slow = [self.noise.at(self.points.astype(np.float32), self.cells[0], self.places[i]) for i in range(4)]
+            columns["fuel"] = shape.fuel
+            columns["steep"] = shape.ways.steep
+            columns["anchor"] = shape.anchor
+        points = shape.points.astype(np.float32)
+        slow = [self.noise.at(points, self.cells[0], self.places[i]) for i in range(4)]
         columns["warp"], columns["busy"] = np.stack(slow[:3], axis=1), slow[3]
         return self._table(columns)
 
@@ -194,7 +212,7 @@ class Field:
             return np.asarray(np.clip(value * (1 + rough), 0, most) ** sharpness, np.float32)
 
         if o.edge:
-            # sharp is minus the distance to the edge, in units of its reach: noise on it makes the border ragged.
+            # Noise on the distance to the edge makes the border ragged.
             to_edge = np.minimum(at["sharp"] + ragged * (0.55 * detail + 0.5 * patch), 0.2)
             score += o.edge * (4.0 * np.exp(sharpness * to_edge) + 0.15 * to_edge)
         if o.cavity:
@@ -206,7 +224,7 @@ class Field:
         if o.rain:
             score += 7.0 * o.rain * cause(at["rain"])
         if o.splash:
-            rise = (along(p, self.up.astype(np.float32)) - self.foot) / self.splash
+            rise = (along(p, self.shape.up.astype(np.float32)) - self.shape.foot) / self.shape.splash
             edge = np.exp(ragged * (0.45 * patch + 0.4 * detail))
             score += 4.5 * o.splash * np.exp(-sharpness * np.maximum(rise, 0) * edge)
         if o.drips:
@@ -218,7 +236,7 @@ class Field:
 
     def _stream(self, p: Array, anchor: Array, detail: Array) -> Array:
         """N: how much water each column carries: noise where the way began, which changes slowly further down."""
-        up = self.up.astype(np.float32)
+        up = self.shape.up.astype(np.float32)
         height = along(anchor, up)
         column = anchor - (height + (height - along(p, up)) / 14)[:, None] * up
         return self.noise.at(column + 0.004 * self.scale * detail[:, None], self.scale * 0.008, self.places[10])
@@ -229,14 +247,15 @@ class Field:
         level: V, from when each vertex wears, above 1: never. Stains come down in streaks, further the older the
         wear above is, and end raggedly.
         """
-        stains = water.stains(self.ways, level, self.run)
+        shape = self.shape
+        stains = water.stains(shape.ways, level, shape.run)
         columns = {
-            "point": self.points, "level": stains.level, "way": stains.way, "steep": self.ways.steep,
-            "anchor": self.anchor,
+            "point": shape.points, "level": stains.level, "way": stains.way, "steep": shape.ways.steep,
+            "anchor": shape.anchor,
         }  # fmt: skip
         table = np.column_stack(list(columns.values())).astype(np.float32)[corners]
         out = np.empty(len(texels), np.float32)
-        reach = np.float32(self.run * (0.3 + 0.7 * self.onset.drips))
+        reach = np.float32(shape.run * (0.3 + 0.7 * self.onset.drips))
         for start in range(0, len(texels), CHUNK):
             v = interpolate(raster, texels[start : start + CHUNK], table)
             p, from_level, way, steep, anchor = v[:, :3], v[:, 3], v[:, 4], v[:, 5], v[:, 6:9]

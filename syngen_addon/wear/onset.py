@@ -10,13 +10,13 @@ import numpy as np
 
 from ..images import Array, Mask
 from ..recipe import Onset
-from .field import Field
+from .field import Field, Shape
 from .mesh import MeshArrays, Reals, area_per_texel, diagonal, subdivide, weld
 from .rasterize import Longs, Raster, nearest_covered, rasterize
 from .shells import oriented
 from .surface import of_slot, surface_maps
 
-__all__ = ["NEVER", "OnsetMap", "onset_maps", "surface_maps"]
+__all__ = ["NEVER", "Ground", "OnsetMap", "maps_on", "onset_maps", "prepare", "surface_maps"]
 
 NEVER = 2.0
 """Onset of texels that never wear: above any level."""
@@ -45,6 +45,83 @@ class OnsetMap:
     fade: Array
 
 
+@dataclass(frozen=True)
+class _Patch:
+    """A slot of the working mesh and its texels: the flat indices of those that are covered, and for each texel that of
+    the nearest such one (None where that says nothing)."""
+
+    mesh: MeshArrays
+    raster: Raster
+    texels: Longs
+    nearest: Longs | None
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all onset maps of an object share, whatever its kinds and seeds."""
+
+    shape: Shape
+    patches: dict[int, _Patch]
+    texel_m: float
+
+
+def prepare(mesh: MeshArrays, sizes: Slots, *, up: tuple[float, float, float] = (0.0, 0.0, 1.0)) -> Ground:
+    """All of the onset maps that neither chance nor the weights of the causes have a part in.
+
+    sizes: slot -> (width, height); other slots are left out. up: direction against gravity, any length.
+    """
+    direction = np.asarray(up, np.float64) / np.linalg.norm(up)
+    welded = oriented(weld(mesh))
+    extent = diagonal(welded.vertices)
+    working = subdivide(welded, min(extent / FINENESS, LONGEST_M), MOST_TRIANGLES)
+    patches = {slot: _patch(of_slot(working, slot), *sizes[slot]) for slot in sorted(sizes)}
+    return Ground(Shape(working, direction), patches, _texel_size([patch.raster for patch in patches.values()]))
+
+
+def _patch(mesh: MeshArrays, width: int, height: int) -> _Patch:
+    raster = rasterize(mesh.uvs, area_per_texel(mesh, width, height), width, height)
+    covered = raster.triangle >= 0
+    nearest = nearest_covered(covered).ravel() if covered.any() and not covered.all() else None
+    return _Patch(mesh, raster, np.flatnonzero(covered), nearest)
+
+
+def maps_on(
+    ground: Ground,
+    onset: Onset,
+    rng: np.random.Generator,
+    *,
+    protect: Mapping[int, Mask] | None = None,
+    damage: Mapping[int, Array] | None = None,
+) -> dict[int, OnsetMap]:
+    """Slot -> OnsetMap of height x width, as onset_maps makes them."""
+    protect, damage = protect or {}, damage or {}
+    patches = ground.patches
+    field = Field(ground.shape, onset, ground.texel_m, rng)
+    safe = {s: protect[s].ravel()[patch.texels] for s, patch in patches.items() if s in protect}
+    scores = {s: field.scores(patch.raster, patch.texels, patch.mesh.triangles) for s, patch in patches.items()}
+    if onset.damage and damage:
+        harmed = {s: damage[s].ravel()[patch.texels] for s, patch in patches.items() if s in damage}
+        _damaged(scores, harmed, onset.damage)
+    ranks = _equalise(scores, {s: patch.raster.total.ravel()[patch.texels] for s, patch in patches.items()}, safe)
+    del scores
+    out = {}
+    for slot, patch in patches.items():
+        wears = _picture(patch, ranks[slot])
+        kept = protect.get(slot, np.zeros(wears.shape, np.bool_))
+        never = np.full_like(wears, NEVER)
+        out[slot] = OnsetMap(np.where(kept, never, wears), never, np.where(kept, wears, never))
+    if onset.drips:
+        level = _at_vertices(patches, out, len(ground.shape.points))
+        for slot, patch in patches.items():
+            runs = field.runoff(patch.raster, patch.texels, patch.mesh.triangles, level)
+            runs[~(runs <= 1)] = NEVER
+            picture = _picture(patch, runs)
+            if slot in protect:
+                picture[protect[slot]] = NEVER
+            out[slot] = replace(out[slot], runoff=picture)
+    return out
+
+
 def onset_maps(
     mesh: MeshArrays,
     onset: Onset,
@@ -55,7 +132,7 @@ def onset_maps(
     protect: Mapping[int, Mask] | None = None,
     damage: Mapping[int, Array] | None = None,
 ) -> dict[int, OnsetMap]:
-    """Slot -> OnsetMap of height x width.
+    """Slot -> OnsetMap of height x width. For several maps of one mesh: prepare it once, then call maps_on.
 
     sizes: slot -> (width, height); other slots are left out. up: direction against gravity, any length.
     protect: slot -> height x width bool, texels that never wear. damage: slot -> height x width float32, 0 to 1: where
@@ -65,50 +142,14 @@ def onset_maps(
     of the nearest one inside. A slot that covers no texel is NEVER throughout.
     The same arguments and the same state of rng give the same bytes.
     """
-    protect, damage = protect or {}, damage or {}
-    direction = np.asarray(up, np.float64) / np.linalg.norm(up)
-    welded = oriented(weld(mesh))
-    extent = diagonal(welded.vertices)
-    working = subdivide(welded, min(extent / FINENESS, LONGEST_M), MOST_TRIANGLES)
-    parts = {slot: of_slot(working, slot) for slot in sorted(sizes)}
-    rasters = {
-        slot: rasterize(part.uvs, area_per_texel(part, *sizes[slot]), *sizes[slot]) for slot, part in parts.items()
-    }
-    field = Field(working, onset, direction, _texel_size(list(rasters.values())), rng)
-    texels = {slot: np.flatnonzero(raster.triangle >= 0) for slot, raster in rasters.items()}
-    safe = {slot: protect[slot].ravel()[texels[slot]] for slot in texels if slot in protect}
-    scores = {slot: field.scores(rasters[slot], texels[slot], parts[slot].triangles) for slot in texels}
-    if onset.damage and damage:
-        _damaged(scores, {s: damage[s].ravel()[texels[s]] for s in texels if s in damage}, onset.damage)
-    ranks = _equalise(scores, {slot: rasters[slot].total.ravel()[texels[slot]] for slot in texels}, safe)
-    del scores
-    out = {}
-    for slot, raster in rasters.items():
-        covered = raster.triangle >= 0
-        nearest = nearest_covered(covered).ravel() if covered.any() and not covered.all() else None
-        kept = np.zeros(covered.shape, np.bool_) if slot not in protect else protect[slot]
-        wears = _picture(covered.shape, texels[slot], ranks[slot], nearest)
-        never = np.full_like(wears, NEVER)
-        out[slot] = OnsetMap(np.where(kept, never, wears), never, np.where(kept, wears, never))
-    if onset.drips:
-        level = _at_vertices(parts, out, len(working.vertices))
-        for slot, raster in rasters.items():
-            runs = field.runoff(raster, texels[slot], parts[slot].triangles, level)
-            runs[~(runs <= 1)] = NEVER
-            covered = raster.triangle >= 0
-            nearest = nearest_covered(covered).ravel() if covered.any() and not covered.all() else None
-            picture = _picture(covered.shape, texels[slot], runs, nearest)
-            if slot in protect:
-                picture[protect[slot]] = NEVER
-            out[slot] = replace(out[slot], runoff=picture)
-    return out
+    return maps_on(prepare(mesh, sizes, up=up), onset, rng, protect=protect, damage=damage)
 
 
-def _picture(shape: tuple[int, ...], texels: Longs, values: Array, nearest: Longs | None) -> Array:
-    """H x W of values at texels; the others are NEVER, or that of the nearest. nearest: for each texel, the index."""
-    flat = np.full(shape[0] * shape[1], NEVER, np.float32)
-    flat[texels] = values
-    return (flat if nearest is None else flat[nearest]).reshape(shape)
+def _picture(patch: _Patch, values: Array) -> Array:
+    """H x W of values at the patch's texels; the others are NEVER, or that of the nearest."""
+    flat = np.full(patch.raster.triangle.size, NEVER, np.float32)
+    flat[patch.texels] = values
+    return (flat if patch.nearest is None else flat[patch.nearest]).reshape(patch.raster.triangle.shape)
 
 
 def _damaged(scores: dict[int, Array], damage: dict[int, Array], weight: float) -> None:
@@ -121,11 +162,11 @@ def _damaged(scores: dict[int, Array], damage: dict[int, Array], weight: float) 
         scores[slot] += np.float32(1.001 * span * weight + 1e-3) * np.clip(np.nan_to_num(strength), 0, 1)
 
 
-def _at_vertices(parts: dict[int, MeshArrays], maps: dict[int, OnsetMap], count: int) -> Reals:
+def _at_vertices(patches: dict[int, _Patch], maps: dict[int, OnsetMap], count: int) -> Reals:
     """V: the onset that is seen at each vertex of the working mesh, the mean of its corners; NEVER where none wears."""
     total, number = np.zeros(count), np.zeros(count)
-    for slot, part in parts.items():
-        onset = maps[slot].onset
+    for slot, patch in patches.items():
+        part, onset = patch.mesh, maps[slot].onset
         height, width = onset.shape
         uv = part.uvs.reshape(-1, 2).astype(np.float64)
         columns = np.floor(uv[:, 0] * width).astype(np.int64) % width

@@ -33,14 +33,13 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
         flat = np.full((size, size), 0.5, np.float32)
         return images.Maps(color, flat, flat, flat)
 
-    def onset(
-        mesh: Any, settings: Any, sizes: dict[int, tuple[int, int]], rng: Any, **more: Any
-    ) -> dict[int, OnsetMap]:
+    def onset(sizes: dict[int, tuple[int, int]], settings: Any, rng: Any, **more: Any) -> dict[int, OnsetMap]:
         ramps = {slot: np.tile(np.linspace(0, 1, w, dtype=np.float32), (h, 1)) for slot, (w, h) in sizes.items()}
         return {slot: OnsetMap(ramp, np.full_like(ramp, 2), np.full_like(ramp, 2)) for slot, ramp in ramps.items()}
 
     monkeypatch.setattr(methods, "wear_texture", wear)
-    monkeypatch.setattr(variants, "onset_maps", onset)
+    monkeypatch.setattr(variants, "prepare", lambda mesh, sizes, **more: sizes)
+    monkeypatch.setattr(variants, "maps_on", onset)
 
 
 def test_a_variant_is_whole(tmp_path: Path) -> None:

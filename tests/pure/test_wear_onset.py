@@ -14,7 +14,7 @@ from syngen_addon.kinds import KINDS
 from syngen_addon.presets import PRESETS
 from syngen_addon.recipe import Causes, Onset, Recipe, onset_of
 from syngen_addon.wear import onset as made
-from syngen_addon.wear.field import Field
+from syngen_addon.wear.field import Field, Shape
 from syngen_addon.wear.mesh import MeshArrays, edge_table, subdivide, weld
 from syngen_addon.wear.onset import NEVER
 from syngen_addon.wear.rasterize import Raster
@@ -151,9 +151,10 @@ def test_the_margin_repeats_the_border():
 @pytest.mark.parametrize("preset", ["none", *PRESETS])
 def test_level_is_exact_for_every_preset_and_kind(preset):
     mesh = machine()
+    ground = made.prepare(mesh, {0: (256, 256)})
     for kind in KINDS.values():
         onset = onset_of(kind, Recipe(causes=Causes(preset=preset)))
-        maps = onset_maps(mesh, onset, {0: (256, 256)}, np.random.default_rng(1))
+        maps = {0: made.maps_on(ground, onset, np.random.default_rng(1))[0].onset}
         np.testing.assert_allclose(coverage(mesh, maps, LEVELS, count=200_000), LEVELS, atol=0.01, err_msg=kind.name)
 
 
@@ -195,7 +196,7 @@ def test_no_seam_at_any_border_edge_of_any_island(name):
     everything = Onset(**dict.fromkeys(CAUSES, 0.7))
     welded = weld(mesh)
     working = subdivide(welded, np.linalg.norm(np.ptp(welded.vertices, axis=0)) / 60, 100_000)
-    field = Field(working, everything, np.array([0.0, 0, 1]), 0.002, np.random.default_rng(4))
+    field = Field(Shape(working, np.array([0.0, 0, 1])), everything, 0.002, np.random.default_rng(4))
     sides = borders_of(working)
     count = len(sides[0][0])
     assert count > 500
