@@ -34,6 +34,10 @@ SEARCH = 160
 """Shorter side of the copy of the photo in which blocks are looked for."""
 TOLERANCE = 0.15
 """A place is as good as the best if its error is within this share of it (Efros and Freeman use 0.1)."""
+MOST_TILES = 2.0
+"""Of a photo that spans more tiles than this a part is used: more than a tile's texels would only cost memory."""
+MOST_MAGNIFIED = 16.0
+"""A texel of the photo is never made larger than this many of the texture: there is nothing in it to see."""
 PALETTE = (97, 85, 68, 50, 30, 12)
 """Percentiles of the photo's lightness that make its palette, from young to old."""
 
@@ -44,11 +48,11 @@ def exemplar_texture(photo_srgb: Array, kind: Kind, size: int, rng: np.random.Ge
     photo_srgb: H x W x 3, [0, 1], seen square on; its broad falloff of light is evened out. span: its shorter side in
     tiles of the texture; with less than 1 the texture shows more of the wear than the photo does, without repeating it.
     kind: for the ranges of roughness and relief, which are read off the colours (pictured.py). Each rng gives another
-    texture. Raises SynGenError for a photo that is too small, of one colour or broken.
+    texture. Raises SynGenError for a photo that is too small (also for its span), of one colour or broken.
     """
     if size < SMALLEST:
         raise SynGenError(f"A wear texture cannot be {size} texels wide.", f"Use {SMALLEST} or more.")
-    photo = _prepared(photo_srgb, size, span)
+    photo = _prepared(photo_srgb, size, span, rng)
     return maps_of(quilt(photo, size, rng), kind)
 
 
@@ -69,8 +73,9 @@ def kind_of(photo_srgb: Array, kind: Kind) -> Kind:
     )
 
 
-def _prepared(photo: Array, size: int, span: float) -> Array:
-    """The photo evened out and scaled so that its shorter side spans `span` tiles of size texels."""
+def _prepared(photo: Array, size: int, span: float, rng: np.random.Generator) -> Array:
+    """The photo evened out and scaled so that its shorter side spans `span` tiles of size texels; a part of it drawn by
+    rng where that is more than MOST_TILES."""
     if photo.ndim != 3 or photo.shape[2] < 3 or min(photo.shape[:2]) < SMALLEST:
         raise SynGenError(
             f"The photo is {photo.shape[1] if photo.ndim > 1 else 0} x {photo.shape[0]} pixels.",
@@ -80,13 +85,26 @@ def _prepared(photo: Array, size: int, span: float) -> Array:
     if float(color.std(axis=(0, 1)).max()) < 0.004:
         raise SynGenError("The photo is of one colour.", "Use one that shows wear.")
     scale = max(span * size, SMALLEST) / min(photo.shape[:2])
+    if scale > MOST_MAGNIFIED:
+        raise SynGenError(
+            f"The photo is too coarse: {min(photo.shape[:2])} of its pixels would fill {span * size:.0f} texels.",
+            "Lower texture.exemplar_m, raise texture.tile_m, or use a photo from nearer by.",
+        )
+    if span > MOST_TILES:
+        color = _part(color, round(MOST_TILES * size / scale), rng)
     if scale < 1:
-        small = (max(SMALLEST, round(photo.shape[1] * scale)), max(SMALLEST, round(photo.shape[0] * scale)))
+        small = (max(SMALLEST, round(color.shape[1] * scale)), max(SMALLEST, round(color.shape[0] * scale)))
         return np.asarray(cv2.resize(color, small, interpolation=cv2.INTER_AREA), np.float32)
     if scale > 1:
-        large = (round(photo.shape[1] * scale), round(photo.shape[0] * scale))
+        large = (round(color.shape[1] * scale), round(color.shape[0] * scale))
         return np.asarray(np.clip(cv2.resize(color, large, interpolation=cv2.INTER_CUBIC), 0, 1), np.float32)
     return color
+
+
+def _part(photo: Array, side: int, rng: np.random.Generator) -> Array:
+    """side x side pixels of the photo, from anywhere in it."""
+    top, left = (int(rng.integers(max(length - side, 0) + 1)) for length in photo.shape[:2])
+    return np.ascontiguousarray(photo[top : top + side, left : left + side])
 
 
 # --- quilting on a torus ---------------------------------------------------------------------------------------------

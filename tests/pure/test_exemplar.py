@@ -13,6 +13,7 @@ from syngen_addon.filters.judge import judge
 from syngen_addon.images import Array
 from syngen_addon.kinds import KINDS
 from syngen_addon.recipe import Filters, from_dict
+from syngen_addon.textures import exemplar
 from syngen_addon.textures.exemplar import exemplar_texture, kind_of, quilt
 from syngen_addon.textures.procedural import wear_texture
 from tests.pure.small import request
@@ -148,3 +149,16 @@ def test_photographs_of_rust_pass_the_filters(name: str) -> None:
     kind = kind_of(photo, KIND)
     verdict = judge(exemplar_texture(photo, kind, 512, rng(1)), kind.look.colors_srgb, Filters())
     assert verdict.accepted, verdict.sentence
+
+
+def test_of_a_photo_that_spans_many_tiles_a_part_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole of it, as large as it would lie on the tiles, would take more memory than there is."""
+    photo = np.clip(rng(3).normal(0.4, 0.15, (400, 600, 3)), 0, 1).astype(np.float32)
+    used: list[Array] = []
+    monkeypatch.setattr(exemplar, "quilt", lambda part, *rest: used.append(part) or quilt(part, *rest))
+    made = [exemplar_texture(photo, KIND, 64, rng(seed), span=20.0) for seed in (0, 0, 1)]
+    assert {part.shape for part in used} == {(128, 128, 3)}
+    assert np.array_equal(made[0].color_srgb, made[1].color_srgb)
+    assert not np.array_equal(used[0], used[2])
+    with pytest.raises(SynGenError, match="too coarse"):
+        exemplar_texture(photo, KIND, 1024, rng(), span=2000.0)
