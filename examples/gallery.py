@@ -3,10 +3,12 @@
     python examples/gallery.py levels storage_tank --out out/gallery
     python examples/gallery.py levels objects/Barrel_01/Barrel_01_1k.gltf --out out/gallery
     python examples/gallery.py kinds objects/metal_toolbox/metal_toolbox_1k.gltf --out out/gallery
+    python examples/gallery.py exemplar objects/Barrel_01/Barrel_01_1k.gltf --photo rust.jpg --out out/gallery
 
 SUBJECT is one of the demo's objects or a glTF file. What is made: `levels` (five levels; Cycles and EEVEE, far and
 close), `kinds` (each kind of wear, alone), `layers` (several on one object), `presets` (where the same rust grows),
-`ageing` (from new to derelict: a strip, and an animation). Runs under the bpy module; no part of the extension.
+`exemplar` (a photo of rust, what is made of it, and that on an object), `ageing` (from new to derelict: a strip, and
+an animation). A sheet is written anew after each of its rows. Runs under the bpy module; no part of the extension.
 """
 
 import argparse
@@ -35,13 +37,16 @@ from syngen_addon.blender.level import set_level  # noqa: E402
 from syngen_addon.blender.render import as_png, has_denoiser  # noqa: E402
 from syngen_addon.kinds import KINDS  # noqa: E402
 from syngen_addon.presets import PRESETS  # noqa: E402
+from syngen_addon.textures.exemplar import exemplar_texture  # noqa: E402
 from syngen_addon.variants import make_variants  # noqa: E402
 
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.95)
 CLOSE_M = 0.20
+Row = tuple[str, list[tuple[str, images.Array]]]
+"""A heading, and the captions and pictures of a row."""
 PAPER, INK = (24, 24, 26), (225, 225, 225)
 EEVEE = "BLENDER_EEVEE_NEXT" if bpy.app.version < (5, 0) else "BLENDER_EEVEE"
-SAMPLES = {"CYCLES": 32, EEVEE: 16}
+SAMPLES = {"CYCLES": 16, EEVEE: 8}
 
 
 def subject(name: str, only: str) -> list[bpy.types.Object]:
@@ -112,6 +117,7 @@ def picture(camera: bpy.types.Object, engine: str, size: int, work: Path) -> ima
     scene.camera, scene.render.engine = camera, engine
     scene.render.resolution_x = scene.render.resolution_y = size
     scene.cycles.samples, scene.eevee.taa_render_samples = SAMPLES["CYCLES"], SAMPLES[EEVEE]
+    scene.render.use_persistent_data = True
     scene.cycles.use_denoising, scene.cycles.use_adaptive_sampling = has_denoiser(), False
     scene.cycles.denoising_prefilter, scene.cycles.denoising_quality = "FAST", "BALANCED"
     scene.view_settings.view_transform = "AgX"
@@ -122,7 +128,7 @@ def picture(camera: bpy.types.Object, engine: str, size: int, work: Path) -> ima
     return images.load(scene.render.filepath)[..., :3]
 
 
-def sheet(rows: list[tuple[str, list[tuple[str, images.Array]]]], target: Path) -> Path:
+def sheet(rows: "list[Row]", target: Path) -> Path:
     """Rows of pictures with a heading each and a caption under every picture, as a JPEG."""
     size = rows[0][1][0][1].shape[0]
     gap, line = 6, 20
@@ -144,7 +150,8 @@ def levels(a: argparse.Namespace, work: Path) -> Path:
     meshes = subject(a.subject, a.only)
     cameras = stage(meshes, a)
     wear(meshes, recipe_of(a.kind), work)
-    rows = []
+    rows: list[Row] = []
+    target = a.out / f"levels-{label(a.subject)}.jpg"
     for engine, name in (("CYCLES", "Cycles"), (EEVEE, "EEVEE")):
         for camera, where in zip(cameras, ("", "from 20 cm, "), strict=True):
             row = []
@@ -152,22 +159,29 @@ def levels(a: argparse.Namespace, work: Path) -> Path:
                 everywhere(meshes, level)
                 row.append((f"{level:g}", picture(camera, engine, a.size, work)))
             rows.append((f"{name}, {where}level", row))
-    return sheet(rows, a.out / f"levels-{label(a.subject)}.jpg")
+            sheet(rows, target)
+    return target
 
 
 def kinds(a: argparse.Namespace, work: Path) -> Path:
     meshes = subject(a.subject, a.only)
     far, near = stage(meshes, a)
-    rows = []
+    rows: list[Row] = []
+    target = a.out / f"kinds-{label(a.subject)}.jpg"
     for kind in a.kinds or [k for k in KINDS if "rust" not in k]:
         wear(meshes, recipe_of(kind), work)
         row = []
-        for camera, level in ((far, 0.1), (far, 0.3), (far, 0.7), (near, 0.2), (near, 0.5)):
+        for camera, level in ((far, 0.15), (far, 0.5), (near, 0.3)):
             everywhere(meshes, level)
             row.append((f"level {level:g}" + (", 20 cm" if camera == near else ""),
                         picture(camera, "CYCLES", a.size, work)))  # fmt: skip
-        rows.append((f"{KINDS[kind].label},", row))
-    return sheet(rows, a.out / f"kinds-{label(a.subject)}.jpg")
+        if rows and len(rows[-1][1]) < 2 * len(row):  # two kinds a row
+            row = [*rows.pop()[1], (f"{KINDS[kind].label}, {row[0][0]}", row[0][1]), *row[1:]]
+        else:
+            row[0] = (f"{KINDS[kind].label}, {row[0][0]}", row[0][1])
+        rows.append(("", row))
+        sheet(rows, target)
+    return target
 
 
 def layers(a: argparse.Namespace, work: Path) -> Path:
@@ -190,17 +204,45 @@ def layers(a: argparse.Namespace, work: Path) -> Path:
 def presets(a: argparse.Namespace, work: Path) -> Path:
     meshes = subject(a.subject, a.only)
     far, _ = stage(meshes, a)
-    rows = []
-    for level in (0.2, 0.5):
-        row = []
-        for preset in ("none", *PRESETS):
-            recipe = recipe_of(a.kind)
-            causes = dataclasses.replace(recipe.causes, preset=preset)
-            wear(meshes, dataclasses.replace(recipe, causes=causes), work)
+    cells: dict[float, list[tuple[str, images.Array]]] = {0.2: [], 0.5: []}
+    for preset in ("none", *PRESETS):
+        recipe = recipe_of(a.kind)
+        causes = dataclasses.replace(recipe.causes, preset=preset)
+        wear(meshes, dataclasses.replace(recipe, causes=causes), work)
+        for level, row in cells.items():
             everywhere(meshes, level)
             row.append((preset.replace("_", " "), picture(far, "CYCLES", a.size, work)))
-        rows.append((f"level {level:g},", row))
+    rows = [(f"level {level:g},", row) for level, row in cells.items()]
     return sheet(rows, a.out / f"presets-{label(a.subject)}.jpg")
+
+
+def exemplar(a: argparse.Namespace, work: Path) -> Path:
+    """The photo, two by two tiles of the texture that is made of it, and that on the subject from afar and close."""
+    if a.photo is None:
+        sys.exit("Name a photo of rust with --photo.")
+    meshes = subject(a.subject, a.only)
+    far, near = stage(meshes, a)
+    recipe = recipe_of(a.kind)
+    made = dataclasses.replace(recipe.texture, method="exemplar", exemplar=str(a.photo.resolve()))
+    wear(meshes, dataclasses.replace(recipe, texture=made), work)
+    everywhere(meshes, 0.4)
+    photo = images.load(a.photo)[..., :3]
+    tile = exemplar_texture(photo, KINDS[a.kind], 512, np.random.default_rng(0), span=made.exemplar_m / made.tile_m)
+    tiles = np.tile(tile.color_srgb, (2, 2, 1))
+    cells = [("the photo", fitted(photo, a.size)), ("2 x 2 tiles made of it", fitted(tiles, a.size))]
+    cells += [
+        ("level 0.4", picture(far, "CYCLES", a.size, work)),
+        ("from 20 cm", picture(near, "CYCLES", a.size, work)),
+    ]
+    return sheet([("", cells)], a.out / f"exemplar-{label(a.subject)}.jpg")
+
+
+def fitted(picture: images.Array, size: int) -> images.Array:
+    """The middle of a picture as a square of size."""
+    side = min(picture.shape[:2])
+    top, left = ((n - side) // 2 for n in picture.shape[:2])
+    square = picture[top : top + side, left : left + side]
+    return np.asarray(cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def ageing_strip(a: argparse.Namespace, work: Path) -> Path:
@@ -236,7 +278,14 @@ def label(name: str) -> str:
     return Path(name).stem.removesuffix("_1k").lower().replace(" ", "_")
 
 
-MAKE = {"levels": levels, "kinds": kinds, "layers": layers, "presets": presets, "ageing": ageing_strip}
+MAKE = {
+    "levels": levels,
+    "kinds": kinds,
+    "layers": layers,
+    "presets": presets,
+    "exemplar": exemplar,
+    "ageing": ageing_strip,
+}
 
 
 def main() -> None:
@@ -252,6 +301,7 @@ def main() -> None:
     p.add_argument("--fit", type=float, default=0.86, help="camera distance; 1: the bounding sphere just fits")
     p.add_argument("--close", type=float, nargs=2, default=(0.5, 0.55), help="where the close camera looks")
     p.add_argument("--environment", type=Path, help="an environment map (default: Blender's courtyard)")
+    p.add_argument("--photo", type=Path, help="for `exemplar`: of rust")
     p.add_argument("--size", type=int, default=300)
     p.add_argument("--frames", type=int, default=24, help="of the animation")
     a = p.parse_args()

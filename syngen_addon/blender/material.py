@@ -35,7 +35,7 @@ COVER = ("Alpha", "Veil", "Veil Inverted")
 with a Transparent BSDF, and 1 where that factor is the transparent one's."""
 COVERED_FROM = 0.5
 """Alpha from which a surface hides what lies behind it: the label layers' threshold (see render.py)."""
-VERSION = 2
+VERSION = 3
 """Of the nodes in a group: raise it where they change, so that a group of an older file is built anew."""
 LAYOUT = "syngen_layout"
 """Custom property of a group: what it was built for."""
@@ -53,8 +53,12 @@ STAIN_M = 0.12
 """How far ahead stain runs at least, metres for a level of Front.stain_levels."""
 BLOOM_M = 0.008
 """Over what width the wear behind the front has the colour of the stain."""
-RUN_LEVELS = 0.3
+RUN_LEVELS = 0.16
 """Levels over which stains that run down come to their full strength."""
+FADE_LEVELS = 0.4
+"""Levels over which a mark fades, at most; at level 1 all have."""
+BOWL_LEVELS = 0.25
+"""Front.sink_levels from which worn places sink as bowls, not as steps."""
 SHADOW_M = 0.0016
 """How far the lifted edge of the paint throws its shadow."""
 CURL = 9.0
@@ -160,6 +164,11 @@ def show(group: bpy.types.NodeTree, worn: Worn) -> None:
     """Let a group show another variant."""
     for name, image in worn.images.items():
         group.nodes[name].image = image
+    if worn.onset.use_half_precision:  # whose steps would show in a slope
+        worn.onset.use_half_precision = False
+    # A bowl's slope would show its texels as facets.
+    bowl = worn.kind.front.sink_levels >= BOWL_LEVELS
+    group.nodes["onset"].interpolation = "Cubic" if bowl else "Linear"
     group.nodes["relief"].outputs[0].default_value = worn.kind.look.relief * RELIEF_M
     numbers = {
         "softness": worn.softness,
@@ -503,9 +512,10 @@ def _places(build: "_Builder", slot: Slot, key: str) -> _Place:
     # Neither all that starts at once is of one age, nor is crust as young as the pits in it.
     uneven = math("MULTIPLY_ADD", math("SUBTRACT", height, 0.5), 0.7, build.value("age shift"))
     age = clamped("ADD", math("DIVIDE", ahead, build.front("age_levels")), uneven)
+    worn = math("MULTIPLY", worn, math("MULTIPLY_ADD", math("SUBTRACT", age, 1.0), build.front("thin"), 1.0))
     run = math("MULTIPLY", ramp(math("SUBTRACT", level, runoff), 0.0, RUN_LEVELS), sound)
     marked = math("MULTIPLY", math("GREATER_THAN", onset, 1.5), math("LESS_THAN", fade, 1.5))
-    faded = math("MULTIPLY", ramp(level, fade, 1.0), marked)
+    faded = math("MULTIPLY", ramp(level, fade, math("MINIMUM", math("ADD", fade, FADE_LEVELS), 1.0)), marked)
     return _Place(
         color, roughness, metallic, height, surface.outputs["Alpha"], mask, worn, ahead, way, sound, near, age, run,
         faded, grain,
@@ -517,15 +527,15 @@ def _color(build: "_Builder", place: _Place, paint: bpy.types.NodeSocket) -> bpy
     math, clamped, mix = build.math, build.clamped, build.mix_color
     grain, height = place.grain, place.height
     blotches = build.ramp(math("ADD", math("MULTIPLY", height, 0.6), math("MULTIPLY", grain, 0.4)), 0.25, 0.7)
-    strength = math("MULTIPLY", build.front("runoff"), math("MULTIPLY_ADD", blotches, 0.35, 0.65))
+    strength = math("MULTIPLY", build.front("runoff"), math("MULTIPLY_ADD", blotches, 0.5, 0.5))
     running = math("MULTIPLY", place.run, strength)
-    paint = mix("MIX", running, paint, build.front("runoff_linear"))
+    paint = build.stained(paint, running, build.front("runoff_linear"))
     # A wash that thins out ahead, dense at the very front, with specks where rust breaks through from below.
     near = place.near
     wash = math("MULTIPLY", math("MULTIPLY", near, near), math("MULTIPLY_ADD", blotches, 0.7, 0.3))
     specks = math("MULTIPLY", build.ramp(grain, 0.63, 0.72), math("MULTIPLY", near, 1.2))
     stain = clamped("MULTIPLY", math("ADD", wash, specks), build.front("stain"))
-    paint = mix("MIX", stain, paint, build.front("stain_linear"))
+    paint = build.stained(paint, stain, build.front("stain_linear"))
 
     # Orange where it is young and at its grains, brown and dark where it is old and lies thick.
     young = math("SUBTRACT", 1.0, build.ramp(place.age, 0.0, 0.6))
@@ -547,8 +557,9 @@ def _color(build: "_Builder", place: _Place, paint: bpy.types.NodeSocket) -> bpy
 
 def _rim(build: "_Builder", place: _Place) -> bpy.types.NodeSocket:
     """Where the paint has just come off and the metal is bare yet, in glints: 0 to 1."""
-    fresh = build.math("DIVIDE", place.ahead, build.math("MAXIMUM", build.front("rim_levels"), 1e-6))
-    return build.math("MULTIPLY", build.ramp(fresh, 1.0, 0.4), build.ramp(place.grain, 0.42, 0.52))
+    levels = build.front("rim_levels")  # a range of no width is 0: without a rim none shows
+    fresh = build.ramp(place.ahead, levels, build.math("MULTIPLY", levels, 0.4))
+    return build.math("MULTIPLY", fresh, build.ramp(place.grain, 0.42, 0.52))
 
 
 def _gloss(build: "_Builder", place: _Place, given: Any, outputs: Any) -> None:
@@ -694,6 +705,14 @@ class _Builder:
         ):
             self._feed(target, source)
         return node.outputs[0]
+
+    def stained(self, paint: object, factor: object, color: object) -> bpy.types.NodeSocket:
+        """Paint under a stain, which filters light (Beer and Lambert) and lies on it: amber on white, and not pink."""
+        filtered = self.node("ShaderNodeVectorMath", operation="POWER")
+        self._feed(filtered.inputs[0], color)
+        self._feed(filtered.inputs[1], factor)
+        below = self.mix_color("MULTIPLY", 1.0, paint, filtered.outputs[0])
+        return self.mix_color("MIX", factor, below, color)
 
     def mix_color(self, blend: str, factor: object, first: object, second: object) -> bpy.types.NodeSocket:
         node = self.node("ShaderNodeMix", data_type="RGBA", blend_type=blend)

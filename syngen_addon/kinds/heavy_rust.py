@@ -31,7 +31,7 @@ KIND = Kind(
         blisters=0.5,
         sheets=0.45,
     ),
-    front=Front(runoff=0.5, rim_levels=0.004, sink_m=0.0004),
+    front=Front(runoff=0.7, rim_levels=0.004, sink_m=0.0004, scale_linear=(0.50, 0.46, 0.45)),
     prompt="heavy rust, layered flaking corrosion, dark brown scale, blisters and pits, orange powder",
     coverage=0.92,
     over=60,

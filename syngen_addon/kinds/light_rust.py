@@ -30,7 +30,7 @@ KIND = Kind(
         spots=0.9,
         bare=0.006,
     ),
-    front=Front(runoff=0.35, rim_levels=0.015, lip_m=0.0004, sink_m=0.0002),
+    front=Front(runoff=0.6, rim_levels=0.015, lip_m=0.0004, sink_m=0.0002),
     prompt="light surface rust, thin orange-brown film, fine powdery specks, glints of bare metal",
     coverage=0.75,
     over=55,

@@ -32,7 +32,7 @@ KIND = Kind(
         runs=0.8,
     ),
     wear_class="streaks",
-    front=Front(runoff=0.8, stain=0.6, lip_m=0.0003),
+    front=Front(runoff=0.95, stain=0.6, lip_m=0.0003),
     prompt="rust streaks running down, vertical orange-brown stains, drips",
     coverage=0.7,
     over=65,

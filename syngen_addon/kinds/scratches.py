@@ -7,7 +7,7 @@ KIND = Kind(
     label="Scratches",
     wear_class="scratch",
     onset=Onset(
-        pattern="lines", scale_m=0.09, spread=0.8, edge=0.35, cavity=0.0, contact=0.3, drips=0.0, splash=0.2, rain=0.0,
+        pattern="lines", scale_m=0.055, spread=0.8, edge=0.35, cavity=0.0, contact=0.3, drips=0.0, splash=0.2, rain=0.0,
         welds=0.0,
     ),
     look=Look(
