@@ -49,7 +49,7 @@ KIND = Kind(
         dull=-0.45,
         dust=0.0,
     ),
-    prompt="oil leak, dark wet oil running down from seams and bolts, glossy black-brown stains",
+    prompt="oil leak, dark wet streaks running down from seams and bolts, glossy black-brown stains",
     coverage=0.82,
     over=70,
 )

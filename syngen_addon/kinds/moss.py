@@ -50,7 +50,7 @@ KIND = Kind(
         dull=0.1,
         dust=0.3,
     ),
-    prompt="moss and green algae, soft cushions of moss, damp",
+    prompt="moss and green algae, soft damp cushions",
     coverage=0.95,
     over=90,
     tile_m=0.35,

@@ -50,7 +50,7 @@ KIND = Kind(
         dull=0.05,
         dust=0.1,
     ),
-    prompt="peeling paint, flaked off in curled plates, bare steel and grey primer below, spots of flash rust",
+    prompt="peeling paint, flaked off in curled plates, bare metal and grey primer below, spots of flash rust",
     coverage=1.0,
     over=40,
 )

@@ -31,9 +31,10 @@ def test_maps_keep_to_the_kind(name):
     kind = KINDS[name]
     maps = maps_of(picture(kind=kind), kind)
     low, high = kind.look.roughness
-    assert maps.roughness.min() >= low and maps.roughness.max() <= high
-    assert low + 0.5 * (high - low) < maps.roughness.mean(), "rust is rough"
-    assert maps.roughness.std() > 0.1 * (high - low)
+    assert maps.roughness.min() >= low - 1e-6 and maps.roughness.max() <= high + 1e-6
+    if kind.look.style == "corrosion":
+        assert low + 0.5 * (high - low) < maps.roughness.mean(), "rust is rough"
+        assert maps.roughness.std() > 0.1 * (high - low)
     assert maps.metallic.min() >= 0 and maps.metallic.max() <= kind.look.metallic
     assert abs(maps.height.mean() - 0.5) < 0.05
     assert 0.06 * kind.look.relief < maps.height.std() < 0.2 * kind.look.relief
