@@ -62,7 +62,9 @@ def gather(obj: bpy.types.Object, recipe: Recipe, kind: Kind) -> Request:
         warnings.append(f"{obj.name!r} has no vertex group {group!r}, so none protects it from wear.")
     group = recipe.causes.damage_group
     if group and painted_values(obj, group) is None:
-        warnings.append(f"{obj.name!r} has neither a vertex group nor a colour attribute {group!r}: no damage from it.")
+        warnings.append(f"{obj.name!r} has neither a vertex group nor a color attribute {group!r}: no damage from it.")
+    if all(slot.protect is not None and slot.protect.all() for slot in slots):
+        warnings.append(f"All of {obj.name!r} is protected from wear, so none will show at any level.")
     return Request(obj.name, mesh, slots, kind, recipe, tuple(warnings))
 
 

@@ -5,7 +5,6 @@ whatever happens, it is as it was when `run` returns or raises.
 """
 
 import dataclasses
-import fnmatch
 import hashlib
 import json
 import tempfile
@@ -38,7 +37,7 @@ from .render import configure, render_frame, resolve_device
 from .scene import Rig, background_files, environment_files, is_rendered, scene_facts
 from .shown import check_wear_shows
 from .state import Borrowed
-from .target import aged_objects, find, has_wear, plain_name, wear_of
+from .target import aged_objects, find, has_wear, matches, plain_name, wear_of
 
 GIVE_UP_AFTER = 10
 """So many frames without a single target, from the job's first on, and it ends: nothing can be seen."""
@@ -196,11 +195,6 @@ def object_class(obj: bpy.types.Object, recipe: Recipe) -> str:
         if matches(obj.name, pattern):
             return name
     return str(obj.get(CLASS, "")) or plain_name(obj)
-
-
-def matches(name: str, pattern: str) -> bool:
-    """Whether a name fits a pattern in which * and ? are wildcards and nothing else is."""
-    return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def _kind_of(obj: bpy.types.Object, recipe: Recipe) -> str:

@@ -115,7 +115,12 @@ def find(obj: bpy.types.Object | None, leave_out: Sequence[str] = ()) -> Found:
 
 def does_not_wear(material: bpy.types.Material, leave_out: Sequence[str]) -> bool:
     """Whether the material's name fits one of those that are left out, or it is marked itself."""
-    return bool(material.get(LEAVE_OUT)) or any(fnmatchcase(material.name, name) for name in leave_out)
+    return bool(material.get(LEAVE_OUT)) or any(matches(material.name, name) for name in leave_out)
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a name fits a pattern in which * and ? are wildcards and nothing else is."""
+    return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def wears(material: bpy.types.Material) -> bool:

@@ -57,7 +57,8 @@ def exemplar_texture(photo_srgb: Array, kind: Kind, size: int, rng: np.random.Ge
 
 
 def kind_of(photo_srgb: Array, kind: Kind) -> Kind:
-    """The kind with the photo's colours: palette, stain and run-off take them over."""
+    """The kind with the photo's colours: palette, stain and run-off take them over. Raises SynGenError: too small."""
+    _check_size(photo_srgb)
     color = even_lighting(np.ascontiguousarray(photo_srgb, np.float32), wraps=False)
     small = np.asarray(cv2.resize(color, (96, 96), interpolation=cv2.INTER_AREA), np.float32).reshape(-1, 3)
     small = small[np.argsort(luminance(small[None])[0], kind="stable")]
@@ -73,17 +74,21 @@ def kind_of(photo_srgb: Array, kind: Kind) -> Kind:
     )
 
 
-def _prepared(photo: Array, size: int, span: float, rng: np.random.Generator) -> Array:
-    """The photo evened out and scaled so that its shorter side spans `span` tiles of size texels; a part of it drawn by
-    rng where that is more than MOST_TILES."""
+def _check_size(photo: Array) -> None:
     if photo.ndim != 3 or photo.shape[2] < 3 or min(photo.shape[:2]) < SMALLEST:
         raise SynGenError(
             f"The photo is {photo.shape[1] if photo.ndim > 1 else 0} x {photo.shape[0]} pixels.",
             f"Use one of {SMALLEST} pixels a side or more.",
         )
+
+
+def _prepared(photo: Array, size: int, span: float, rng: np.random.Generator) -> Array:
+    """The photo evened out and scaled so that its shorter side spans `span` tiles of size texels; a part of it drawn by
+    rng where that is more than MOST_TILES."""
+    _check_size(photo)
     color = even_lighting(np.ascontiguousarray(photo[..., :3], np.float32), wraps=False)
     if float(color.std(axis=(0, 1)).max()) < 0.004:
-        raise SynGenError("The photo is of one colour.", "Use one that shows wear.")
+        raise SynGenError("The photo is of one color.", "Use one that shows wear.")
     scale = max(span * size, SMALLEST) / min(photo.shape[:2])
     if scale > MOST_MAGNIFIED:
         raise SynGenError(

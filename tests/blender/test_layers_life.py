@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import numpy as np
 import pytest
 
 from tests.blender import helpers as h
@@ -154,3 +155,20 @@ def test_what_numbers_the_variants_in_records_is_part_of_the_job(addon, empty_sc
     before = made_from(), made_from(variant=False)
     h.handmade(addon, gallery / obj.name / "heavy_rust-0007-a", h.ramp(64), seed=7)
     assert (made_from() != before[0], made_from(variant=False) != before[1]) == (True, True)
+
+
+def test_names_left_out_of_wear_are_plain_but_for_stars_and_question_marks(addon, empty_scene) -> None:
+    target = addon("blender.target")
+    material = h.material("Glass [1]", None)
+    assert target.does_not_wear(material, ["Glass [1]"]) and target.does_not_wear(material, ["G*s ?1]"])
+    assert not target.does_not_wear(material, ["Glass [[]1]"])
+
+
+def test_an_object_that_is_protected_throughout_is_told(addon, empty_scene, tmp_path: Path) -> None:
+    obj = h.box("Crate", (0, 0, 0), (1, 1, 1), h.material("Paint", h.painted("Base", 64)))
+    ageing, kind = addon("blender.ageing"), addon("kinds").KINDS["heavy_rust"]
+    for value, told in ((1.0, True), (0.0, False)):
+        picture = tmp_path / f"{told}.png"
+        addon("images").save_png(picture, np.full((4, 4, 3), value, np.float32))
+        request = ageing.gather(obj, h.recipe(addon, {"transfer": {"protect_image": str(picture)}}), kind)
+        assert any("'Crate' is protected from wear" in warning for warning in request.warnings) == told

@@ -130,9 +130,7 @@ def test_variants_are_made_from_a_photo(tmp_path: Path, photo: Array) -> None:
     assert variants.make_variants(request(changes=changes), tmp_path / "gallery")[0].name != made[0].name
 
 
-@pytest.mark.parametrize(
-    ("exemplar", "words"), [("", "No photo of wear is chosen"), ("/nowhere/rust.png", "rust.png")]
-)
+@pytest.mark.parametrize(("exemplar", "words"), [("", "No photo of wear is chosen"), ("/nowhere/rust.png", "rust.png")])
 def test_a_missing_photo_is_said_before_anything_is_made(tmp_path: Path, exemplar: str, words: str) -> None:
     changes = {"texture": {"method": "exemplar", "exemplar": exemplar}}
     with pytest.raises(SynGenError, match=words):
@@ -162,3 +160,8 @@ def test_of_a_photo_that_spans_many_tiles_a_part_is_used(monkeypatch: pytest.Mon
     assert not np.array_equal(used[0], used[2])
     with pytest.raises(SynGenError, match="too coarse"):
         exemplar_texture(photo, KIND, 1024, rng(), span=2000.0)
+
+
+def test_a_photo_that_is_too_small_is_told_before_its_colours_are_read() -> None:
+    with pytest.raises(SynGenError, match="13 x 7 pixels"):
+        kind_of(np.full((7, 13, 3), 0.4, np.float32), KIND)
