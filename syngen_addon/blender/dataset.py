@@ -87,6 +87,7 @@ class _Target:
     kind: str
     variants: list[Variant]
     groups: dict[int, bpy.types.NodeTree] = field(default_factory=dict)
+    """By the slot that the variants know it as."""
     worn: dict[tuple[int, int], material.Worn] = field(default_factory=dict)
     further: dict[str, int] = field(default_factory=dict)
     """Kind -> the variant it wears, for the kinds beside its own."""
@@ -515,7 +516,7 @@ class Frames:
                     group.nodes[name].image = image
 
             self.borrowed.afterwards(give_back)
-            target.groups[index] = group
+            target.groups[int(group.get(material.SLOT, index))] = group
 
     def _is_shared(self, obj: bpy.types.Object, group: bpy.types.NodeTree) -> bool:
         return any(o != obj and material.shows(o, group) for o in self.scene.objects if o.type == "MESH")

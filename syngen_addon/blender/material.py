@@ -41,6 +41,8 @@ LAYOUT = "syngen_layout"
 """Custom property of a group: what it was built for."""
 OVER = "syngen_over"
 """Custom property of a group: Kind.over of what it shows."""
+SLOT = "syngen_slot"
+"""Custom property of a group: the number of the slot whose pictures it shows, which a person may have moved since."""
 RELIEF_M = 0.0045
 """Depth of a height map of relief 1."""
 FRONT = "front {}"
@@ -108,6 +110,7 @@ def put(slot: Slot, worn: Worn, object_scale: float, metres: float = 1.0, key: s
     node.node_tree.nodes["grain size"].outputs[0].default_value = GRAIN_PER_M * object_scale
     node.node_tree.nodes["bump"].inputs["Distance"].default_value = 1.0 / metres
     show(node.node_tree, worn)
+    node.node_tree[SLOT] = slot.index
     _drop_unused(before)
     return node
 

@@ -172,3 +172,29 @@ def test_an_object_that_is_protected_throughout_is_told(addon, empty_scene, tmp_
         addon("images").save_png(picture, np.full((4, 4, 3), value, np.float32))
         request = ageing.gather(obj, h.recipe(addon, {"transfer": {"protect_image": str(picture)}}), kind)
         assert any("'Crate' is protected from wear" in warning for warning in request.warnings) == told
+
+
+def test_a_job_swaps_the_pictures_of_slots_that_changed_places(addon, empty_scene, tmp_path, gallery: Path) -> None:
+    obj = h.box("Crate", (0, 0, 0), (1, 1, 1), h.material("Paint", h.painted("Base", 64)))
+    obj.data.materials.append(h.material("Lid", h.painted("Lid base", 64, seed=2)))
+    obj.data.polygons[1].material_index = 1
+    h.light()
+    for seed in (0, 1):
+        variant = h.handmade(addon, gallery / f"heavy_rust-000{seed}-a", h.ramp(64), slots=(0, 1), seed=seed)
+    addon("blender.ageing").apply_variant(obj, variant, level=0.5)
+    bpy.context.view_layer.objects.active = obj
+    obj.active_material_index = 0
+    bpy.ops.object.material_slot_move(direction="DOWN")
+    assert [slot.material.name for slot in obj.material_slots] == ["Lid", "Paint"]
+    h.save(tmp_path / "scene.blend")
+    dataset, material = addon("blender.dataset"), addon("blender.material")
+    shown = set()
+
+    def look(progress: Any) -> None:
+        for slot in obj.material_slots:
+            file = Path(material.group_of(slot.material).node_tree.nodes["color"].image.filepath)
+            shown.add((slot.material.name, file.parent.name, file.name))
+
+    dataset.run(dataset.Job(h.recipe(addon, {"randomize": {"level": False}}), tmp_path / "out", 4), report=look)
+    assert {variant for _, variant, _ in shown} == {"heavy_rust-0000-a", "heavy_rust-0001-a"}
+    assert {(name, file) for name, _, file in shown} == {("Paint", "color-0.png"), ("Lid", "color-1.png")}
