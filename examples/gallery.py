@@ -46,7 +46,7 @@ Row = tuple[str, list[tuple[str, images.Array]]]
 """A heading, and the captions and pictures of a row."""
 PAPER, INK = (24, 24, 26), (225, 225, 225)
 EEVEE = "BLENDER_EEVEE_NEXT" if bpy.app.version < (5, 0) else "BLENDER_EEVEE"
-SAMPLES = {"CYCLES": 16, EEVEE: 8}
+SAMPLES = {"CYCLES": 12, EEVEE: 4}
 
 
 def subject(name: str, only: str) -> list[bpy.types.Object]:
@@ -118,6 +118,7 @@ def picture(camera: bpy.types.Object, engine: str, size: int, work: Path) -> ima
     scene.render.resolution_x = scene.render.resolution_y = size
     scene.cycles.samples, scene.eevee.taa_render_samples = SAMPLES["CYCLES"], SAMPLES[EEVEE]
     scene.render.use_persistent_data = True
+    scene.cycles.max_bounces = 2  # an object outdoors: more are not seen
     scene.cycles.use_denoising, scene.cycles.use_adaptive_sampling = has_denoiser(), False
     scene.cycles.denoising_prefilter, scene.cycles.denoising_quality = "FAST", "BALANCED"
     scene.view_settings.view_transform = "AgX"
