@@ -36,7 +36,7 @@ class SYNGEN_OT_age_over_time(OnWornObject, bpy.types.Operator):
             ("RATE", "Rate", "So much a year, where so many years go by in a second"),
         ],
     )
-    first: IntProperty(name="First Frame", description="Where ageing starts", default=1)
+    first: IntProperty(name="First Frame", description="Where aging starts", default=1)
     last: IntProperty(name="Last Frame", description="Where it ends", default=250)
     rate: FloatProperty(
         name="Levels a Year", description="How fast wear grows", default=0.05, min=0.0001, max=10, precision=3
@@ -97,7 +97,7 @@ class SYNGEN_OT_clear_ageing(OnWornObject, bpy.types.Operator):
     """Take the keys off the wear level of the selected objects; they keep the level of this frame"""
 
     bl_idname = "syngen.clear_ageing"
-    bl_label = "Clear Ageing"
+    bl_label = "Clear Aging"
     bl_options = {"REGISTER", "UNDO"}
 
     kind: StringProperty(

@@ -213,7 +213,7 @@ class SYNGEN_OT_check_worker(_Begins, bpy.types.Operator):
 
 
 class SYNGEN_OT_get_weights(_Begins, bpy.types.Operator):
-    """Download the weights of neural style transfer: VGG-19 and AdaIN's decoder, 88 MB, MIT licence"""
+    """Download the weights of neural style transfer: VGG-19 and AdaIN's decoder, 88 MB, MIT license"""
 
     bl_idname = "syngen.get_weights"
     bl_label = "Get Weights"
@@ -280,7 +280,7 @@ _resolved: list["Model"] = []
 
 
 class SYNGEN_OT_get_model(_Begins, bpy.types.Operator):
-    """Download this model, after showing its size and licence"""
+    """Download this model, after showing its size and license"""
 
     bl_idname = "syngen.get_model"
     bl_label = "Get Model"
@@ -359,7 +359,7 @@ class SYNGEN_OT_download_model(_Begins, bpy.types.Operator):
             if 0 < found.missing_mb < found.total_mb:
                 about += f" of {size(found.total_mb)}, the rest is here"
             _row(column, "Download", about)
-        _row(column, "Licence", found.licence or "not stated: see its page on the hub")
+        _row(column, "License", found.licence or "not stated: see its page on the hub")
         if found.here:
             _row(column, "Lies in", found.path)
         else:

@@ -40,6 +40,13 @@ def sentence(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, 
         column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE")
 
 
+def material_preview(layout: bpy.types.UILayout, context: bpy.types.Context, why: str) -> None:
+    """Why the view's shading does not do, with the button that chooses one that does."""
+    sentence(layout, context, why, "INFO")
+    button = layout.operator("wm.context_set_enum", text="Material Preview", icon="SHADING_TEXTURE")
+    button.data_path, button.value = "space_data.shading.type", "MATERIAL"
+
+
 def pair(layout: bpy.types.UILayout, group: Any, name: str, other: str = "", text: str = "") -> None:
     """A range, or two settings that belong together, on one row."""
     parts = layout.split(factor=0.4)

@@ -3,7 +3,7 @@
 import bpy
 
 from ..syngen_addon.blender import session
-from .common import Closed, keys, sentence, split
+from .common import Closed, keys, material_preview, sentence, split
 
 
 class SYNGEN_PT_marks(Closed, bpy.types.Panel):
@@ -23,6 +23,9 @@ class SYNGEN_PT_marks(Closed, bpy.types.Panel):
         row.operator("syngen.clear_marks", text="", icon="TRASH")
         shown = session.marks_shown()
         row.operator("syngen.show_marks", text="", icon="HIDE_OFF" if shown else "HIDE_ON", depress=shown)
+        if obj is not None and obj.mode == "TEXTURE_PAINT" and context.space_data.shading.type == "SOLID":
+            # Blender shows the picture that is painted there, which hides what it is painted over.
+            material_preview(layout, context, "This shading hides the texture below.")
         for _, image in found:
             layout.label(text=image.name, icon="IMAGE_DATA")
         if not found:

@@ -3,7 +3,7 @@
 import bpy
 
 from ..syngen_addon.blender import session
-from .common import InSidebar
+from .common import InSidebar, sentence
 
 
 class SYNGEN_UL_objects(bpy.types.UIList):
@@ -50,6 +50,9 @@ class SYNGEN_PT_objects(InSidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         scene = context.scene
+        if not any(session.worn(obj) for obj in scene.objects):
+            sentence(self.layout, context, "None yet.")
+            return
         self.layout.template_list(
             "SYNGEN_UL_objects", "", scene, "objects", scene.syngen, "active_object", rows=2, maxrows=6
         )

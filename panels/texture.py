@@ -70,6 +70,7 @@ class SYNGEN_PT_texture(InSidebar, bpy.types.Panel):
         keys(column, settings.texture, "method")
         if settings.texture.method == "exemplar":
             column.prop(settings.texture, "exemplar", placeholder="A photo of wear")
+            keys(column, settings.texture, "exemplar_m")
         keys(column, settings.transfer, "method")
         what_is_missing(layout, context)
         column = split(layout)

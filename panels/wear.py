@@ -5,7 +5,7 @@ from typing import Any
 import bpy
 
 from ..syngen_addon.blender import session
-from .common import Closed, InSidebar, keys, progress, sentence, split
+from .common import Closed, InSidebar, keys, material_preview, progress, sentence, split
 
 NAMES = 0.42
 """Share of a layer's row that its name takes."""
@@ -28,9 +28,7 @@ class SYNGEN_PT_wear(InSidebar, bpy.types.Panel):
             return
         _layers(layout, context, obj, layers)
         if context.space_data is not None and context.space_data.shading.type in {"WIREFRAME", "SOLID"}:
-            sentence(layout, context, "This shading shows no materials, so no wear.", "INFO")
-            shading = layout.operator("wm.context_set_enum", text="Material Preview", icon="SHADING_TEXTURE")
-            shading.data_path, shading.value = "space_data.shading.type", "MATERIAL"
+            material_preview(layout, context, "This shading shows no materials, so no wear.")
         row = layout.row(align=True)
         row.operator("syngen.copy_level", text="Level to Selected")
         row.operator("syngen.remove", text="Remove")
@@ -165,14 +163,14 @@ def _grid(layout: bpy.types.UILayout, context: bpy.types.Context, scale: float) 
 
 
 class SYNGEN_PT_ageing(_Part, bpy.types.Panel):
-    bl_label = "Ageing"
+    bl_label = "Aging"
     bl_order = 2
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         for layer in session.layers(context.object):
             row = layout.row(align=True)
-            text = f"Age {session.kind_label(layer.kind)}..."
+            text = f"Age {session.kind_label(layer.kind)} over Time..."
             row.operator("syngen.age_over_time", text=text, icon="TIME").kind = layer.key
             row.operator("syngen.clear_ageing", text="", icon="X").kind = layer.key
 

@@ -50,7 +50,7 @@ _IN_A_FOLDER = {
 }  # fmt: skip
 _FAULTS = {
     "black": "The picture is black: the model or its precision fails on this machine.",
-    "flat": "The picture is of one colour.",
+    "flat": "The picture is of one color.",
     "nan": "The picture holds values that are not numbers: half precision is too little for this model.",
     "blanked": "The model's safety checker blanked the picture.",
 }

@@ -276,7 +276,7 @@ class Causes(Frozen):
     contrast: float = key(1.0, "How sharply the causes stand apart from chance.", low=0, high=2)
     scale: float = key(1.0, "Size of the patches.", low=0.05, high=20)
     age_shift: float = key(0.0, "Young, bright wear (-1) or old, dark wear (1) at the same level.", low=-1, high=1)
-    damage_group: str = key("", "A vertex group (or a colour attribute) that holds painted damage; empty: none.")
+    damage_group: str = key("", "A vertex group (or a color attribute) that holds painted damage; empty: none.")
     damage_image: str = key("", "A picture in the base texture's layout; white is damage. A relative path counts from the recipe file's folder, `//` from the .blend.")
 
 
@@ -305,9 +305,9 @@ class Texture(Frozen):
 class Transfer(Frozen):
     """How the wear texture is brought onto the base texture."""
 
-    method: str = key("patch", "How: by patches (needs no weights), by optimising against VGG features (Gatys et al.), by AdaIN in one pass, or by Stable Diffusion on the base texture.", choices=("patch", "gatys", "adain", "diffusion"))
+    method: str = key("patch", "How: by patches (needs no weights), by optimizing against VGG features (Gatys et al.), by AdaIN in one pass, or by Stable Diffusion on the base texture.", choices=("patch", "gatys", "adain", "diffusion"))
     structure: float = key(0.5, "How much of the base texture's own detail stays visible.", low=0, high=1)
-    color: float = key(0.9, "How far the colour moves towards the wear texture's.", low=0, high=1)
+    color: float = key(0.9, "How far the color moves towards the wear texture's.", low=0, high=1)
     protect_image: str = key("", "A picture in the base texture's layout; its white texels are protected. A relative path counts from the recipe file's folder, `//` from the .blend.")
     protect_group: str = key("", "A vertex group; texels of weight over 0.5 are protected.")
     style_image: str = key("", "A photo of rust whose look `gatys` and `adain` take over; empty: the wear texture. A relative path counts from the recipe file's folder, `//` from the .blend.")
@@ -320,8 +320,8 @@ class Neural(Frozen):
 
     content_weight: float = key(1.0, "How strongly the base texture's structure is held.", low=0, high=1000)
     style_weight: float = key(1.0, "How strongly the wear's look is reached. Only the ratio of the two counts.", low=0, high=1000)
-    steps: int = key(100, "Optimisation steps of `gatys`; most of what more would bring comes within the first 50.", low=1, high=10000)
-    colors: str = key("style", "Whose colours the result has; `content` transfers texture only.", choices=("style", "content"))
+    steps: int = key(100, "Optimization steps of `gatys`; most of what more would bring comes within the first 50.", low=1, high=10000)
+    colors: str = key("style", "Whose colors the result has; `content` transfers texture only.", choices=("style", "content"))
     tile: int = key(0, "Side of the tiles it is computed in, so that memory stays bounded; 0: by the memory at hand.", unit="texels", low=0, high=8192)
     vgg: str = key("", "VGG-19 weights: a path, or a name on the hub; empty: those that Get Weights fetches. A relative path counts from the recipe file's folder, `//` from the .blend.")
     decoder: str = key("", "AdaIN decoder weights: a path, or a name on the hub; empty: those that Get Weights fetches. A relative path counts from the recipe file's folder, `//` from the .blend.")
@@ -361,14 +361,14 @@ class Filters(Frozen):
     enabled: bool = key(True, "Off: every texture that is not broken is accepted.")
     sharpness_min: float = key(0.63, "Least sharpness: detail in the two finest octaves over that in the next three.", low=0, high=10)
     noise_max: float = key(0.065, "Most pixel noise: standard deviation of white noise in lightness.", low=0, high=1)
-    contrast_min: float = key(0.012, "Least contrast: standard deviation of colour, 1 being black to white.", low=0, high=1)
-    color_max: float = key(7.7, "Largest distance from the wear's colours that three quarters of the texels keep to.", unit="Lab units", low=0, high=200)
+    contrast_min: float = key(0.012, "Least contrast: standard deviation of color, 1 being black to white.", low=0, high=1)
+    color_max: float = key(7.7, "Largest distance from the wear's colors that three quarters of the texels keep to.", unit="Lab units", low=0, high=200)
     blocks_max: float = key(0.84, "Most that a square grid of steps stands out, as JPEG's blocks or a mosaic's: times the steps beside it.", low=0, high=1000)
     object_max: float = key(0.3, "How clearly it may show a thing before a background, 0 to 1.", low=0, high=1)
     text_max: float = key(2.8, "Most letters in a row, in ink or as a watermark; about.", low=0, high=1000)
     exposure_max: float = key(0.13, "Largest share of texels that are blown out or black.", low=0, high=1)
-    lighting_max: float = key(0.26, "Most light of the scene in it: standard deviation of a smooth fit to the log of lightness.", low=0, high=10)
-    seam_max: float = key(1.4, "Largest step across the tile's border, over the largest between neighbours inside.", low=0, high=100)
+    lighting_max: float = key(0.26, "Most light of the scene in it: spread of a smooth fit to the log of its luminance.", low=0, high=10)
+    seam_max: float = key(1.4, "Largest step across the tile's border, over the largest between neighbors inside.", low=0, high=100)
     duplicate_min: float = key(0.063, "Least distance to an accepted texture, 0 (the same) to 1.", low=0, high=1)
 
 
@@ -381,7 +381,7 @@ class Camera(Frozen):
     elevation_deg: Range = key((5.0, 50.0), "Angle over the horizon.", unit="degrees", low=-89, high=89)
     focal_mm: Range = key((28.0, 70.0), "Focal length on a sensor 36 mm wide.", unit="mm", low=1, high=2000)
     roll_deg: Range = key((-6.0, 6.0), "Roll about the view axis.", unit="degrees", low=-180, high=180)
-    aim: Range = key((0.0, 0.35), "How far beside the target's centre the camera aims, in target radii.", low=0, high=10)
+    aim: Range = key((0.0, 0.35), "How far beside the target's center the camera aims, in target radii.", low=0, high=10)
     min_height_m: float = key(0.1, "The camera never stands lower than this over the lowest point of the targets.", unit="m", low=-1e6, high=1e6)
 
 
@@ -404,9 +404,9 @@ class Background(Frozen):
     """What the camera sees behind the scene."""
 
     randomize: bool = key(True, "Off: the scene's own world.")
-    kind: str = key("environment", "The environment map, one colour, or pictures from a folder.", choices=("environment", "color", "images"))
-    color_low: tuple[float, float, float] = key((0.05, 0.05, 0.05), "Darkest colour (linear).", low=0, high=1, length=3)
-    color_high: tuple[float, float, float] = key((0.8, 0.8, 0.8), "Brightest colour (linear).", low=0, high=1, length=3)
+    kind: str = key("environment", "The environment map, one color, or pictures from a folder.", choices=("environment", "color", "images"))
+    color_low: tuple[float, float, float] = key((0.05, 0.05, 0.05), "Darkest color (linear).", low=0, high=1, length=3)
+    color_high: tuple[float, float, float] = key((0.8, 0.8, 0.8), "Brightest color (linear).", low=0, high=1, length=3)
     folder: str = key("", "Folder of pictures, for `kind = \"images\"`. A relative path counts from the recipe file's folder, `//` from the .blend.")
 
 

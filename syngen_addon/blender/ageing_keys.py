@@ -40,7 +40,7 @@ def age_over(obj: bpy.types.Object, span: Span, kind: str = "") -> None:
     an end after its start.
     """
     if span.last <= span.first:
-        raise SynGenError(f"Frame {span.last} is not after frame {span.first}.", "Ageing needs two frames at least.")
+        raise SynGenError(f"Frame {span.last} is not after frame {span.first}.", "Aging needs two frames at least.")
     layer = layers.layer_of(obj, kind)
     if layer is None:
         raise SynGenError(

@@ -96,7 +96,7 @@ def _draw_worker(layout: bpy.types.UILayout, preferences: SYNGEN_AP_preferences,
     if running is not None and running.kind == "weights":
         _progress(right, running)
     elif not here:
-        right.row().operator("syngen.get_weights", icon="IMPORT", text="Get Weights (88 MB, MIT licence)")
+        right.row().operator("syngen.get_weights", icon="IMPORT", text="Get Weights (88 MB, MIT license)")
     _outcome(right, context, "weights")
     layout.separator(factor=0.5)
     right = _beside(layout, "Bug Report")

@@ -33,8 +33,14 @@ LARGEST = 2**31 - 1
 TABLES = (dict[str, str], dict[str, float], dict[str, recipes.Range])
 """Types of keys that are tables: held as text, without a widget."""
 
-KIND_ITEMS = [(kind.name, kind.label, "") for kind in KINDS.values()]
-KIND_LABELS = {kind.name: kind.label for kind in KINDS.values()}
+
+def _titled(label: str) -> str:
+    """A kind's label as Blender writes the names in menus."""
+    return " ".join(word if word in ("and", "of", "on") else word[:1].upper() + word[1:] for word in label.split(" "))
+
+
+KIND_LABELS = {kind.name: _titled(kind.label) for kind in KINDS.values()}
+KIND_ITEMS = [(name, label, "") for name, label in KIND_LABELS.items()]
 
 LABELS = {
     "wear.up": "Up",
@@ -48,8 +54,10 @@ LABELS = {
     "causes.damage_image": "Damage Image",
     "texture.method": "Made By",
     "texture.exemplar": "Photo",
+    "texture.exemplar_m": "Photo Shows",
     "transfer.method": "Transfer",
     "transfer.color": "Color",
+    "marks.age": "Age the Marks",
     "transfer.texel_m": "Texel Size",
     "transfer.protect_image": "Protect Image",
     "transfer.protect_group": "Protect Group",
@@ -456,7 +464,7 @@ LEVEL = FloatProperty(
     description="Fraction of the active object's wearable surface that is worn",
     min=0.0,
     max=1.0,
-    precision=3,
+    precision=2,
     subtype="FACTOR",
     get=_get_level,
     set=_set_level,

@@ -225,7 +225,7 @@ def free_mb(place: Path) -> float:
 
 def in_words(model: Model) -> tuple[str, ...]:
     """What fetching a model means, in sentences."""
-    licence = f"Licence: {model.licence}." if model.licence else "Its licence is not stated: see its page on the hub."
+    licence = f"License: {model.licence}." if model.licence else "Its license is not stated: see its page on the hub."
     if model.here:
         return f"{model.name} is here already.", licence
     if model.missing_mb < 0:

@@ -184,7 +184,7 @@ class _Say:
         self._say, self._steps, self._every, self._finished = say, steps, preview_every, finished
 
     def fraction(self, fraction: float) -> None:
-        self._say.step(fraction, "Stylising in one pass")
+        self._say.step(fraction, "Stylizing in one pass")
 
     def step(self, done: int, losses: gatys.Losses, picture: Tensor) -> None:
         text = f"Step {done} of {self._steps}: content {losses.content:.3f}, style {losses.style:.3f}"
@@ -290,7 +290,7 @@ def _check(job: Stylise) -> None:
     if job.method not in ("gatys", "adain"):
         raise SynGenError(f"There is no neural method {job.method!r}.", "Use gatys or adain.")
     if job.colors not in ("style", "content"):
-        raise SynGenError(f"Colours cannot be those of {job.colors!r}.", "Use style or content.")
+        raise SynGenError(f"Colors cannot be those of {job.colors!r}.", "Use style or content.")
     weights = (job.content_weight, job.style_weight)
     if not all(np.isfinite(w) and w >= 0 for w in weights) or sum(weights) == 0:
         raise SynGenError(

@@ -79,7 +79,7 @@ def test_a_kind_is_added_with_a_level_of_its_own_and_taken_off(addon, sheet: bpy
         ("dents", False),
     ]
     text = words(drawn(addon, "SYNGEN_PT_wear"))
-    assert "Heavy rust" in text and "Dents" in text
+    assert "Heavy Rust" in text and "Dents" in text
     slider = addon("blender.rows").slider(sheet, "dents")
     setattr(scene.syngen.rows, slider, 0.75)
     scene.syngen.level = 0.25
@@ -139,7 +139,7 @@ def test_the_menu_offers_the_kinds_that_are_not_on_the_object(addon, sheet: bpy.
     addon("panels.wear").SYNGEN_MT_add_layer.draw(SimpleNamespace(layout=layout), bpy.context)
     offered = words(layout)
     assert "Scratches" in offered
-    assert not {"Dents", "Heavy rust"} & set(offered)
+    assert not {"Dents", "Heavy Rust"} & set(offered)
 
 
 # --- sliders of rows -------------------------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ def test_a_row_says_class_kind_and_how_many_more(addon, sheet: bpy.types.Object)
         List(), bpy.context, layout, bpy.context.scene, sheet, 0, None, "", 0, 0
     )
     text = " ".join(words(layout))
-    assert "Sheet" in text and "Heavy rust +1" in text and "complete" in text
+    assert "Sheet" in text and "Heavy Rust +1" in text and "complete" in text
 
 
 def test_a_click_in_the_list_selects_the_object(addon, sheet: bpy.types.Object) -> None:

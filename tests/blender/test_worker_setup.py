@@ -449,7 +449,7 @@ def test_a_downloaded_model_is_asked_for_first(addon, online: None, tmp_path: Pa
     assert jobs == [resolve, download]
     found: list[Any] = []
     setup.resolve("owner/name", "lora", found.append).run()
-    assert setup.in_words(found[0]) == ("owner/name: 1.5 GB of 4.0 GB, the rest is here.", "Licence: openrail.")
+    assert setup.in_words(found[0]) == ("owner/name: 1.5 GB of 4.0 GB, the rest is here.", "License: openrail.")
     assert not found[0].here
     answer |= {"missing_bytes": 0, "path": "/models/name", "licence": ""}
     setup.resolve("owner/name", "lora", found.append).run()

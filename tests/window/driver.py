@@ -161,6 +161,11 @@ class Window:
         x, y, width, height = self.value("(lambda r: [r.x, r.y, r.width, r.height])(view3d()[2])")
         return x, SIZE[1] - (y + height), x + width, SIZE[1] - y
 
+    def view(self) -> tuple[int, int, int, int]:
+        """(left, top, right, bottom) of the 3D view itself, as sidebar()."""
+        x, y, width, height = self.value("(lambda r: [r.x, r.y, r.width, r.height])(view3d('WINDOW')[2])")
+        return x, SIZE[1] - (y + height), x + width, SIZE[1] - y
+
     def find(self, what: str, columns: Sequence[float] = (0.6,)) -> tuple[int, int]:
         """Where a button is whose call or path holds `what`: where it was, else anywhere below, scrolling down.
 
@@ -218,8 +223,8 @@ class Window:
 
     def key(self, keys: str) -> None:
         """Press keys with the pointer over the view."""
-        x, y, width, height = self.value("(lambda r: [r.x, r.y, r.width, r.height])(view3d('WINDOW')[2])")
-        self.move(x + width // 3, SIZE[1] - (y + height // 3))
+        left, top, right, bottom = self.view()
+        self.move(left + (right - left) // 3, bottom - (bottom - top) // 3)
         self.settle()
         self.xdotool("key", keys)
         self.settle()

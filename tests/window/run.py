@@ -79,8 +79,10 @@ def walk(w: Window, archive: str, home: Path) -> None:
     w.run(f"MODEL, FILE = {str(model)!r}, {str(home / 'walk.blend')!r}\n{SCENE}")
     nodes = w.value(NODES)
     open_tab(w)
+    mark(w)
     generate(w)
     use_variant(w)
+    marks_kept(w)
     set_level(w)
     choose_preset(w)
     add_layer(w)
@@ -90,6 +92,71 @@ def walk(w: Window, archive: str, home: Path) -> None:
     cancel_export(w, home)
     remove(w, nodes)
     quit_during_export(w, home)
+
+
+MARKS = f"{SESSION}.marks_of({DRUM})[0][1]"
+
+
+def marked(w: Window) -> float:
+    """Share of the base texture that the marks protect."""
+    return float(w.value(f"(lambda p: sum(p) / len(p))({MARKS}.pixels[::{MARKS}.channels])"))
+
+
+def mark(w: Window) -> None:
+    """Find marks, and paint one more with a real stroke of the brush."""
+    x, y = w.find("syngen.generate")
+    w.move(x, y + 65)  # the header of Marks
+    w.settle()
+    w.xdotool("click", 1)
+    w.settle()
+    w.click("syngen.find_marks", columns=(0.25,))
+    check(w.value(f"len({SESSION}.marks_of({DRUM})) == 1 and {SESSION}.marks_shown()"), "no marks are shown")
+    before = marked(w)
+    w.click("syngen.paint_marks", columns=(0.55,))
+    check(w.value("bpy.context.mode") == "PAINT_TEXTURE", "Paint does not enter texture paint")
+    left, top, right, bottom = w.view()
+    x, y = left + (right - left) * 3 // 8, (top + bottom) // 2
+    w.drag((x, y - 60), (x + 60, y - 60))
+    painted = marked(w)
+    check(painted > before, f"a stroke took the marks from {before:.2%} to {painted:.2%}")
+    w.click("object.mode_set", columns=(0.55,))
+    check(w.value("bpy.context.mode") == "OBJECT", "Done does not end painting")
+    w.shot("marks")
+    w.key("ctrl+z")
+    w.key("ctrl+z")
+    check(abs(marked(w) - before) < 1e-5, "undo does not take the stroke back")
+    w.key("ctrl+shift+z")
+    w.key("ctrl+shift+z")
+    check(abs(marked(w) - painted) < 1e-5, "redo does not bring the stroke again")
+    check(w.value("bpy.context.mode") == "OBJECT", "redo does not end painting")
+    w.click("syngen.show_marks", columns=(0.95,))
+    check(not w.value(f"{SESSION}.marks_shown()"), "the marks are still shown")
+    x, y = w.find("syngen.find_marks", columns=(0.25,))
+    w.move(x, y - 29)
+    w.settle()
+    w.xdotool("click", 1)
+    w.settle()
+    step("Found marks and painted one", f"{before:.1%}, then {painted:.1%} of the texture")
+
+
+KEPT = f"""
+import numpy as np
+session = {SESSION}
+marks = session.marks_of({DRUM})[0][1]
+onset = next(i for i in bpy.data.images if i.name == session.worn({DRUM}) + " onset")
+onset = np.array(onset.pixels).reshape(*onset.size[::-1], -1)[..., 0]
+white = np.array(marks.pixels).reshape(*marks.size[::-1], -1)[..., 0] > 0.5
+rows, columns = (np.arange(n) * m // n for n, m in zip(onset.shape, white.shape))
+kept = onset[white[np.ix_(rows, columns)]]
+print(len(kept), kept.min())
+"""
+
+
+def marks_kept(w: Window) -> None:
+    """What is protected never wears, whatever the level."""
+    texels, first = w.run(KEPT).split()
+    check(int(texels) > 0 and float(first) == 1.0, f"{texels} protected texels wear from {first} on")
+    step("Kept the marks", f"{texels} texels never wear")
 
 
 def generate(w: Window) -> None:
