@@ -145,6 +145,7 @@ def apply_variant(
         raise SynGenError(f"The variant's file {missing[0]} is missing.", "Press Generate again.")
     kind = kind_named(variant.kind)
     key = layers.key_of(obj, kind.name) if add and wear_of(obj) is not None else ""
+    _check_places(obj, variant, key)
     if not key and kind.name in layers.further_of(obj):
         remove_layer(obj, kind.name)  # it becomes the object's own
     gallery = _stored_path(variant.folder.parent)
@@ -171,6 +172,20 @@ def apply_variant(
     obj[ABOUT] = about
     _give_level(obj, layers.level_property(key), "Wear level" if not key else f"Level of {kind.label}", level)
     set_level(obj, get_level(obj, key) if level is None else level, key)
+
+
+def _check_places(obj: bpy.types.Object, variant: Variant, key: str) -> None:
+    """Raises SynGenError where slots changed places since the variants, of which the object wears one, were made."""
+    worn = next((each for each in layers.layers_of(obj) if each.key == key), None)
+    if worn is None or worn.variant.rpartition("-")[2] != variant.name.rpartition("-")[2]:
+        return
+    for index in variant.slots:
+        node = material.group_of(obj.material_slots[index].material, key)
+        if node is not None and node.node_tree.get(material.SLOT, index) != index:
+            raise SynGenError(
+                f"The material slots of {obj.name!r} changed places since the variant {variant.name} was made.",
+                "Press Generate again.",
+            )
 
 
 def _give_level(obj: bpy.types.Object, name: str, description: str, level: float | None) -> None:

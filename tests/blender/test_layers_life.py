@@ -174,7 +174,7 @@ def test_an_object_that_is_protected_throughout_is_told(addon, empty_scene, tmp_
         assert any("'Crate' is protected from wear" in warning for warning in request.warnings) == told
 
 
-def test_a_job_swaps_the_pictures_of_slots_that_changed_places(addon, empty_scene, tmp_path, gallery: Path) -> None:
+def test_slots_that_changed_places_keep_their_pictures(addon, empty_scene, tmp_path, gallery: Path) -> None:
     obj = h.box("Crate", (0, 0, 0), (1, 1, 1), h.material("Paint", h.painted("Base", 64)))
     obj.data.materials.append(h.material("Lid", h.painted("Lid base", 64, seed=2)))
     obj.data.polygons[1].material_index = 1
@@ -186,6 +186,8 @@ def test_a_job_swaps_the_pictures_of_slots_that_changed_places(addon, empty_scen
     obj.active_material_index = 0
     bpy.ops.object.material_slot_move(direction="DOWN")
     assert [slot.material.name for slot in obj.material_slots] == ["Lid", "Paint"]
+    with pytest.raises(addon("errors").SynGenError, match="changed places"):
+        addon("blender.ageing").apply_variant(obj, variant)
     h.save(tmp_path / "scene.blend")
     dataset, material = addon("blender.dataset"), addon("blender.material")
     shown = set()
@@ -198,3 +200,7 @@ def test_a_job_swaps_the_pictures_of_slots_that_changed_places(addon, empty_scen
     dataset.run(dataset.Job(h.recipe(addon, {"randomize": {"level": False}}), tmp_path / "out", 4), report=look)
     assert {variant for _, variant, _ in shown} == {"heavy_rust-0000-a", "heavy_rust-0001-a"}
     assert {(name, file) for name, _, file in shown} == {("Paint", "color-0.png"), ("Lid", "color-1.png")}
+    anew = h.handmade(addon, gallery / "heavy_rust-0000-b", h.ramp(64), slots=(0, 1))
+    addon("blender.ageing").apply_variant(obj, anew)
+    look(None)
+    assert {("Lid", anew.name, "color-0.png"), ("Paint", anew.name, "color-1.png")} <= shown
