@@ -49,10 +49,10 @@ EEVEE = "BLENDER_EEVEE_NEXT" if bpy.app.version < (5, 0) else "BLENDER_EEVEE"
 SAMPLES = {"CYCLES": 12, EEVEE: 4}
 
 
-def subject(name: str, only: str) -> list[bpy.types.Object]:
+def subject(name: str, only: str, join: bool) -> list[bpy.types.Object]:
     """An empty scene with the subject in it: a demo object by name, or a glTF file."""
     if Path(name).suffix in (".gltf", ".glb"):
-        return age_model.import_model(Path(name).resolve(), only, join=False)
+        return age_model.import_model(Path(name).resolve(), only, join=join)
     bpy.ops.wm.read_homefile(use_empty=True)
     number, thing = next(((i, t) for i, t in enumerate(THINGS) if t.name.lower() == name.lower()), (0, None))
     if thing is None:
@@ -148,12 +148,13 @@ def sheet(rows: "list[Row]", target: Path) -> Path:
 
 
 def levels(a: argparse.Namespace, work: Path) -> Path:
-    meshes = subject(a.subject, a.only)
+    meshes = subject(a.subject, a.only, a.join)
     cameras = stage(meshes, a)
     wear(meshes, recipe_of(a.kind), work)
     rows: list[Row] = []
-    target = a.out / f"levels-{label(a.subject)}.jpg"
-    for engine, name in (("CYCLES", "Cycles"), (EEVEE, "EEVEE")):
+    target = a.out / f"levels-{label(a.subject)}{'' if len(a.engines) > 1 else '-' + a.engines[0].lower()}.jpg"
+    for name in a.engines:
+        engine = {"Cycles": "CYCLES", "EEVEE": EEVEE}[name]
         for camera, where in zip(cameras, ("", "from 20 cm, "), strict=True):
             row = []
             for level in LEVELS:
@@ -165,7 +166,7 @@ def levels(a: argparse.Namespace, work: Path) -> Path:
 
 
 def kinds(a: argparse.Namespace, work: Path) -> Path:
-    meshes = subject(a.subject, a.only)
+    meshes = subject(a.subject, a.only, a.join)
     far, near = stage(meshes, a)
     rows: list[Row] = []
     target = a.out / f"kinds-{label(a.subject)}.jpg"
@@ -186,7 +187,7 @@ def kinds(a: argparse.Namespace, work: Path) -> Path:
 
 
 def layers(a: argparse.Namespace, work: Path) -> Path:
-    meshes = subject(a.subject, a.only)
+    meshes = subject(a.subject, a.only, a.join)
     far, near = stage(meshes, a)
     cells = []
     wear(meshes, recipe_of(a.kind), work)
@@ -203,7 +204,7 @@ def layers(a: argparse.Namespace, work: Path) -> Path:
 
 
 def presets(a: argparse.Namespace, work: Path) -> Path:
-    meshes = subject(a.subject, a.only)
+    meshes = subject(a.subject, a.only, a.join)
     far, _ = stage(meshes, a)
     cells: dict[float, list[tuple[str, images.Array]]] = {0.2: [], 0.5: []}
     for preset in ("none", *PRESETS):
@@ -221,7 +222,7 @@ def exemplar(a: argparse.Namespace, work: Path) -> Path:
     """The photo, two by two tiles of the texture that is made of it, and that on the subject from afar and close."""
     if a.photo is None:
         sys.exit("Name a photo of rust with --photo.")
-    meshes = subject(a.subject, a.only)
+    meshes = subject(a.subject, a.only, a.join)
     far, near = stage(meshes, a)
     recipe = recipe_of(a.kind)
     made = dataclasses.replace(recipe.texture, method="exemplar", exemplar=str(a.photo.resolve()))
@@ -248,7 +249,7 @@ def fitted(picture: images.Array, size: int) -> images.Array:
 
 def ageing_strip(a: argparse.Namespace, work: Path) -> Path:
     """A strip of eight pictures, and an animation (WebP) of a.frames."""
-    meshes = subject(a.subject, a.only)
+    meshes = subject(a.subject, a.only, a.join)
     far, _ = stage(meshes, a)
     wear(meshes, recipe_of(a.kind), work)
     frames = []
@@ -297,6 +298,8 @@ def main() -> None:
     p.add_argument("--kind", default="heavy_rust")
     p.add_argument("--kinds", nargs="*", help="for `kinds` and `layers`: which")
     p.add_argument("--only", default="", help="only meshes whose name holds this")
+    p.add_argument("--join", action="store_true", help="the meshes joined into one, which is aged as a whole")
+    p.add_argument("--engines", nargs="+", choices=("Cycles", "EEVEE"), default=["Cycles", "EEVEE"], help="of `levels`")
     p.add_argument("--azimuth", type=float, default=30, help="degrees")
     p.add_argument("--elevation", type=float, default=18, help="degrees")
     p.add_argument("--fit", type=float, default=0.86, help="camera distance; 1: the bounding sphere just fits")
