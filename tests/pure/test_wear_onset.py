@@ -139,6 +139,23 @@ def test_same_input_same_bytes_another_seed_another_map():
 
 
 @pytest.mark.usefixtures("coarse")
+def test_a_ground_serves_many_maps_and_none_changes_it():
+    mesh, sizes = MESHES["three slots"]
+    protect = {1: np.zeros((128, 512), bool)}
+    protect[1][20:70, 180:300] = True
+    damage = {0: np.random.default_rng(0).random((256, 256)).astype(np.float32)}
+    ground = made.prepare(mesh, sizes, up=(0, -1, 0))
+    everything = Onset(**dict.fromkeys(CAUSES, 0.5))
+    cases = [(Onset(), 1, {}), (everything, 2, {"protect": protect, "damage": damage}), (Onset(drips=1.0), 1, {})]
+    for onset, seed, more in cases:
+        maps = made.maps_on(ground, onset, np.random.default_rng(seed), **more)
+        alone = made.onset_maps(mesh, onset, sizes, np.random.default_rng(seed), up=(0, -1, 0), **more)
+        for slot in sizes:
+            for what in ("onset", "runoff", "fade"):
+                assert getattr(maps[slot], what).tobytes() == getattr(alone[slot], what).tobytes()
+
+
+@pytest.mark.usefixtures("coarse")
 def test_the_margin_repeats_the_border():
     mesh = box()
     onset = onset_maps(mesh, Onset(), {0: (256, 256)}, np.random.default_rng(0))[0]
