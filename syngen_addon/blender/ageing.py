@@ -127,25 +127,9 @@ def apply_variant(
     pack: keep the pictures inside the .blend, so that it can move without the gallery.
     Raises SynGenError where the object no longer fits the variant; then nothing is changed.
     """
-    found = find(obj)
-    check_keeps_wear(obj)
-    wanted = {slot.index for slot in found.slots}
-    if not set(variant.slots) <= wanted:
-        raise SynGenError(
-            f"The variant {variant.name} was made for other material slots than {obj.name!r} has now.",
-            "Press Generate again.",
-        )
-    missing = [
-        p
-        for i in variant.slots
-        for p in map(lambda w: variant.file(w, i), ("color", "surface", "onset"))
-        if not p.is_file()
-    ]
-    if missing:
-        raise SynGenError(f"The variant's file {missing[0]} is missing.", "Press Generate again.")
     kind = kind_named(variant.kind)
     key = layers.key_of(obj, kind.name) if add and wear_of(obj) is not None else ""
-    _check_places(obj, variant, key)
+    _check_fits(obj, variant, key)
     if not key and kind.name in layers.further_of(obj):
         remove_layer(obj, kind.name)  # it becomes the object's own
     gallery = _stored_path(variant.folder.parent)
@@ -174,8 +158,20 @@ def apply_variant(
     set_level(obj, get_level(obj, key) if level is None else level, key)
 
 
-def _check_places(obj: bpy.types.Object, variant: Variant, key: str) -> None:
-    """Raises SynGenError where slots changed places since the variants, of which the object wears one, were made."""
+def _check_fits(obj: bpy.types.Object, variant: Variant, key: str) -> None:
+    """Raises SynGenError for an object that cannot be aged or keeps no wear, and a variant that was made for other slots
+    or whose files are gone. Slots that changed places are noticed where the object wears one of the same input."""
+    slots = {slot.index for slot in find(obj).slots}
+    check_keeps_wear(obj)
+    if not set(variant.slots) <= slots:
+        raise SynGenError(
+            f"The variant {variant.name} was made for other material slots than {obj.name!r} has now.",
+            "Press Generate again.",
+        )
+    files = [variant.file(what, index) for index in variant.slots for what in ("color", "surface", "onset")]
+    missing = [file for file in files if not file.is_file()]
+    if missing:
+        raise SynGenError(f"The variant's file {missing[0]} is missing.", "Press Generate again.")
     worn = next((each for each in layers.layers_of(obj) if each.key == key), None)
     if worn is None or worn.variant.rpartition("-")[2] != variant.name.rpartition("-")[2]:
         return
