@@ -159,8 +159,8 @@ def apply_variant(
 
 
 def _check_fits(obj: bpy.types.Object, variant: Variant, key: str) -> None:
-    """Raises SynGenError for an object that cannot be aged or keeps no wear, and a variant that was made for other slots
-    or whose files are gone. Slots that changed places are noticed where the object wears one of the same input."""
+    """Raises SynGenError for an object that cannot be aged or keeps no wear, and a variant made for other slots or
+    whose files are gone. Slots that changed places are noticed where the object wears one of the same input."""
     slots = {slot.index for slot in find(obj).slots}
     check_keeps_wear(obj)
     if not set(variant.slots) <= slots:
