@@ -66,14 +66,14 @@ _REMEDIES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("raw, unlabelled", "typography, symbols, caption"),
     ),
     "object": (
-        ("cropped, border to border", "object, background, product"),
+        ("cropped, borderless", "object, background, product"),
         ("endless sheet, no shape", "silhouette, studio backdrop"),
         ("macro, uninterrupted", "isolated, cutout, still life"),
     ),
     "exposure": (
         ("balanced exposure", "overexposed, underexposed"),
         ("midtones, detail everywhere", "blown, black, white, glare"),
-        ("neutral grey card", "high key, low key, silhouette"),
+        ("neutral grey card", "high-key, silhouette"),
     ),
     "lighting": (
         ("shadowless, overcast", "shadow, vignette, spotlight, gradient"),
@@ -187,7 +187,11 @@ def color_words(kind: Kind) -> str:
 
         return min(_COLOR_NAMES, key=lambda n: apart(_COLOR_NAMES[n]))
 
-    return " and ".join(list(dict.fromkeys(name(c) for c in kind.look.colors_srgb))[:3])
+    said: list[str] = []
+    for color in dict.fromkeys(name(c) for c in kind.look.colors_srgb):
+        if not set(color.split()) & set(" ".join(said).split()):  # no word twice: CLIP reads few
+            said.append(color)
+    return " and ".join(said[:3])
 
 
 def _filled(text: str, words: Mapping[str, str]) -> str:
