@@ -1,5 +1,5 @@
 # SynGen's commands. `make demo`, `make test` and `make test-worker` make what they need themselves (tools/bootstrap.sh).
-.PHONY: help demo test test-pure test-blender test-blender-all test-worker test-gui lint bench calibrate docs package venv venv-worker clean
+.PHONY: help demo test test-pure test-blender test-blender-all test-worker test-gui screenshots lint bench calibrate docs package venv venv-worker clean
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
@@ -39,6 +39,10 @@ test-worker: venv-worker ## the worker's tests, in that environment
 test-gui: venv ## the walk through the window by clicks; BLENDER="command that starts Blender"
 	@test -n "$(BLENDER)" || { echo 'Say which Blender: make test-gui BLENDER="blender"' >&2; exit 2; }
 	$(PYTHON) tests/window/run.py $(BLENDER)
+
+screenshots: venv ## the pictures of the window in docs/pictures; BLENDER as for test-gui, MODEL="a glTF of an object"
+	@test -n "$(BLENDER)" -a -n "$(MODEL)" || { echo 'make screenshots BLENDER="blender" MODEL=barrel.gltf' >&2; exit 2; }
+	$(PYTHON) tests/window/screenshots.py --model $(MODEL) $(BLENDER)
 
 lint: venv ## ruff and mypy
 	$(PYTHON) -m ruff check .

@@ -119,6 +119,7 @@ def mark(w: Window) -> None:
     w.drag((x, y - 60), (x + 60, y - 60))
     painted = marked(w)
     check(painted > before, f"a stroke took the marks from {before:.2%} to {painted:.2%}")
+    w.places["object.mode_set"] = w.places["syngen.paint_marks"]  # Done takes its place
     w.click("object.mode_set", columns=(0.55,))
     check(w.value("bpy.context.mode") == "OBJECT", "Done does not end painting")
     w.shot("marks")
