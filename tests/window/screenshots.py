@@ -30,7 +30,7 @@ space = view3d()[1].spaces.active
 space.overlay.show_floor = space.overlay.show_axis_x = space.overlay.show_axis_y = space.overlay.show_cursor = False
 view = space.region_3d
 view.view_rotation = mathutils.Euler((1.28, 0, -0.6)).to_quaternion()
-view.view_distance, view.view_location = 2.05, (0, 0, 0.43)
+view.view_distance, view.view_location = 1.6, (0, 0, 0.43)
 bpy.ops.wm.save_mainfile()
 """
 
