@@ -68,14 +68,16 @@ def take(w: Window, out: Path) -> None:
     for level in (0.2, 0.8):
         w.run(f"bpy.context.scene.syngen.level = {level}")
         picture(w, out / f"window-level-{round(level * 10):02d}.jpg")
-    w.run("bpy.context.scene.syngen.level = 0.35")
+    w.run("s = bpy.context.scene.syngen; s.level, s.texture.variants = 0.35, 1")
     add(w, "d", "dents")
     add(w, "m", "moss")
+    w.find("syngen.copy_level", columns=(0.3,))  # below the layers: the panel scrolls to them
     picture(w, out / "window-layers.jpg")
     open_part(w, 1)
     w.click("syngen.preview_levels", columns=(0.4,))
     w.wait(lambda: w.value(f"{SESSION}.now.levels_work is None and len({SESSION}.now.levels) > 0"), "no levels", 300)
     w.settle()
+    w.find("syngen.apply_level", columns=(0.88,))
     picture(w, out / "window-levels.jpg")
     open_part(w, 1)
     w.click("syngen.export_dataset")
