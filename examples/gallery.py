@@ -206,7 +206,7 @@ def layers(a: argparse.Namespace, work: Path) -> Path:
 def presets(a: argparse.Namespace, work: Path) -> Path:
     meshes = subject(a.subject, a.only, a.join)
     far, _ = stage(meshes, a)
-    cells: dict[float, list[tuple[str, images.Array]]] = {0.2: [], 0.5: []}
+    cells: dict[float, list[tuple[str, images.Array]]] = {0.3: []}
     for preset in ("none", *PRESETS):
         recipe = recipe_of(a.kind)
         causes = dataclasses.replace(recipe.causes, preset=preset)
