@@ -42,7 +42,9 @@ GOOD_COUNTS = 4.0
 STOLEN_COUNTS = 1.0
 """So much the same for a bad one that is refused for the wrong reason."""
 PLATEAU = 0.006
-"""Thresholds whose gain is within this of the best are as good; the middle of them is taken, for the margin."""
+"""Thresholds whose gain is within this of the best are as good."""
+LENIENT = 0.7
+"""Where between them: 0 is the strictest, 1 the most lenient. There are more sorts of good ones than the set can hold."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,8 +134,8 @@ def thresholds(measured: Sequence[Measured]) -> dict[str, float]:
             first -= 1
         while last < len(cuts) - 1 and gain[last + 1] >= gain[best] - PLATEAU:
             last += 1
-        ends = sorted(max(abs(float(every[i])), 1e-4) for i in (first, last + 1))
-        found[key] = float(f"{math.sqrt(ends[0] * ends[1]):.2g}")
+        good_end, bad_end = (max(abs(float(every[i])), 1e-4) for i in (first, last + 1))
+        found[key] = float(f"{good_end ** (1 - LENIENT) * bad_end**LENIENT:.2g}")
     return found
 
 

@@ -394,14 +394,11 @@ def flat(color: Array, rng: Rng) -> Array | None:
 
 
 def duplicate(color: Array, rng: Rng) -> Array | None:
-    """The same once more: shifted, a little brighter or darker, stored as JPEG, slightly soft."""
+    """The same once more: shifted, a little brighter or darker, stored as JPEG."""
     height, width = color.shape[:2]
     out = np.roll(color, (int(rng.integers(height)), int(rng.integers(width))), (0, 1))
     out = _f32(out * rng.uniform(0.96, 1.04))
-    if rng.random() < 0.5:
-        wide = np.pad(out, ((8, 8), (8, 8), (0, 0)), mode="wrap")
-        out = _f32(cv2.GaussianBlur(wide, (0, 0), 0.6)[8:-8, 8:-8])
-    coded = cv2.imencode(".jpg", (out[..., ::-1] * 255).round().astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 88])[1]
+    coded = cv2.imencode(".jpg", (out[..., ::-1] * 255).round().astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
     return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1] / 255, np.float32)
 
 

@@ -26,7 +26,7 @@ from syngen_addon.textures.procedural import wear_texture
 from syngen_addon.transfer.patch import transfer
 
 SIDE = 512
-SEED = 21
+SEED = 25
 PHOTOS = ("textures/Rust004_1K_Color.jpg", "textures/Rust006_1K-JPG_Color.jpg", "textures/rust_coarse_01_diff_1k.webp")
 PHOTO_KIND = "heavy_rust"
 REASON_OF = {"watermark": "text"}
@@ -92,11 +92,13 @@ def maps(color_srgb: Array) -> Maps:
     return Maps(color_srgb, plane, plane, plane)
 
 
-def examples(half: int, assets: Path | None, *, per_kind: int = 9, per_reason: int = 44) -> Iterator[Example]:
+def examples(half: int, assets: Path | None, *, per_kind: int = 14, per_reason: int | None = None) -> Iterator[Example]:
     """The examples of a half, good ones first, always the same. Without assets: from our own generators only.
 
-    per_kind: procedural textures a kind (and crops a photograph, twice as many); per_reason: examples a fault.
+    per_kind: procedural textures a kind (and crops a photograph, twice as many); per_reason: examples a fault, more in
+    the first half, so that thresholds do not hang on single ones.
     """
+    per_reason = per_reason or (80, 48)[half]
     sources = [*_procedural(half, per_kind), *(_photographs(half, assets, 2 * per_kind) if assets else [])]
     for source in sources:
         colors = source.kind.look.colors_srgb
@@ -146,7 +148,7 @@ def _photographs(half: int, assets: Path, count: int) -> Iterator[Source]:
         photo = load(assets / name)[..., :3]
         rng = generator(SEED, f"labelled/{name}")
         for number in range(count):
-            color = photo if number % 4 == 0 else crop_of(photo, rng.uniform(0.55, 0.9), rng)
+            color = photo if number % 4 == 0 else crop_of(photo, rng.uniform(0.7, 1), rng)  # never enlarged
             color = resize(np.ascontiguousarray(np.rot90(color, rng.integers(4))), SIDE, SIDE)
             color = np.roll(color, tuple(rng.integers(0, SIDE, 2)), (0, 1))
             color = np.clip(color * np.float32(rng.uniform(0.9, 1.15)), 0, 1)

@@ -26,13 +26,13 @@ LIMITS: Mapping[str, tuple[str, str]] = {
     "blocks": ("blocks", "blocks_max"),
     "exposure": ("exposure", "exposure_max"),
     "noise": ("noise", "noise_max"),
+    "duplicate": ("duplicate", "duplicate_min"),
     "object": ("object", "object_max"),
     "text": ("text", "text_max"),
-    "blur": ("sharpness", "sharpness_min"),
     "lighting": ("lighting", "lighting_max"),
+    "blur": ("sharpness", "sharpness_min"),
     "color": ("color", "color_max"),
     "seam": ("seam", "seam_max"),
-    "duplicate": ("duplicate", "duplicate_min"),
 }
 """Reason -> the score it goes by and the key of [filters] that limits it, in the order in which they are looked at:
 what would spoil the other scores comes first."""
