@@ -31,7 +31,7 @@ from .files import part_of, publish, write_bytes
 from .filters.judge import Verdict, broken, judge
 from .images import Array, Maps, Mask, SurfaceMaps
 from .recipe import Kind, Recipe, is_path, to_dict
-from .textures.exemplar import exemplar_texture
+from .textures.exemplar import FRONT_COLORS, exemplar_texture
 from .textures.exemplar import kind_of as kind_of_photo
 from .textures.pictured import maps_of
 from .textures.procedural import wear_texture
@@ -252,7 +252,7 @@ def wear_textures(
         size, front = recipe.texture.size, kind.front
         about = {
             "exemplar": Path(_exemplar(recipe)).name,
-            "front": {"stain_linear": list(front.stain_linear), "runoff_linear": list(front.runoff_linear)},
+            "front": {name: list(getattr(front, name)) for name in FRONT_COLORS},
         }
         return _here(
             kind, recipe, seed_list, watch, lambda rng: exemplar_texture(photo, kind, size, rng, span=span), about

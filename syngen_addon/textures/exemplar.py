@@ -40,6 +40,8 @@ MOST_MAGNIFIED = 16.0
 """A texel of the photo is never made larger than this many of the texture: there is nothing in it to see."""
 PALETTE = (97, 85, 68, 50, 30, 12)
 """Percentiles of the photo's lightness that make its palette, from young to old."""
+FRONT_COLORS = ("stain_linear", "runoff_linear", "bloom_linear", "scale_linear")
+"""Fields of the kind's front that follow the photo."""
 
 
 def exemplar_texture(photo_srgb: Array, kind: Kind, size: int, rng: np.random.Generator, *, span: float = 1.0) -> Maps:
@@ -70,7 +72,14 @@ def kind_of(photo_srgb: Array, kind: Kind) -> Kind:
     return dataclasses.replace(
         kind,
         look=dataclasses.replace(kind.look, colors_srgb=colors),
-        front=dataclasses.replace(kind.front, stain_linear=linear, runoff_linear=linear),
+        front=dataclasses.replace(
+            kind.front,
+            stain_linear=linear,
+            runoff_linear=linear,
+            # Young and old are in the photo already.
+            bloom_linear=(1.0, 1.0, 1.0),
+            scale_linear=(1.0, 1.0, 1.0),
+        ),
     )
 
 
