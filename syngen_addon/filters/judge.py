@@ -170,7 +170,7 @@ def _reason(scores: Mapping[str, float], limits: Mapping[str, float]) -> str:
 
 _SAID: Mapping[str, str] = {
     "": "Accepted.",
-    "flat": "Too flat: its colours vary by {score:.3f}, at least {limit:.3f} are needed. Take another seed",
+    "flat": "Too flat: its colors vary by {score:.3f}, at least {limit:.3f} are needed. Take another seed",
     "blocks": "Blocks: steps on a grid stand out by {score:.2f} times the others, {limit:.2f} is allowed. "
     "Use a source that is less compressed, or not enlarged",
     "exposure": "Badly exposed: {score:.0%} of it is blown out or black, {limit:.0%} are allowed. "
@@ -185,7 +185,7 @@ _SAID: Mapping[str, str] = {
     "Make it larger or sharper",
     "lighting": "Lit unevenly: the light in it varies by {score:.2f}, {limit:.2f} is allowed. "
     "Use a picture without shadow, glare or dark corners",
-    "color": "Wrong colour: a quarter of it lies more than {score:.1f} Lab units from the wear's colours, "
+    "color": "Wrong color: a quarter of it lies more than {score:.1f} Lab units from the wear's colors, "
     "{limit:.1f} are allowed. Take another seed or raise transfer.color",
     "seam": "Visible seam: the step across its border is {score:.2f} times the largest inside, {limit:.2f} is allowed. "
     "Make it tileable",
