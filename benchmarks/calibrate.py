@@ -44,7 +44,7 @@ STOLEN_COUNTS = 1.0
 PLATEAU = 0.006
 """Thresholds whose gain is within this of the best are as good."""
 LENIENT = 0.7
-"""Where between them: 0 is the strictest, 1 the most lenient. There are more sorts of good ones than the set can hold."""
+"""Where between them: 0 is the strictest, 1 the most lenient. Good ones come in more sorts than the set holds."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,6 +31,9 @@ INKS = (
 LEAST_INK = 26
 """Lab units between letters (as blended) and what lies under them: less is not read at a glance."""
 
+LEAST_LIGHT = 12
+"""Units of lightness between the lit and the dark tenth of an evenly coloured surface: less is not seen as light."""
+
 
 def _f32(values: object) -> Array:
     return np.asarray(np.clip(np.asarray(values), 0, 1), np.float32)
@@ -312,8 +315,8 @@ def exposure(color: Array, rng: Rng) -> Array | None:
 
 
 def lighting(color: Array, rng: Rng) -> Array | None:
-    """Light of the scene in the picture: a slope 1 : 3 to 1 : 8, dark corners, a lamp's spot, or a hard shadow (0.12
-    to 0.3 of the light)."""
+    """Light of the scene, where it shows: a slope 1 : 3 to 1 : 8, dark corners, a lamp's spot, or a hard shadow (0.12 to
+    0.3 of the light)."""
     height, width = color.shape[:2]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / np.float32(max(height, width))
     turn = rng.uniform(0, 2 * np.pi)
@@ -330,6 +333,13 @@ def lighting(color: Array, rng: Rng) -> Array | None:
     else:
         edge = (along - rng.uniform(-0.18, 0.18)) * max(height, width) / rng.uniform(2, 12)
         light = 1 - rng.uniform(0.7, 0.88) / (1 + np.exp(-np.clip(edge, -30, 30)))
+    dark, bright = np.quantile(light, (0.1, 0.9))
+    own = _lab(color)
+    mean = _linear(color).mean(axis=(0, 1))
+    tones = _lab(_encoded(np.stack([mean * dark, mean * bright])[None] / max(float(bright), 1.0)))[0, :, 0]
+    coarse = cv2.resize(own[..., 0], (16, 16), interpolation=cv2.INTER_AREA)
+    if abs(float(tones[1] - tones[0])) < max(LEAST_LIGHT, 3 * float(coarse.std())):
+        return None  # too dark, or too restless itself, for the light to show
     linear = _linear(color) * light[..., None]
     top = float(np.quantile(linear, 0.999))
     return _encoded(linear * np.float32(min(1.0, 0.9 / max(top, 1e-4))))

@@ -26,7 +26,7 @@ from syngen_addon.textures.procedural import wear_texture
 from syngen_addon.transfer.patch import transfer
 
 SIDE = 512
-SEED = 25
+SEED = 26
 PHOTOS = ("textures/Rust004_1K_Color.jpg", "textures/Rust006_1K-JPG_Color.jpg", "textures/rust_coarse_01_diff_1k.webp")
 PHOTO_KIND = "heavy_rust"
 REASON_OF = {"watermark": "text"}
