@@ -315,7 +315,7 @@ def exposure(color: Array, rng: Rng) -> Array | None:
 
 
 def lighting(color: Array, rng: Rng) -> Array | None:
-    """Light of the scene, where it shows: a slope 1 : 3 to 1 : 8, dark corners, a lamp's spot, or a hard shadow (0.12 to
+    """Light of the scene, where it shows: a slope 1 : 3 to 1 : 8, dark corners, a lamp, or a hard shadow (0.12 to
     0.3 of the light)."""
     height, width = color.shape[:2]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / np.float32(max(height, width))
