@@ -85,7 +85,7 @@ RECIPES = {
     "unknown section": ("[lights]\nsun = 1\n", ["unknown section [lights]", "Did you mean light?"]),
     "no section": ("camera = 3\n", ["camera must be a section"]),
     "no TOML": ("[camera\n", ["is not valid TOML"]),
-    "unknown kind": ("[wear]\nkind = 'moss'\n[targets]\nobjects=['Floor']\n", ["moss", "heavy_rust"]),
+    "unknown kind": ("[wear]\nkind = 'barnacles'\n[targets]\nobjects=['Floor']\n", ["barnacles", "heavy_rust"]),
     "not a number": ("[render]\nexposure_ev = nan\n", ["render.exposure_ev", "nan"]),
     "split": ("[export]\nsplit = [0.5, 0.1, 0.1]\n", ["export.split", "does not sum to 1"]),
     "no folder": ("[background]\nkind = 'images'\n", ["background.folder"]),
