@@ -43,6 +43,8 @@ ONSET_RANGE = 2.0
 FLATTEST = 16.0
 """Metres a level: what 1 in the alpha of the onset's file stands for."""
 THUMBNAIL = 256
+OPAQUE = 0.95
+"""Cover from which an aged texture's colour is the wear's alone."""
 MIN_ONSET_SIZE = 1024
 """A small base texture does not make a coarse front: the onset map is at least this large."""
 UPS = {"+X": (1, 0, 0), "-X": (-1, 0, 0), "+Y": (0, 1, 0), "-Y": (0, -1, 0), "+Z": (0, 0, 1), "-Z": (0, 0, -1)}
@@ -359,10 +361,10 @@ def _judge_aged(
         return before
     if request.kind.coverage == 0:  # the base texture as it is
         return before
-    # Under a veil, of dirt or chalk, the base texture's own colours are left: any will do.
-    hides = aged.cover is None or float((aged.cover[where] > 0.8).mean()) >= 0.5
-    colors = request.kind.look.colors_srgb if hides else ()
-    after = judge(aged, colors, request.recipe.filters, (), tiles=False, where=where)
+    # Where paint shines through, its own colour is left, and may be any.
+    hidden = None if aged.cover is None else aged.cover > OPAQUE
+    colors = request.kind.look.colors_srgb
+    after = judge(aged, colors, request.recipe.filters, (), tiles=False, where=where, hidden=hidden)
     return before if after.accepted else after
 
 

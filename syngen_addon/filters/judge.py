@@ -15,6 +15,8 @@ from ..recipe import Filters
 from . import scores as measure
 from .letters import letters
 
+LEAST_HIDDEN = 0.1
+"""Of an aged texture's texels: where fewer hide the paint, as under a veil of dirt, any colour will do."""
 SIDE = 512
 """Textures are looked at this size, so that a score means the same for every size; noise and blocks at full size."""
 OF_TEXTURES = ("blocks", "object", "text", "exposure", "lighting", "seam")
@@ -65,13 +67,16 @@ def judge(
     *,
     tiles: bool = True,
     where: Mask | None = None,
+    hidden: Mask | None = None,
 ) -> Verdict:
     """Measure a texture and accept or refuse it.
 
     wear_colors_srgb: the colours it should have (a Kind's look.colors_srgb); empty: any colour will do. accepted:
     verdicts on the textures it must differ from, judged with the same `tiles`. tiles: whether it is laid in tiles, so
     that its borders must meet. where: H x W, the texels that count (on an aged texture: covered and not protected);
-    None for all. With settings.enabled off only a broken (invalid) texture is refused.
+    None for all. hidden: H x W, the texels where no paint shines through, whose colour is the wear's own; None for
+    all; where they are fewer than a tenth, any colour will do. With settings.enabled off only a broken (invalid)
+    texture is refused.
     Raises SynGenError where `where` is of another size.
     """
     thresholds = _thresholds(settings)
@@ -82,6 +87,7 @@ def judge(
     if fault:
         return broken(fault, settings)
 
+    own = _own(where, hidden)
     full = measure.lab_of(candidate.color_srgb)
     noise = measure.pixel_noise(full, where)
     color, where = _smaller(candidate.color_srgb, where, SIDE)
@@ -95,8 +101,9 @@ def judge(
     sharpness = measure.sharpness(lab, where)
     if sharpness is not None:
         scores["sharpness"] = sharpness
-    if len(wear_colors_srgb):
-        scores["color"] = measure.color_distance(small_lab, wear_colors_srgb, small_where)
+    if len(wear_colors_srgb) and (own is None or own.any()):
+        small, small_where = _smaller(candidate.color_srgb, own, SIDE // 4)
+        scores["color"] = measure.color_distance(measure.lab_of(small), wear_colors_srgb, small_where)
     if tiles:
         scores["blocks"] = measure.blocks(_middle(full))
         scores["object"] = measure.thing(small_lab)
@@ -134,6 +141,15 @@ def _fault(candidate: Maps, where: Mask | None) -> str:
     texels = candidate.color_srgb if where is None else candidate.color_srgb[where]
     brightest = float(texels.max())
     return f"Black: its brightest value is {brightest:.3f} of 1. Generate it again." if brightest < 0.02 else ""
+
+
+def _own(where: Mask | None, hidden: Mask | None) -> Mask | None:
+    """The texels whose colour is judged; none where they are too few."""
+    if hidden is None:
+        return where
+    own = hidden if where is None else hidden & where
+    enough = own.mean() >= LEAST_HIDDEN * (1.0 if where is None else where.mean())
+    return np.asarray(own if enough else np.zeros_like(own), np.bool_)
 
 
 def _smaller(color: Array, where: Mask | None, side: int) -> tuple[Array, Mask | None]:

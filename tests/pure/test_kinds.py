@@ -2,6 +2,10 @@
 
 import dataclasses
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +18,7 @@ from syngen_addon.textures.procedural import STYLES
 from syngen_addon.variants import SlotInput, make_variants
 from tests.pure.small import request
 
+ROOT = Path(__file__).resolve().parents[2]
 RUSTS = sorted(name for name, kind in KINDS.items() if kind.look.style == "corrosion")
 
 
@@ -121,3 +126,30 @@ def test_what_covers_little_leaves_the_base_texture_s_colours_and_is_not_refused
         assert abs(float(cover.mean()) - KINDS[name].coverage) < 0.1
         assert color[..., 1].mean() > red[..., 1].mean() + 0.15, "paler"
         assert (color[..., 0] > color[..., 1] + 0.1).mean() > 0.9, "and still red all over"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("KIND = Kind(", "never closed"),
+        ("from ..recipe import Kind\nKIND = Kind(name='broken', coverag=1)", "takes no 'coverag'"),
+        ("from ..recipe import Kind\nKIND = 3", 'must hold KIND = Kind(name="broken"'),
+        ("KINDS = 3", "no attribute 'KIND'"),
+    ],
+)
+def test_a_file_that_is_no_kind_is_named(tmp_path, text, words):
+    """In a process of its own, on a copy of the package: what is loaded here stays as it is."""
+    for part in ("kinds", "recipe.py", "presets.py", "errors.py", "__init__.py"):
+        source = ROOT / "syngen_addon" / part
+        target = tmp_path / "syngen_addon" / part
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(source, target)
+    (tmp_path / "syngen_addon" / "kinds" / "broken.py").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-c", "import syngen_addon.kinds"], cwd=tmp_path, capture_output=True, text=True
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 1 and last.startswith("ImportError: kinds/broken.py") and words in last, last
