@@ -1,4 +1,7 @@
-"""What the operators share: errors as one sentence, polls that say why. Imports bpy, errors, later blender.target."""
+"""What the operators share: errors as sentences, polls that say why, work that is followed. Later: blender.target.
+
+Imports bpy, errors and blender.session.
+"""
 
 import functools
 import textwrap
@@ -7,10 +10,12 @@ from typing import Any
 
 import bpy
 
+from ..syngen_addon.blender import session
 from ..syngen_addon.errors import SynGenError
 
 REPORT_WIDTH = 90
 """Of a pop-up, in letters."""
+LEAVE_MODE = "Leave the edit or paint mode first."
 
 
 def reported(function: Callable[..., set[str]]) -> Callable[..., set[str]]:
@@ -38,6 +43,85 @@ def report_error(operator: bpy.types.Operator, error: SynGenError) -> None:
     operator.report({"ERROR"}, text)
 
 
+class InObjectMode:
+    """A mix-in for operators that need Object Mode, whatever is selected."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if context.mode != "OBJECT":
+            cls.poll_message_set(LEAVE_MODE)  # type: ignore[attr-defined]
+            return False
+        return True
+
+
+class FollowsWork:
+    """A mix-in for operators whose work goes on in a thread: a timer follows it, Esc stops it.
+
+    kept: the name under which the session keeps the work meanwhile.
+    """
+
+    kept = ""
+    work: Any
+    timer: bpy.types.Timer
+
+    def follow(self, context: bpy.types.Context, work: Any) -> set[str]:
+        """Start the work; what it comes to is said by _ended."""
+        self.work = work
+        setattr(session.now, self.kept, work)
+        work.start()
+        self.timer = context.window_manager.event_timer_add(session.POLL_S, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if event.type == "ESC" and event.value == "PRESS":
+            self.work.cancel()
+            return {"RUNNING_MODAL"}
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        session.redraw(views=False)
+        try:
+            runs = self._runs()
+        except Exception:  # a mistake in what is done between two looks must not leave the panel waiting for ever
+            self._end(context)
+            raise
+        if runs:
+            return {"PASS_THROUGH"}
+        self._end(context)
+        return self._ended(self.work)
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        if hasattr(self, "work"):  # else its dialog was left
+            self.work.cancel()
+            self._end(context)
+
+    def _runs(self) -> bool:
+        return not self.work.done
+
+    def _ended(self, work: Any) -> set[str]:
+        """Put it to use, or say why it came to nothing."""
+        raise NotImplementedError
+
+    def _end(self, context: bpy.types.Context) -> None:
+        context.window_manager.event_timer_remove(self.timer)
+        setattr(session.now, self.kept, None)
+        session.redraw(views=False)
+
+
+class CancelsWork:
+    """A mix-in for operators that stop the work which the session keeps under the name `kept`."""
+
+    kept = ""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return getattr(session.now, cls.kept) is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        getattr(session.now, self.kept).cancel()
+        return {"FINISHED"}
+
+
 class OnObject:
     """A mix-in for operators on the active mesh object."""
 
@@ -48,7 +132,7 @@ class OnObject:
         try:
             obj = target.check_object(context.object)
             if obj.mode != "OBJECT":
-                raise SynGenError("Leave the edit or paint mode first.")
+                raise SynGenError(LEAVE_MODE)
         except SynGenError as error:
             cls.poll_message_set(str(error))  # type: ignore[attr-defined]
             return False

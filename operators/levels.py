@@ -9,19 +9,20 @@ from bpy.props import FloatProperty, IntProperty, StringProperty
 from ..syngen_addon.blender import session, settings
 from ..syngen_addon.blender.preferences import gallery_folder
 from ..syngen_addon.errors import Cancelled, SynGenError
-from .common import OnObject, report_error, reported
+from .common import CancelsWork, FollowsWork, InObjectMode, OnObject, report_error, reported
 from .wear import left_out
 
 if TYPE_CHECKING:
     from ..syngen_addon.blender.levels_preview import LevelsPreview
 
 
-class SYNGEN_OT_preview_levels(OnObject, bpy.types.Operator):
+class SYNGEN_OT_preview_levels(FollowsWork, OnObject, bpy.types.Operator):
     """Small pictures of the selected objects at levels from 0 to 1 with each of their variants. Esc stops it"""
 
     bl_idname = "syngen.preview_levels"
     bl_label = "Preview Levels"
     bl_options = {"REGISTER"}
+    kept = "levels_work"
 
     filepath: StringProperty(
         name="File", description="Where the sheet is written; empty: beside the gallery", subtype="FILE_PATH"
@@ -49,31 +50,14 @@ class SYNGEN_OT_preview_levels(OnObject, bpy.types.Operator):
             except Cancelled:
                 return {"CANCELLED"}
             return self._finished(work)
-        self.work = session.now.levels_work = work
-        work.start()
-        self.timer = context.window_manager.event_timer_add(session.POLL_S, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
+        return self.follow(context, work)
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if event.type == "ESC" and event.value == "PRESS":
-            self.work.cancel()
-            return {"RUNNING_MODAL"}
-        if event.type != "TIMER":
-            return {"PASS_THROUGH"}
-        session.redraw(views=False)
-        if not self.work.done:
-            return {"PASS_THROUGH"}
-        self._end(context)
-        if self.work.sheet is None:
-            if self.work.error is not None:
-                report_error(self, self.work.error)
-            return {"CANCELLED"}
-        return self._finished(self.work)
-
-    def cancel(self, context: bpy.types.Context) -> None:
-        self.work.cancel()
-        self._end(context)
+    def _ended(self, work: "LevelsPreview") -> set[str]:
+        if work.sheet is not None:
+            return self._finished(work)
+        if work.error is not None:
+            report_error(self, work.error)
+        return {"CANCELLED"}
 
     def _work(self, context: bpy.types.Context) -> "LevelsPreview":
         from ..syngen_addon.blender import levels_preview
@@ -84,11 +68,6 @@ class SYNGEN_OT_preview_levels(OnObject, bpy.types.Operator):
             session.chosen(context), target, up=wear.up, softness=wear.softness, most=self.variants
         )
 
-    def _end(self, context: bpy.types.Context) -> None:
-        context.window_manager.event_timer_remove(self.timer)
-        session.now.levels_work = None
-        session.redraw(views=False)
-
     def _finished(self, work: "LevelsPreview") -> set[str]:
         session.now.levels, session.now.levels_sheet = tuple(work.rows), str(work.sheet)
         self.report({"INFO"}, work.told or f"The sheet is {work.sheet}.")
@@ -98,23 +77,16 @@ class SYNGEN_OT_preview_levels(OnObject, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SYNGEN_OT_cancel_levels(bpy.types.Operator):
+class SYNGEN_OT_cancel_levels(CancelsWork, bpy.types.Operator):
     """Stop making pictures of levels"""
 
     bl_idname = "syngen.cancel_levels"
     bl_label = "Cancel"
     bl_options = {"INTERNAL"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return session.now.levels_work is not None
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        session.now.levels_work.cancel()
-        return {"FINISHED"}
+    kept = "levels_work"
 
 
-class SYNGEN_OT_apply_level(bpy.types.Operator):
+class SYNGEN_OT_apply_level(InObjectMode, bpy.types.Operator):
     """Put this variant onto the object, at this level"""
 
     bl_idname = "syngen.apply_level"
@@ -124,13 +96,6 @@ class SYNGEN_OT_apply_level(bpy.types.Operator):
     object: StringProperty(name="Object", options={"SKIP_SAVE"})
     variant: StringProperty(name="Variant", description="As its folder in the gallery", options={"SKIP_SAVE"})
     level: FloatProperty(name="Level", default=0.5, min=0, max=1, options={"SKIP_SAVE"})
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if context.mode != "OBJECT":
-            cls.poll_message_set("Leave the edit or paint mode first.")
-            return False
-        return True
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -4,7 +4,7 @@ import bpy
 
 from ..syngen_addon.blender import marks, session, settings
 from ..syngen_addon.errors import SynGenError
-from .common import OnObject, reported
+from .common import LEAVE_MODE, OnObject, reported
 
 
 class SYNGEN_OT_find_marks(OnObject, bpy.types.Operator):
@@ -50,7 +50,7 @@ class SYNGEN_OT_paint_marks(bpy.types.Operator):
         try:
             obj = target.check_object(context.object)
             if obj.mode not in {"OBJECT", "TEXTURE_PAINT"}:
-                raise SynGenError("Leave the edit or paint mode first.")
+                raise SynGenError(LEAVE_MODE)
             marks.canvas_for(obj)
         except SynGenError as error:
             cls.poll_message_set(str(error))

@@ -4,10 +4,10 @@ import bpy
 from bpy.props import IntProperty
 
 from ..syngen_addon.blender import session, settings
-from .common import reported
+from .common import InObjectMode, reported
 
 
-class SYNGEN_OT_preview_frame(bpy.types.Operator):
+class SYNGEN_OT_preview_frame(InObjectMode, bpy.types.Operator):
     """Put camera, lights, world and wear levels of a frame of the dataset into the view"""
 
     bl_idname = "syngen.preview_frame"
@@ -20,13 +20,6 @@ class SYNGEN_OT_preview_frame(bpy.types.Operator):
     step: IntProperty(
         name="Step", description="So many frames further than that", default=0, options={"SKIP_SAVE", "HIDDEN"}
     )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if context.mode != "OBJECT":
-            cls.poll_message_set("Leave the edit or paint mode first.")
-            return False
-        return True
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -9,19 +9,20 @@ from bpy.props import EnumProperty, FloatVectorProperty, IntProperty, StringProp
 from ..syngen_addon.blender import session, settings
 from ..syngen_addon.blender.preferences import gallery_folder
 from ..syngen_addon.errors import Cancelled, SynGenError
-from .common import OnObject, report_error, reported
+from .common import CancelsWork, FollowsWork, OnObject, report_error, reported
 
 if TYPE_CHECKING:
     from ..syngen_addon.blender.sweep import Sweep
 
 
-class SYNGEN_OT_sweep(OnObject, bpy.types.Operator):
+class SYNGEN_OT_sweep(FollowsWork, OnObject, bpy.types.Operator):
     """Draw a sheet of the active object's texture transferred with several weights of content and style, each with how
     much structure it keeps and how near it comes to the style. Esc stops it"""
 
     bl_idname = "syngen.sweep"
     bl_label = "Sweep Weights"
     bl_options = {"REGISTER"}
+    kept = "sweep"
 
     method: EnumProperty(
         name="Transfer",
@@ -77,36 +78,18 @@ class SYNGEN_OT_sweep(OnObject, bpy.types.Operator):
                 return {"CANCELLED"}
             session.now.sweep_sheet = str(work.result.path)
             return {"FINISHED"}
-        self.work = session.now.sweep = work
-        work.start()
-        self.timer = context.window_manager.event_timer_add(session.POLL_S, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
+        return self.follow(context, work)
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if event.type == "ESC" and event.value == "PRESS":
-            self.work.cancel()
-            return {"RUNNING_MODAL"}
-        if event.type != "TIMER":
-            return {"PASS_THROUGH"}
-        session.redraw(views=False)
-        if not self.work.done:
-            return {"PASS_THROUGH"}
-        self._end(context)
-        if self.work.result is None:
-            if self.work.cancelled:
+    def _ended(self, work: "Sweep") -> set[str]:
+        if work.result is None:
+            if work.cancelled:
                 self.report({"INFO"}, "Stopped.")
             else:
-                report_error(self, self.work.error)
+                report_error(self, work.error)
             return {"CANCELLED"}
-        session.now.sweep_sheet = str(self.work.result.path)
-        self.report({"INFO"}, self.work.told)
+        session.now.sweep_sheet = str(work.result.path)
+        self.report({"INFO"}, work.told)
         return {"FINISHED"}
-
-    def cancel(self, context: bpy.types.Context) -> None:
-        if hasattr(self, "work"):  # else its dialog was left
-            self.work.cancel()
-            self._end(context)
 
     def _work(self, context: bpy.types.Context) -> "Sweep":
         from ..syngen_addon.blender.sweep import Grid, Sweep
@@ -123,26 +106,17 @@ class SYNGEN_OT_sweep(OnObject, bpy.types.Operator):
         )
 
     def _end(self, context: bpy.types.Context) -> None:
-        context.window_manager.event_timer_remove(self.timer)
-        session.now.sweep = None
+        super()._end(context)
         session.forget_live()
-        session.redraw(views=False)
 
 
-class SYNGEN_OT_cancel_sweep(bpy.types.Operator):
+class SYNGEN_OT_cancel_sweep(CancelsWork, bpy.types.Operator):
     """Stop comparing weights"""
 
     bl_idname = "syngen.cancel_sweep"
     bl_label = "Cancel"
     bl_options = {"INTERNAL"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return session.now.sweep is not None
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        session.now.sweep.cancel()
-        return {"FINISHED"}
+    kept = "sweep"
 
 
 class SYNGEN_OT_show_sweep(bpy.types.Operator):

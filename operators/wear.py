@@ -9,7 +9,7 @@ from bpy.props import IntProperty, StringProperty
 from ..syngen_addon.blender import session, settings
 from ..syngen_addon.blender.preferences import gallery_folder
 from ..syngen_addon.errors import SynGenError
-from .common import OnObject, OnWornObject, report_error, reported
+from .common import LEAVE_MODE, CancelsWork, FollowsWork, OnObject, OnWornObject, report_error, reported
 
 if TYPE_CHECKING:
     from ..syngen_addon.blender.generation import Generation
@@ -40,8 +40,10 @@ def layer_called(obj: bpy.types.Object, kind: str) -> "Layer":
     return found
 
 
-class MakesVariants(OnObject):
+class MakesVariants(FollowsWork, OnObject):
     """A mix-in for operators that make variants: in a thread that a timer follows, in the background at once."""
+
+    kept = "generation"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -70,40 +72,21 @@ class MakesVariants(OnObject):
         if bpy.app.background:
             return self.execute(context)
         session.now.not_generated = ""
-        self.work = session.now.generation = self._work(context)
-        self.work.start()
-        self.timer = context.window_manager.event_timer_add(session.POLL_S, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
+        return self.follow(context, self._work(context))
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if event.type == "ESC" and event.value == "PRESS":
-            self.work.cancel()
-            return {"RUNNING_MODAL"}
-        if event.type != "TIMER":
-            return {"PASS_THROUGH"}
-        session.redraw(views=False)
-        try:
-            runs = self.work.poll()
-        except Exception:  # a mistake while reading the next object must not leave the panel waiting for ever
-            self._end(context)
-            raise
-        if runs:
-            return {"PASS_THROUGH"}
-        self._end(context)
-        if self.work.cancelled or not self.work.made:
-            self.work.take_back()
-            if self.work.cancelled:
-                self.report({"INFO"}, "Stopped. What was finished is in the gallery.")  # type: ignore[attr-defined]
-            else:
-                session.now.not_generated = str(self.work.error)
-                report_error(self, self.work.error)
-            return {"CANCELLED"}
-        return self._finished(self.work)
+    def _runs(self) -> bool:
+        return bool(self.work.poll())
 
-    def cancel(self, context: bpy.types.Context) -> None:
-        self.work.cancel()
-        self._end(context)
+    def _ended(self, work: "Generation") -> set[str]:
+        if not work.cancelled and work.made:
+            return self._finished(work)
+        work.take_back()
+        if work.cancelled:
+            self.report({"INFO"}, "Stopped. What was finished is in the gallery.")  # type: ignore[attr-defined]
+        else:
+            session.now.not_generated = str(work.error)
+            report_error(self, work.error)
+        return {"CANCELLED"}
 
     def _work(self, context: bpy.types.Context) -> "Generation":
         """What is to be done. Raises SynGenError."""
@@ -114,8 +97,7 @@ class MakesVariants(OnObject):
         raise NotImplementedError
 
     def _end(self, context: bpy.types.Context) -> None:
-        context.window_manager.event_timer_remove(self.timer)
-        session.now.generation = None
+        super()._end(context)
         session.forget_live()
         session.forget_pictures()
         session.redraw()
@@ -155,20 +137,13 @@ class SYNGEN_OT_generate(MakesVariants, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SYNGEN_OT_cancel_generate(bpy.types.Operator):
+class SYNGEN_OT_cancel_generate(CancelsWork, bpy.types.Operator):
     """Stop making variants; finished ones stay in the gallery"""
 
     bl_idname = "syngen.cancel_generate"
     bl_label = "Cancel"
     bl_options = {"INTERNAL"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return session.now.generation is not None
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        session.now.generation.cancel()
-        return {"FINISHED"}
+    kept = "generation"
 
 
 class SYNGEN_OT_apply_variant(OnObject, bpy.types.Operator):
@@ -248,7 +223,7 @@ class SYNGEN_OT_remove(bpy.types.Operator):
         try:
             material.check_removable(obj)
             if obj.mode != "OBJECT":
-                raise SynGenError("Leave the edit or paint mode first.")
+                raise SynGenError(LEAVE_MODE)
         except SynGenError as error:
             return error
         return None

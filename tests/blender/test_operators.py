@@ -442,6 +442,12 @@ class Window:
     def _finished(self, work) -> set[str]:
         return self.operator._finished(self, work)
 
+    def _runs(self) -> bool:
+        return self.operator._runs(self)
+
+    def _ended(self, work) -> set[str]:
+        return self.operator._ended(self, work)
+
     def tick(self) -> set[str]:
         self.work.join()
         return self.operator.modal(self, bpy.context, SimpleNamespace(type="TIMER", value="NOTHING"))
