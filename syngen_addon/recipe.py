@@ -15,6 +15,23 @@ from typing import Any, ClassVar, dataclass_transform
 from .errors import SynGenError
 from .presets import PRESETS
 
+FORMATS = (
+    "coco",
+    "coco_keypoints",
+    "coco_panoptic",
+    "yolo",
+    "yolo_segment",
+    "yolo_obb",
+    "yolo_pose",
+    "classify",
+    "voc",
+    "bop",
+    "masks",
+    "depth",
+    "normals",
+    "csv",
+)
+"""What can be made of the records."""
 WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
 Range = tuple[float, float]
 Names = tuple[str, ...]
@@ -23,6 +40,8 @@ PATH_KEYS = (
     ("texture", "exemplar"),
     ("light", "environments"),
     ("background", "folder"),
+    ("ground", "folder"),
+    ("distractors", "folder"),
     ("transfer", "protect_image"),
     ("transfer", "style_image"),
     ("diffusion", "style_image"),
@@ -250,6 +269,7 @@ class Wear(Frozen):
     """What sort of wear, how much of it, and what it is called."""
 
     kind: str = key("heavy_rust", "The kind of wear given to objects that have none yet (a name from kinds/).")
+    kinds: Names = key((), "Kinds drawn from, frame by frame, for objects that have none yet, instead of `kind` alone; variants of each are made.")
     level: Range = key((0.1, 0.9), "Fraction of the wearable surface that is worn.", low=0, high=1)
     clean_below: float = key(0.02, "Under this level an object counts as clean: no wear class.", low=0, high=1)
     complete_from: float = key(0.66, "From this level on the wear class is *complete*.", low=0, high=1)
@@ -264,6 +284,7 @@ class Causes(Frozen):
     """Where wear starts, relative to what the kind of wear says: 1 leaves it, 0 switches a cause off, 2 doubles it."""
 
     preset: str = key("none", "What the object went through; the sliders count on top.", choices=("none", *PRESETS))
+    presets: Names = key((), "Presets drawn from, frame by frame, for objects that have no wear yet, instead of `preset` alone; variants of each are made.", choices=("none", *PRESETS))
     spread: float = key(1.0, "Patches that start by chance.", low=0, high=3)
     edge: float = key(1.0, "Convex edges, where paint chips.", low=0, high=3)
     cavity: float = key(1.0, "Cavities, seams and crevices that hold water.", low=0, high=3)
@@ -373,13 +394,21 @@ class Filters(Frozen):
 
 
 class Camera(Frozen):
-    """The camera, on a shell around a target."""
+    """The camera, around a target."""
 
     randomize: bool = key(True, "Off: the scene's own camera.")
+    path: str = key("shell", "Where it stands: anywhere on the shell of these ranges, on orbits around a target, at eye level on the ground, or carried by hand from place to place.", choices=("shell", "orbit", "ground", "handheld"))
+    stratify: bool = key(True, "On: any run of frames covers the ranges evenly; off: each frame by chance alone.")
+    orbit_frames: int = key(24, "Frames of a turn, or between two places where it is carried.", low=1, high=10**6)
+    eye_m: Range = key((1.4, 1.9), "Height over the ground of a camera at eye level.", unit="m", low=0.01, high=1000)
+    shake_deg: Range = key((0.0, 1.5), "How far one that is carried shakes.", unit="degrees", low=0, high=45)
     distance: Range = key((0.9, 2.2), "Multiples of the distance at which the target just fits the picture.", low=0.05, high=1000)
     azimuth_deg: Range = key((-180.0, 180.0), "Direction around the up axis; 0 is -Y.", unit="degrees", low=-360, high=360)
     elevation_deg: Range = key((5.0, 50.0), "Angle over the horizon.", unit="degrees", low=-89, high=89)
-    focal_mm: Range = key((28.0, 70.0), "Focal length on a sensor 36 mm wide.", unit="mm", low=1, high=2000)
+    focal_mm: Range = key((28.0, 70.0), "Focal length.", unit="mm", low=1, high=2000)
+    sensor_mm: Range = key((36.0, 36.0), "Size of the sensor, along the longer side of the picture.", unit="mm", low=1, high=200)
+    dof: bool = key(False, "On: depth of field, focused on the target; labels are made from the sharp scene.")
+    fstop: Range = key((1.8, 8.0), "Aperture, for `dof`.", low=0.1, high=128)
     roll_deg: Range = key((-6.0, 6.0), "Roll about the view axis.", unit="degrees", low=-180, high=180)
     aim: Range = key((0.0, 0.35), "How far beside the target's center the camera aims, in target radii.", low=0, high=10)
     min_height_m: float = key(0.1, "The camera never stands lower than this over the lowest point of the targets.", unit="m", low=-1e6, high=1e6)
@@ -393,10 +422,14 @@ class Light(Frozen):
     sun_strength: Range = key((0.5, 4.0), "Irradiance of the sun.", unit="W/m2", low=0, high=1e5)
     sun_elevation_deg: Range = key((15.0, 80.0), "Angle over the horizon.", unit="degrees", low=-90, high=90)
     sun_angle_deg: Range = key((0.5, 6.0), "Apparent size: soft shadows from wide suns.", unit="degrees", low=0, high=180)
-    area_lights: tuple[int, int] = key((0, 2), "How many area lamps.", low=0, high=16)
+    sky: float = key(0.0, "Share of the frames that Blender's sky lights, its sun where the drawn one stands, in place of an environment map.", low=0, high=1)
+    indoor: float = key(0.0, "Share of the frames that lamps alone light: no sun, hardly any environment.", low=0, high=1)
+    area_lights: tuple[int, int] = key((0, 2), "How many area lamps; indoors at least one.", low=0, high=16)
     area_power_w: Range = key((20.0, 150.0), "Power of a lamp 2 m away from its target; grows with distance squared.", unit="W", low=0, high=1e6)
+    lamp_kelvin: Range = key((3000.0, 6500.0), "Color temperature of a lamp.", unit="K", low=1000, high=20000)
     environments: str = key("", "Folder of environment maps (.hdr, .exr); empty: Blender's own studio lights. A relative path counts from the recipe file's folder, `//` from the .blend.")
     environment_strength: Range = key((0.4, 1.2), "Brightness of the environment.", low=0, high=1000)
+    environment_rotation_deg: Range = key((-180.0, 180.0), "Rotation of the environment about the up axis.", unit="degrees", low=-360, high=360)
     exposure_ev: Range = key((-0.4, 0.4), "Added to render.exposure_ev.", unit="stops", low=-10, high=10)
 
 
@@ -410,25 +443,87 @@ class Background(Frozen):
     folder: str = key("", "Folder of pictures, for `kind = \"images\"`. A relative path counts from the recipe file's folder, `//` from the .blend.")
 
 
+class Ground(Frozen):
+    """A ground under the targets that takes their shadows, for scenes that have none."""
+
+    randomize: bool = key(False, "On: there is one, another in every frame.")
+    size: float = key(20.0, "Its side, in radii of all targets together.", low=1, high=10000)
+    color_low: tuple[float, float, float] = key((0.04, 0.04, 0.04), "Darkest color (linear).", low=0, high=1, length=3)
+    color_high: tuple[float, float, float] = key((0.6, 0.57, 0.52), "Brightest color (linear).", low=0, high=1, length=3)
+    roughness: Range = key((0.4, 1.0), "Roughness.", low=0, high=1)
+    folder: str = key("", "Folder of pictures that it is tiled with; empty: plain colors. A relative path counts from the recipe file's folder, `//` from the .blend.")
+    tile_m: Range = key((0.5, 3.0), "World size of such a picture.", unit="m", low=1e-3, high=1000)
+
+
+class Distractors(Frozen):
+    """Things that are no targets: beside them, and between them and the camera."""
+
+    randomize: bool = key(True, "Off: none, whatever the numbers say.")
+    count: tuple[int, int] = key((0, 0), "How many stand about.", low=0, high=200)
+    occluders: tuple[int, int] = key((0, 0), "How many stand between the camera and the target it is aimed at.", low=0, high=20)
+    occlusion: Range = key((0.1, 0.5), "Share of that target that is to be hidden; a frame that misses it is drawn again.", low=0, high=1)
+    size: Range = key((0.3, 1.0), "Their size, in radii of that target.", low=0.001, high=100)
+    folder: str = key("", "Folder of .blend, .glb, .gltf, .obj and .fbx files they are taken from. A relative path counts from the recipe file's folder, `//` from the .blend.")
+    collection: str = key("", "A collection of the file that they are taken from; without it and without a folder they are simple shapes.")
+
+
+class Pose(Frozen):
+    """How targets lie, against how they lie in the scene."""
+
+    randomize: bool = key(True, "Off: they stay as they are, whatever the ranges say.")
+    yaw_deg: Range = key((0.0, 0.0), "Turned about the up axis.", unit="degrees", low=-360, high=360)
+    tilt_deg: Range = key((0.0, 0.0), "Tilted, about a horizontal axis by chance.", unit="degrees", low=0, high=180)
+    shift_m: Range = key((0.0, 0.0), "Moved sideways, in a direction by chance.", unit="m", low=0, high=1000)
+    drop: bool = key(False, "On: they fall from where they are onto the ground, and lie as they come to rest.")
+
+
+class Tint(Frozen):
+    """The color of the base texture, where it is sound: albedo randomization."""
+
+    randomize: bool = key(True, "Off: it stays as it is, whatever the ranges say.")
+    hue_deg: Range = key((0.0, 0.0), "Hue turned by so much.", unit="degrees", low=-180, high=180)
+    saturation: Range = key((1.0, 1.0), "Saturation times so much.", low=0, high=4)
+    value: Range = key((1.0, 1.0), "Brightness times so much.", low=0, high=4)
+
+
+class Sensor(Frozen):
+    """What a camera does to a picture after the render. Nothing moves, so that labels stay right."""
+
+    randomize: bool = key(True, "Off: nothing, whatever the ranges say.")
+    share: float = key(1.0, "Share of the frames that it is done to.", low=0, high=1)
+    exposure_ev: Range = key((0.0, 0.0), "Exposure.", unit="stops", low=-10, high=10)
+    kelvin: Range = key((6500.0, 6500.0), "White balance: the light that would look white.", unit="K", low=1500, high=20000)
+    vignette: Range = key((0.0, 0.0), "How much darker corners are.", low=0, high=1)
+    chromatic_px: Range = key((0.0, 0.0), "How far red and blue lie apart in the corners.", unit="pixels", low=0, high=20)
+    blur_px: Range = key((0.0, 0.0), "Blur: standard deviation.", unit="pixels", low=0, high=50)
+    motion_px: Range = key((0.0, 0.0), "Blur in one direction: length.", unit="pixels", low=0, high=200)
+    noise: Range = key((0.0, 0.0), "Noise: standard deviation in mid-grey, 1 being white; grows as a sensor's does.", low=0, high=1)
+    jpeg: Range = key((100.0, 100.0), "Quality of a JPEG that it has been; 100: none. The file stays a PNG.", low=1, high=100)
+
+
 class Randomize(Frozen):
-    """Switches for the parts that have no section of their own; off gives the un-randomised control set."""
+    """Switches for the parts that have no section of their own."""
 
     level: bool = key(True, "Off: each object keeps the level it has in the scene.")
     variant: bool = key(True, "Off: each object keeps the variant it wears.")
+    control: bool = key(False, "On: the matched control set: the same cameras, poses, levels and variants, all else at the middle of its range.")
+    apart: Names = key(("environment", "background", "variant"), "Of these, train, val and test get their own, so that nothing leaks from one into another; where there are too few of one, a warning says so.", choices=("environment", "background", "variant"))
 
 
 class Render(Frozen):
     """How a frame is rendered."""
 
-    engine: str = key("cycles", "The render engine.", choices=("cycles",))
+    engine: str = key("cycles", "The render engine.", choices=("cycles", "eevee"))
     device: str = key("auto", "Where Cycles runs; `auto` takes the best there is, any other that is missing is an error.",
                       choices=("auto", "cpu", "cuda", "optix", "hip", "metal", "oneapi"))
     width: int = key(512, "Width of the picture.", unit="pixels", low=16, high=16384)
     height: int = key(512, "Height of the picture.", unit="pixels", low=16, high=16384)
     samples: int = key(32, "Samples a pixel.", low=1, high=65536)
+    speed: str = key("balanced", "What a frame may cost: how it is sampled and denoised (docs/performance.md).", choices=("fast", "balanced", "best"))
     denoise: bool = key(True, "OpenImageDenoise after the render, where this Blender has it.")
     view_transform: str = key("AgX", "Blender's view transform, by name.")
     exposure_ev: float = key(0.0, "Exposure of the film.", unit="stops", low=-10, high=10)
+    motion_blur: bool = key(False, "On: what moves in the scene is blurred; labels are made from the sharp scene.")
     keep_compositor: bool = key(False, "On: the scene's compositor runs on the picture; labels may then not fit it.")
 
 
@@ -436,7 +531,11 @@ class Labels(Frozen):
     """What is labelled, and as what."""
 
     objects: str = key("instances", "Whole objects, or each connected worn region.", choices=("instances", "regions"))
-    class_from: str = key("wear", "Class: the wear class, the kind of wear, or the object's own class name.", choices=("wear", "kind", "object"))
+    class_from: str = key("wear", "Class: the wear class, the kind of wear, the object's own class name, a custom property, the collection it lies in, or object and wear class together.", choices=("wear", "kind", "object", "property", "collection", "object_wear"))
+    class_property: str = key("", "The custom property of objects (or of their data), for `class_from = \"property\"`.")
+    geometry: bool = key(True, "Amodal boxes, visible fractions, poses, 3D boxes and keypoints.")
+    depth: bool = key(False, "A depth map a frame (EXR, meters along the view axis).")
+    normals: bool = key(False, "A map of normals a frame (EXR, world space).")
     min_pixels: int = key(100, "A frame in which a visible target is smaller is drawn again.", unit="pixels", low=1, high=10**8)
     redraws: int = key(8, "How often, before the frame is recorded as having no target.", low=0, high=1000)
     wear_threshold: float = key(0.5, "A pixel is worn from this wear fraction on.", low=0.01, high=1)
@@ -447,8 +546,12 @@ class Labels(Frozen):
 class Export(Frozen):
     """What is written from the records."""
 
-    formats: Names = key(("coco", "yolo"), "Formats.", choices=("coco", "yolo"))
+    formats: Names = key(("coco", "yolo"), "Formats (docs/formats.md).", choices=FORMATS)
     split: tuple[float, float, float] = key((0.8, 0.1, 0.1), "Fractions of train, val and test.", low=0, high=1, length=3)
+    min_visible: float = key(0.0, "Objects of which less than this fraction is visible are left out; needs labels.geometry.", low=0, high=1)
+    title: str = key("", "The dataset's name, for its card; empty: the folder's.")
+    license: str = key("", "The dataset's licence, for its card and COCO.")
+    licenses: dict[str, str] = key({}, "Licence by name of an input file (wildcards allowed), for the card: `\"*.hdr\" = \"CC0-1.0\"`.")
 
 
 class Recipe(Frozen):
@@ -466,6 +569,11 @@ class Recipe(Frozen):
     camera: Camera = field(default_factory=Camera)
     light: Light = field(default_factory=Light)
     background: Background = field(default_factory=Background)
+    ground: Ground = field(default_factory=Ground)
+    distractors: Distractors = field(default_factory=Distractors)
+    pose: Pose = field(default_factory=Pose)
+    tint: Tint = field(default_factory=Tint)
+    sensor: Sensor = field(default_factory=Sensor)
     randomize: Randomize = field(default_factory=Randomize)
     render: Render = field(default_factory=Render)
     labels: Labels = field(default_factory=Labels)

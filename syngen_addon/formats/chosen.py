@@ -1,12 +1,27 @@
-"""What a record's annotations are, by the recipe, and which classes a job has. Imports recipe and errors."""
+"""What every format is given of a job, what a record's annotations are, its classes. Imports recipe and errors."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .. import recipe as recipes
 from ..errors import SynGenError
 
 WEAR_CLASSES = ("default", "streaks", "complete")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What every format is given of a job. out: its folder. classes: every class name it can have, in their order.
+
+    keypoints: every name of a keypoint that its targets have, in their order.
+    """
+
+    out: Path
+    classes: tuple[str, ...]
+    recipe: recipes.Recipe
+    keypoints: tuple[str, ...] = ()
 
 
 def annotations(record: dict[str, Any], labels: recipes.Labels) -> list[tuple[str, dict[str, Any]]]:

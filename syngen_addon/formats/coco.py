@@ -1,4 +1,4 @@
-"""COCO instances: annotations/instances_{train,val,test}.json. Imports files, recipe and its siblings.
+"""COCO instances: annotations/instances_{train,val,test}.json. Imports files and its siblings.
 
 Ids start at 1 (several readers drop 0); an image's id is its frame + 1, and so stays the same when frames are added.
 Segmentations are compressed run lengths, `area` the mask's pixels, `file_name` relative to the job's folder. Of an
@@ -8,27 +8,26 @@ object with several kinds of wear the annotation holds the mask of each, under t
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
-from .. import recipe as recipes
 from ..files import frame_file, writing
-from .chosen import annotations, class_index
+from .chosen import Dataset, annotations, class_index
 from .split import SPLITS
 
 
 @contextmanager
-def coco(out: Path, classes: Sequence[str], labels: recipes.Labels) -> Iterator[Callable[[dict[str, Any], str], None]]:
+def coco(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
     """Gives add(record, split), for records in rising order of frames; the files appear where the block ends well.
 
     Memory does not grow with the job: images go to the file at once, annotations wait in an unnamed file on disk.
     """
-    ids = {name: i for i, name in enumerate(classes, start=1)}
+    labels = dataset.recipe.labels
+    ids = {name: i for i, name in enumerate(dataset.classes, start=1)}
     categories = [{"id": i, "name": name, "supercategory": labels.class_from} for name, i in ids.items()]
     head = _json({"info": {"description": "Made with SynGen"}, "licenses": [], "categories": categories})
-    folder = out / "annotations"
+    folder = dataset.out / "annotations"
     with ExitStack() as stack:
         images = {s: stack.enter_context(writing(folder / f"instances_{s}.json")) for s in SPLITS}
         later = {s: stack.enter_context(tempfile.TemporaryFile(dir=folder)) for s in SPLITS}

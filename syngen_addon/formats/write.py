@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import recipe as recipes
-from .chosen import annotations, class_names
+from .chosen import Dataset, annotations, class_names
 from .coco import coco
 from .split import split_of
 from .yolo import yolo
@@ -20,21 +20,23 @@ def write_formats(
     recipe: recipes.Recipe,
     seed: int,
     classes: Sequence[str] | None = None,
+    keypoints: Sequence[str] = (),
 ) -> None:
     """Write the recipe's formats into the job's folder. The same records give the same bytes, however often it is done.
 
     records: called for a fresh pass over the decoded records, in rising order of frames; records without a target are
     left out, for they have no picture. classes: every class name that can occur in the job, which keeps ids the same
-    when frames are added; None: those that do occur, at the price of a pass over the records.
+    when frames are added; None: those that do occur, at the price of a pass over the records. keypoints: every name of
+    a keypoint, in their order.
     Raises SynGenError: a file cannot be written, or a record's class is not among classes.
     """
     labels = recipe.labels
     if classes is None:
         classes = [name for record in records() for name in {n for n, _ in annotations(record, labels)}]
-    order = class_names(labels, classes)
+    dataset = Dataset(out, class_names(labels, classes), recipe, tuple(keypoints))
     with ExitStack() as stack:
         formats = dict.fromkeys(recipe.export.formats)
-        adders = [stack.enter_context(WRITERS[name](out, order, labels)) for name in formats]
+        adders = [stack.enter_context(WRITERS[name](dataset)) for name in formats]
         for record in records():
             if record["no_target"]:
                 continue

@@ -1,4 +1,4 @@
-"""YOLO detection: one text file a picture, {train,val,test}.txt and data.yaml. Imports files, recipe and its siblings.
+"""YOLO detection: one text file a picture, {train,val,test}.txt and data.yaml. Imports files and its siblings.
 
 As Ultralytics takes them: five columns within [0, 1], no line twice, an empty file for a picture without objects.
 data.yaml names no `path`: then the lists are looked for beside it, while a relative `path` counts from wherever the
@@ -7,21 +7,18 @@ training is started (`check_det_dataset`).
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
-from .. import recipe as recipes
 from ..files import frame_file, write_bytes, writing
-from .chosen import annotations, class_index
+from .chosen import Dataset, annotations, class_index
 from .split import SPLITS
 
 
 @contextmanager
-def yolo(
-    out: Path, classes: Sequence[str], labels: recipes.Labels
-) -> Iterator[Callable[[dict[str, Any], str], None]]:
+def yolo(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
     """Gives add(record, split), for records in rising order of frames; the lists appear where the block ends well."""
-    ids = {name: i for i, name in enumerate(classes)}
+    out, labels = dataset.out, dataset.recipe.labels
+    ids = {name: i for i, name in enumerate(dataset.classes)}
     with ExitStack() as stack:
         lists = {s: stack.enter_context(writing(out / f"{s}.txt")) for s in SPLITS}
 

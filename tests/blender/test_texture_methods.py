@@ -1,6 +1,7 @@
 """The panel's choice of methods: what is shown in every state, what each button does, and the sweep over weights."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -429,9 +430,10 @@ def test_in_the_window_a_sweep_is_followed_and_can_be_stopped(
     def started(cancelled: bool) -> tuple[set[str], SimpleNamespace]:
         work = module.Sweep(bpy.context.object, recipe, tmp_path / "g", grid=module.Grid((1.0,), (1.0,)), size=64)
         told: list[Any] = []
+        cls = addon("operators.sweep").SYNGEN_OT_sweep
         operator = SimpleNamespace(work=work, told=told, report=lambda kind, text: told.append((*kind, text)))
         operator._end = lambda context: setattr(operator, "ended", True)
-        cls = addon("operators.sweep").SYNGEN_OT_sweep
+        operator._runs, operator._ended = partial(cls._runs, operator), partial(cls._ended, operator)
         session.now.sweep = work
         if cancelled:
             assert cls.modal(operator, bpy.context, SimpleNamespace(type="ESC", value="PRESS")) == {"RUNNING_MODAL"}

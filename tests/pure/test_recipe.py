@@ -177,7 +177,7 @@ def test_whole_numbers_are_taken_for_numbers() -> None:
     ("text", "words"),
     [
         ("[camera]\nfocal = 3", "unknown key camera.focal. Did you mean focal_mm?"),
-        ("[camera]\nzzz = 3", "unknown key camera.zzz. Known are: randomize, distance"),
+        ("[camera]\nzzz = 3", "unknown key camera.zzz. Known are: randomize, path"),
         ("[camra]\n", "unknown section [camra]. Did you mean camera?"),
         ("render = 3", "render must be a section ([render]), not 3."),
         ("[causes]\nedges = 1", "unknown key causes.edges. Did you mean edge?"),
