@@ -11,7 +11,7 @@ import bpy
 from harness import ROOT, compare
 
 from syngen_addon import jobs, recipe
-from syngen_addon.blender import dataset
+from syngen_addon.blender import dataset, targets
 from syngen_addon.blender.names import WEAR_AOV
 from syngen_addon.blender.render import as_png
 from syngen_addon.blender.scene import environment_files
@@ -36,7 +36,7 @@ def main() -> None:
         job = dataset.Job(recipe.load(ROOT / "examples" / "demo.toml"), work / "dataset", len(FRAMES), SEED)
         scene, layer = bpy.context.scene, bpy.context.view_layer
         frames = dataset.Frames(job, "bench", scene, layer, borrowed, work, lambda progress: None, lambda: False)
-        frames.prepare(dataset.find_targets(job.recipe, scene, layer), environment_files(job.recipe), [], "cpu")
+        frames.prepare(targets.find_targets(job.recipe, scene, layer), environment_files(job.recipe), [], "cpu")
 
         def passes(on: bool) -> None:
             layer.use_pass_object_index = on

@@ -89,7 +89,7 @@ def start(scene: bpy.types.Scene, recipe: Recipe, *, resume: bool = False) -> ba
     number of frames); else a folder that holds one is left alone, and the next free
     name beside it is taken and set.
     """
-    from .dataset import find_targets
+    from .targets import find_targets
 
     out, settings = folder_of(scene), scene.syngen.job
     if resume and holds_job(out):

@@ -11,13 +11,13 @@ import bpy
 from ..recipe import Recipe
 from ..sampling.frame import draw_frame
 from . import ageing
-from .dataset import check_camera, find_targets
 from .layers import layers_of, level_name
 from .level import get_level, set_level
 from .names import LEVEL, PREVIEW
 from .scene import Rig, background_files, environment_files, scene_facts
 from .state import Borrowed
 from .target import has_wear
+from .targets import check_camera, find_targets
 
 OWN = "own"
 """What marks a datablock that belongs to the preview and goes with it."""
