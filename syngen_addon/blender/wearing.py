@@ -1,0 +1,287 @@
+"""The wear of a run's targets: given to those that have none, swapped from frame to frame, taken back. Imports bpy.
+
+Everything goes through `Borrowed`, so that objects and materials are as they were when the run ends.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import bpy
+
+from ..errors import SynGenError
+from ..kinds import KINDS
+from ..recipe import Recipe, age_shift_of
+from ..sampling.frame import FrameDraw
+from ..variants import Request, Variant, make_variants
+from . import ageing, material, worker
+from .layers import layer_of, layers_of
+from .level import set_level
+from .names import UV_LAYER
+from .records import kind_of, kinds_of, object_class
+from .shown import check_wear_shows
+from .state import Borrowed
+from .target import find, has_wear, wear_of
+
+
+@dataclass
+class Target:
+    """One object to label, and what it can wear. index: its number in the label layers."""
+
+    obj: bpy.types.Object
+    index: int
+    object_class: str
+    kind: str
+    variants: list[Variant]
+    groups: dict[int, bpy.types.NodeTree] = field(default_factory=dict)
+    """By the slot that the variants know it as."""
+    worn: dict[tuple[int, int], material.Worn] = field(default_factory=dict)
+    further: dict[str, int] = field(default_factory=dict)
+    """Kind -> the variant it wears, for the kinds beside its own."""
+    wears: int = -1
+    shown: int = -1
+    """Of the gallery's variants the one whose files are shown. The pictures inside the .blend are not those files to
+    the last bit: Cycles reads them by another way. So a job that swaps variants shows files from its first frame on."""
+
+
+def check_known(obj: bpy.types.Object, kind: str) -> None:
+    """Raises SynGenError for a kind that this version does not know; one that lies on the object is named with it."""
+    if kind not in KINDS and layer_of(obj, kind) is not None:
+        raise SynGenError(
+            f"The wear {kind!r} on {obj.name!r} is of a kind that this version of SynGen does not know.",
+            "Take it off, or use the version that made it.",
+        )
+    ageing.kind_named(kind)
+
+
+class Wearing:
+    """What the targets of one run wear, in a scene that is borrowed."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        out: Path,
+        scene: bpy.types.Scene,
+        borrowed: Borrowed,
+        warnings: list[str],
+        say: Callable[[str], None],
+        should_stop: Callable[[], bool],
+    ) -> None:
+        """out: the job's folder, which gets the variants of targets that have none. warnings: these are added to."""
+        self.recipe, self.out, self.scene, self.borrowed = recipe, out, scene, borrowed
+        self.warnings, self.say, self.should_stop = warnings, say, should_stop
+
+    # --- before the first frame
+
+    def dress(self, objects: list[bpy.types.Object]) -> None:
+        """Give the objects the wear that they lack. Raises SynGenError: wear that shows nowhere, every variant refused."""
+        worn = [obj for obj in objects if has_wear(obj)]
+        self._check_shown(worn)
+        for obj in worn:
+            self._tell_left_out(obj)
+        for number, obj in enumerate(objects):
+            if not has_wear(obj):
+                self._age(obj, number, len(objects))
+                self._check_shown([obj])
+            for kind in kinds_of(obj, self.recipe)[1:]:
+                if layer_of(obj, kind) is None:
+                    self._age_further(obj, kind, number, len(objects))
+            self._tell_left_out(obj)
+        worker.close()  # its models would take the memory that the renders need
+
+    def _check_shown(self, objects: list[bpy.types.Object]) -> None:
+        depsgraph = bpy.context.evaluated_depsgraph_get()
+        for obj in objects:
+            check_wear_shows(obj, depsgraph)
+
+    def _tell_left_out(self, obj: bpy.types.Object) -> None:
+        """What Generate says in the panel: a job without one has nobody who saw it."""
+        if obj.library is not None:
+            return
+        try:
+            found = find(obj)
+        except SynGenError as error:  # its wear shows all the same
+            self.warnings.append(f"{obj.name}: {error}")
+            return
+        self.warnings += [f"{obj.name}: {warning}" for warning in found.warnings]
+
+    def _age(self, obj: bpy.types.Object, number: int, count: int) -> None:
+        """Give a target that has no wear yet its variants, for this run only."""
+        chosen = self._make(obj, kind_of(obj, self.recipe), number, count)
+        self.borrowed.afterwards(lambda: ageing.remove(obj) if has_wear(obj) else None)
+        self._apply(obj, chosen, sum(self.recipe.wear.level) / 2)
+
+    def _age_further(self, obj: bpy.types.Object, kind: str, number: int, count: int) -> None:
+        """Give a target that has wear a further kind of it, for this run only; of it one variant is enough."""
+        chosen = self._make(obj, kind, number, count, one=True)
+        before = [(slot.material, slot.link) for slot in obj.material_slots]
+        copies = material.copies_of(obj)
+
+        def give_back() -> None:
+            if layer_of(obj, kind) is not None:
+                ageing.remove_layer(obj, kind)
+            for index, (was, link) in enumerate(before):  # a slot that got a copy of its material for it
+                if obj.material_slots[index].material != was:
+                    _give_back(obj, index, was, link, obj.material_slots[index].material)
+            material.put_back_copies(obj, copies)
+
+        self.borrowed.afterwards(give_back)
+        self._apply(obj, chosen, sum(self.recipe.wear.also[kind]) / 2, add=True)
+
+    def _apply(self, obj: bpy.types.Object, variant: Variant, level: float, add: bool = False) -> None:
+        ageing.apply_variant(
+            obj,
+            variant,
+            add=add,
+            softness=self.recipe.wear.softness,
+            age_shift=age_shift_of(self.recipe),
+            level=level,
+            pack=False,
+        )
+
+    def _make(self, obj: bpy.types.Object, kind: str, number: int, count: int, *, one: bool = False) -> Variant:
+        """The first accepted of the variants of a kind, all of them made; one: no more than needed to have one.
+
+        Raises SynGenError where all are refused.
+        """
+        recipe = self.recipe
+
+        def progress(fraction: float, text: str) -> None:
+            self.say(f"{obj.name} ({number + 1} of {count}): {text}")
+
+        had_layer = bool(obj.data.uv_layers)
+        request = ageing.gather(obj, recipe, ageing.kind_named(kind))
+        if not had_layer:
+            self.borrowed.afterwards(lambda: _remove_own_layer(obj))
+        made: list[Variant] = []
+        for each in _one_by_one(request) if one else [request]:
+            made += make_variants(
+                each, self.out / "variants", tools=worker.tools(recipe, fetch=True), progress=progress,
+                should_stop=self.should_stop,
+            )  # fmt: skip
+            chosen = next((variant for variant in made if variant.accepted), None)
+            if chosen is not None:
+                self.warnings += [f"{obj.name}: {warning}" for warning in made[0].warnings]
+                return chosen
+        which = f" ({ageing.kind_label(kind)})" if one else ""
+        raise SynGenError(
+            f"Every variant of {obj.name!r}{which} was refused: {made[0].sentence}",
+            "Change Texture and Transfer or Filters ([texture], [filters]).",
+        )
+
+    def target(self, obj: bpy.types.Object, index: int) -> Target:
+        """What the object can wear, its materials made ready for another variant in every frame."""
+        for slot in obj.material_slots:  # what was made transparent since
+            if slot.material is not None and slot.material.library is None:
+                self.borrowed.afterwards(material.follow_cover(slot.material))
+        kind = ageing.applied_kind(obj)
+        variants = ageing.applied_variants(obj)
+        if not variants and self.recipe.randomize.variant:
+            self.warnings.append(f"{obj.name}: its gallery is gone; every frame shows the variant it wears.")
+        target = Target(obj, index, object_class(obj, self.recipe), kind.name, variants)
+        for layer in layers_of(obj):
+            if not layer.own:
+                gallery = ageing.applied_variants(obj, layer.kind)
+                target.further[layer.kind] = next((i for i, v in enumerate(gallery) if v.name == layer.variant), -1)
+        worn_now = str(wear_of(obj)["variant"])
+        target.wears = next((i for i, v in enumerate(variants) if v.name == worn_now), -1)
+        if target.wears >= 0:
+            self.warnings += [f"{obj.name}: {warning}" for warning in variants[target.wears].warnings]
+        if self.recipe.randomize.variant and len(variants) > 1:
+            if obj.library is None:
+                self._own_groups(target)
+            else:  # Blender lets linked data refer to nothing local: its pictures cannot be swapped
+                target.variants = []
+                self.warnings.append(
+                    f"{obj.name}: it is linked from another file, so every frame shows the variant it wears; "
+                    "a library override shows them all."
+                )
+        return target
+
+    def _own_groups(self, target: Target) -> None:
+        """Groups that this target shares with none, so that it can show another variant than its twins."""
+        obj = target.obj
+        for index, slot in enumerate(obj.material_slots):
+            node = material.group_of(slot.material)
+            if node is None:
+                continue
+            if slot.material.library is not None or self._is_shared(obj, node.node_tree):
+                before, link = slot.material, slot.link
+                copy = before.copy()
+                material.group_of(copy).node_tree = material.group_of(copy).node_tree.copy()
+                slot.link = "OBJECT"
+                slot.material = copy
+                self.borrowed.afterwards(
+                    lambda index=index, before=before, link=link, copy=copy: _give_back(obj, index, before, link, copy)
+                )
+                node = material.group_of(copy)
+            group = node.node_tree
+            before_images = {name: group.nodes[name].image for name in ("color", "surface", "onset")}
+
+            def give_back(
+                group: bpy.types.NodeTree = group, images: dict[str, bpy.types.Image] = before_images
+            ) -> None:
+                for name, image in images.items():
+                    group.nodes[name].image = image
+
+            self.borrowed.afterwards(give_back)
+            target.groups[int(group.get(material.SLOT, index))] = group
+
+    def _is_shared(self, obj: bpy.types.Object, group: bpy.types.NodeTree) -> bool:
+        return any(o != obj and material.shows(o, group) for o in self.scene.objects if o.type == "MESH")
+
+    # --- frames
+
+    def show(self, targets: list[Target], draw: FrameDraw) -> None:
+        """Put a drawn frame's variants and levels on the targets."""
+        for target in targets:
+            name = target.obj.name
+            number = draw.variants.get(name, target.wears)
+            if target.groups and number != target.shown:
+                self._wear(target, number)
+            if name in draw.levels:
+                set_level(target.obj, draw.levels[name])
+            for kind, level in draw.also.get(name, {}).items():
+                set_level(target.obj, level, kind)
+
+    def _wear(self, target: Target, number: int) -> None:
+        variant = target.variants[number]
+        kind = ageing.kind_named(variant.kind)
+        for index, group in target.groups.items():
+            if index not in variant.slots:
+                continue
+            if (number, index) not in target.worn:
+                recipe = self.recipe
+                worn = ageing.load_worn(variant, index, kind, recipe.wear.softness, False, age_shift_of(recipe))
+                for image in worn.images.values():
+                    self.borrowed.new(bpy.data.images, image)
+                target.worn[number, index] = worn
+            material.show(group, target.worn[number, index])
+        target.wears = target.shown = number
+
+
+def _one_by_one(request: Request) -> Iterator[Request]:
+    """A request for each of its variants alone, in the order of their seeds."""
+    texture = request.recipe.texture
+    for seed in range(texture.seed, texture.seed + texture.variants):
+        recipe = dataclasses.replace(request.recipe, texture=dataclasses.replace(texture, seed=seed, variants=1))
+        yield dataclasses.replace(request, recipe=recipe)
+
+
+def _remove_own_layer(obj: bpy.types.Object) -> None:
+    if UV_LAYER in obj.data.uv_layers:
+        obj.data.uv_layers.remove(obj.data.uv_layers[UV_LAYER])
+
+
+def _give_back(
+    obj: bpy.types.Object, index: int, before: bpy.types.Material, link: str, copy: bpy.types.Material
+) -> None:
+    slot = obj.material_slots[index]
+    slot.material = before if link == "OBJECT" else None
+    slot.link = link
+    groups = [node.node_tree for node in material.groups_of(copy)]
+    bpy.data.materials.remove(copy)
+    for group in groups:
+        if not group.users:  # those of further kinds may be shared
+            bpy.data.node_groups.remove(group)
