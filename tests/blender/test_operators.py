@@ -495,7 +495,7 @@ def test_the_class_of_an_object(addon, scene: bpy.types.Scene) -> None:
     assert session.object_class(obj) == "Drum"
     bpy.ops.syngen.set_class(name=" oil drum ")
     assert session.object_class(obj) == "oil drum"
-    assert addon("blender.dataset").object_class(obj, addon("recipe").Recipe()) == "oil drum"
+    assert addon("blender.records").object_class(obj, addon("recipe").Recipe()) == "oil drum"
     bpy.ops.syngen.set_class(name="")
     assert "syngen_class" not in obj
 
@@ -587,7 +587,7 @@ def test_a_preview_shows_the_frame_and_is_taken_back(addon, stage: bpy.types.Sce
 def test_a_preview_shows_what_the_job_renders(addon, stage: bpy.types.Scene, tmp_path: Path) -> None:
     bpy.ops.syngen.preview_frame(frame=1)
     bpy.context.view_layer.update()
-    camera = addon("blender.dataset").camera_numbers(stage)
+    camera = addon("blender.records").camera_numbers(stage)
     level = bpy.data.objects["Drum"]["syngen_level"]
     bpy.ops.syngen.end_preview()
     bpy.ops.wm.save_mainfile()
