@@ -4,12 +4,11 @@ One function, `run`, for the command line, the background process of the panel a
 whatever happens, it is as it was when `run` returns or raises.
 """
 
-import dataclasses
 import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,23 +18,19 @@ import bpy
 from .. import jobs
 from ..errors import Cancelled, SynGenError
 from ..files import remove_parts, write_bytes
-from ..kinds import KINDS
 from ..labels.layers import Layers
 from ..labels.record import accepts, encode
-from ..recipe import Recipe, age_shift_of
+from ..recipe import Recipe
 from ..sampling.frame import FrameDraw, SceneFacts, draw_frame
-from ..variants import Request, Variant, make_variants
-from . import ageing, material, worker
+from . import ageing
 from .inputs import check_pictures, job_inputs
-from .layers import layer_of, layers_of, level_name
-from .level import get_level, set_level
+from .layers import layers_of, level_name
+from .level import get_level
 from .names import LEVEL, PREVIEW
-from .records import Records, class_lists, kind_of, kinds_of, object_class
+from .records import Records, class_lists, kinds_of
 from .render import configure, render_frame, resolve_device
 from .scene import Rig, background_files, environment_files, scene_facts
-from .shown import check_wear_shows
 from .state import Borrowed
-from .target import find, has_wear, wear_of
 from .targets import check_camera, find_targets
 from .wearing import Target, Wearing, check_known
 

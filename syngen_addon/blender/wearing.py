@@ -75,7 +75,7 @@ class Wearing:
     # --- before the first frame
 
     def dress(self, objects: list[bpy.types.Object]) -> None:
-        """Give the objects the wear that they lack. Raises SynGenError: wear that shows nowhere, every variant refused."""
+        """Give the objects the wear they lack. Raises SynGenError: wear that shows nowhere, all variants refused."""
         worn = [obj for obj in objects if has_wear(obj)]
         self._check_shown(worn)
         for obj in worn:

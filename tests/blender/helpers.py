@@ -271,7 +271,7 @@ def quick_variants(
 def quick(addon, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Variants made by hand, for modules that import this fixture; `usefixtures("real_variants")` undoes it."""
     if "real_variants" not in request.fixturenames:
-        monkeypatch.setattr(addon("blender.dataset"), "make_variants", partial(quick_variants, addon))
+        monkeypatch.setattr(addon("blender.wearing"), "make_variants", partial(quick_variants, addon))
 
 
 @pytest.fixture

@@ -359,10 +359,10 @@ def test_a_target_that_cannot_be_aged_is_named(case: Case) -> None:
 def test_every_variant_refused(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     import dataclasses
 
-    dataset = case.addon("blender.dataset")
-    made = dataset.make_variants
+    wearing = case.addon("blender.wearing")
+    made = wearing.make_variants
     monkeypatch.setattr(
-        dataset,
+        wearing,
         "make_variants",
         lambda *a, **m: [
             dataclasses.replace(v, accepted=False, reason="flat", sentence="Too flat: it is grey.")

@@ -203,8 +203,8 @@ def test_shards_and_a_job_that_goes_on_make_the_same_files(addon, twins: Path) -
 
 
 def test_where_the_filters_refuse_one_the_next_is_made(addon, twins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    dataset = addon("blender.dataset")
-    real, seeds = dataset.make_variants, []
+    dataset, wearing = addon("blender.dataset"), addon("blender.wearing")
+    real, seeds = wearing.make_variants, []
 
     def make(request: Any, *arguments: Any, **more: Any) -> list[Any]:
         made = real(request, *arguments, **more)
@@ -213,7 +213,7 @@ def test_where_the_filters_refuse_one_the_next_is_made(addon, twins: Path, monke
             made = [dataclasses.replace(v, accepted=v.seed > 0, sentence="It is blurred.") for v in made]
         return made
 
-    monkeypatch.setattr(dataset, "make_variants", make)
+    monkeypatch.setattr(wearing, "make_variants", make)
     part = {"targets": {"objects": ["First"]}}
     dataset.run(dataset.Job(h.recipe(addon, ALSO, part), twins / "out", 1))
     assert seeds == [0, 1]

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.versions
 @pytest.fixture(autouse=True)
 def made_by_hand(addon, monkeypatch: pytest.MonkeyPatch) -> None:
     """Variants made by hand also where the panel makes them."""
-    for module in ("blender.dataset", "blender.generation"):
+    for module in ("blender.wearing", "blender.generation"):
         monkeypatch.setattr(
             addon(module), "make_variants", lambda *given, **named: quick_variants(addon, *given, **named)
         )

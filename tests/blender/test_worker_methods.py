@@ -248,9 +248,9 @@ def test_a_render_has_the_memory_to_itself(addon, scene, models: Path) -> None:
 
 
 def test_the_worker_is_gone_while_frames_are_rendered(addon, scene, models: Path, tmp_path: Path, monkeypatch) -> None:
-    dataset, worker = addon("blender.dataset"), addon("blender.worker")
+    dataset, worker, wearing = addon("blender.dataset"), addon("blender.worker"), addon("blender.wearing")
     recipe = h.recipe(addon, by_diffusion(models), {"targets": {"objects": ["Crate"]}})
-    aged, pids = dataset.Frames._age, []
+    aged, pids = wearing.Wearing._age, []
 
     def age(frames: Any, *about: Any) -> None:
         aged(frames, *about)
@@ -260,7 +260,7 @@ def test_the_worker_is_gone_while_frames_are_rendered(addon, scene, models: Path
         pids.append(worker.get().pid)
         raise addon("errors").Cancelled
 
-    monkeypatch.setattr(dataset.Frames, "_age", age)
+    monkeypatch.setattr(wearing.Wearing, "_age", age)
     monkeypatch.setattr(dataset.Frames, "render", render)
     summary = dataset.run(dataset.Job(recipe, tmp_path / "out", 1, 0))
     assert summary.stopped and len(pids) == 2 and pids[0] is not None and pids[1] is None
