@@ -1,33 +1,123 @@
-"""What every format is given of a job, what a record's annotations are, its classes. Imports recipe and errors."""
+"""What every format is given of a job, what a record's annotations are, its classes.
 
+Imports recipe, errors, numpy and pycocotools.
+"""
+
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from pycocotools import mask as coco_mask
 
 from .. import recipe as recipes
 from ..errors import SynGenError
 
 WEAR_CLASSES = ("default", "streaks", "complete")
+NO_GEOMETRY = "Render the job with labels.geometry = true (Dataset > Labels)."
+
+
+class Chosen(NamedTuple):
+    """One object to detect. number: its class's place in Dataset.classes, from 0. entry: an instance or a region."""
+
+    name: str
+    number: int
+    entry: dict[str, Any]
+
+
+@dataclass
+class _Shared:
+    """What several formats need of one record, worked out by the first that asks."""
+
+    record: dict[str, Any] | None = None
+    chosen: list[Chosen] = field(default_factory=list)
+    masks: dict[tuple[str, int, int, int, int], npt.NDArray[np.uint8]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Dataset:
     """What every format is given of a job. out: its folder. classes: every class name it can have, in their order.
 
-    keypoints: every name of a keypoint that its targets have, in their order.
+    keypoints: every name of a keypoint that its targets have, in their order. pictures: off, no format reads, links or
+    writes a picture; only the text files are made. losses: by format what it could not express, and how often.
     """
 
     out: Path
     classes: tuple[str, ...]
     recipe: recipes.Recipe
     keypoints: tuple[str, ...] = ()
+    pictures: bool = True
+    losses: dict[str, Counter[str]] = field(default_factory=dict)
+    _shared: _Shared = field(default_factory=_Shared, repr=False, compare=False)
+    _numbers: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._numbers.update((name, i) for i, name in enumerate(self.classes))
+
+    def objects(self, record: dict[str, Any]) -> list[Chosen]:
+        """The record's objects to detect, with the numbers of their classes; the same list for every format.
+
+        Raises SynGenError: a class that the job does not have; export.min_visible without geometry.
+        """
+        shared = self._of(record)
+        if not shared.chosen:
+            found = annotations(record, self.recipe.labels, self.recipe.export.min_visible)
+            shared.chosen += [Chosen(n, class_index(n, self._numbers, record["frame"]), entry) for n, entry in found]
+        return shared.chosen
+
+    def crop(self, record: dict[str, Any], segmentation: dict[str, Any], box: Iterable[int]) -> npt.NDArray[np.uint8]:
+        """A mask of the record inside a box [x, y, width, height]: height x width, 0 and 1. Decoded once a record."""
+        x, y, width, height = (int(v) for v in box)
+        masks, key = self._of(record).masks, (segmentation["counts"], x, y, width, height)
+        if key not in masks:
+            masks[key] = np.ascontiguousarray(coco_mask.decode(segmentation)[y : y + height, x : x + width])
+        return masks[key]
+
+    def lose(self, format: str, what: str, count: int = 1) -> None:
+        """Note that a format could not express something; what: in the plural, such as "holes in polygons"."""
+        if count:
+            self.losses.setdefault(format, Counter())[what] += count
+
+    def _of(self, record: dict[str, Any]) -> _Shared:
+        if self._shared.record is not record:
+            self._shared.record, self._shared.chosen = record, []
+            self._shared.masks.clear()
+        return self._shared
 
 
-def annotations(record: dict[str, Any], labels: recipes.Labels) -> list[tuple[str, dict[str, Any]]]:
-    """(class name, entry) of every object to detect: instances or worn regions; those without a class are left out."""
-    entries = ((entry["classes"][labels.class_from], entry) for entry in record[labels.objects])
-    return [(name, entry) for name, entry in entries if name]
+def annotations(
+    record: dict[str, Any], labels: recipes.Labels, min_visible: float = 0.0
+) -> list[tuple[str, dict[str, Any]]]:
+    """(class name, entry) of every object to detect: instances or worn regions; those without a class are left out.
+
+    min_visible: so are those of which less than this fraction is visible; a region goes with its object.
+    Raises SynGenError where that is asked for and the record has no geometry.
+    """
+    seen = _well_seen(record, min_visible) if min_visible > 0 else None
+    entries = (e for e in record[labels.objects] if seen is None or e["index"] in seen)
+    try:
+        named = [(entry["classes"][labels.class_from], entry) for entry in entries]
+    except KeyError:
+        raise SynGenError(
+            f"Frame {record['frame']} does not say the classes of its objects by {labels.class_from}.",
+            "Choose another labels.class_from, or render the job again with this one.",
+        ) from None
+    return [(name, entry) for name, entry in named if name]
+
+
+def _well_seen(record: dict[str, Any], min_visible: float) -> set[int]:
+    """The indices of the instances that are visible far enough."""
+    try:
+        return {i["index"] for i in record["instances"] if i["visible_fraction"] >= min_visible}
+    except KeyError:
+        raise SynGenError(
+            f"export.min_visible = {min_visible:g}: frame {record['frame']} does not say how much of its objects is "
+            "visible.",
+            f"{NO_GEOMETRY[:-1]}, or set export.min_visible to 0.",
+        ) from None
 
 
 def class_names(labels: recipes.Labels, names: Iterable[str]) -> tuple[str, ...]:

@@ -1,17 +1,37 @@
 """Every format of a job from its records, in one pass. Imports recipe and its siblings; never bpy."""
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .. import recipe as recipes
 from .chosen import Dataset, annotations, class_names
 from .coco import coco
-from .split import split_of
+from .split import SPLITS, split_of
 from .yolo import yolo
 
-WRITERS = {"coco": coco, "yolo": yolo}
+Add = Callable[[dict[str, Any], str], None]
+WRITERS: dict[str, Callable[[Dataset], AbstractContextManager[Add]]] = {
+    "coco": coco,
+    "yolo": yolo,
+}
+
+
+@dataclass
+class Written:
+    """What write_formats wrote. By split: pictures, and objects to detect by class; every class of the job is there.
+
+    losses: by format what it could not express, and how often. warnings: sentences for the user.
+    """
+
+    classes: tuple[str, ...]
+    pictures: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
+    objects: dict[str, dict[str, int]] = field(default_factory=dict)
+    losses: dict[str, dict[str, int]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 def write_formats(
@@ -21,25 +41,53 @@ def write_formats(
     seed: int,
     classes: Sequence[str] | None = None,
     keypoints: Sequence[str] = (),
-) -> None:
+    *,
+    pictures: bool = True,
+) -> Written:
     """Write the recipe's formats into the job's folder. The same records give the same bytes, however often it is done.
 
     records: called for a fresh pass over the decoded records, in rising order of frames; records without a target are
     left out, for they have no picture. classes: every class name that can occur in the job, which keeps ids the same
     when frames are added; None: those that do occur, at the price of a pass over the records. keypoints: every name of
-    a keypoint, in their order.
-    Raises SynGenError: a file cannot be written, or a record's class is not among classes.
+    a keypoint, in their order. pictures: off, only the text files of the formats are made.
+    A record that says its own split stays in it: its environment, background and variants were drawn for it.
+    Raises SynGenError: a file cannot be written, a record's class is not among classes, or a format needs what the
+    records do not hold.
     """
     labels = recipe.labels
     if classes is None:
         classes = [name for record in records() for name in {n for n, _ in annotations(record, labels)}]
-    dataset = Dataset(out, class_names(labels, classes), recipe, tuple(keypoints))
+    dataset = Dataset(out, class_names(labels, classes), recipe, tuple(keypoints), pictures)
+    written = Written(dataset.classes, objects={s: dict.fromkeys(dataset.classes, 0) for s in SPLITS})
+    kept = 0
     with ExitStack() as stack:
         formats = dict.fromkeys(recipe.export.formats)
         adders = [stack.enter_context(WRITERS[name](dataset)) for name in formats]
         for record in records():
             if record["no_target"]:
                 continue
-            split = split_of(record["frame"], seed, recipe.export.split)
+            by_rule = split_of(record["frame"], seed, recipe.export.split)
+            split = record.get("split") or by_rule
+            kept += split != by_rule
+            written.pictures[split] += 1
+            counts = written.objects[split]
+            for chosen in dataset.objects(record):
+                counts[chosen.name] += 1
             for add in adders:
                 add(record, split)
+    written.losses = {name: dict(lost) for name, lost in dataset.losses.items()}
+    written.warnings = [*_split_warnings(kept, written.pictures), *_loss_warnings(dataset.losses)]
+    return written
+
+
+def _split_warnings(kept: int, pictures: Mapping[str, int]) -> list[str]:
+    if not kept:
+        return []
+    return [
+        f"{kept} of {sum(pictures.values())} pictures keep the split they were rendered for instead of the one that "
+        "export.split now says: what they show would leak into another (randomize.apart)."
+    ]
+
+
+def _loss_warnings(losses: Mapping[str, Counter[str]]) -> list[str]:
+    return [f"{name}: {count} {what}." for name, lost in losses.items() for what, count in lost.items()]
