@@ -52,15 +52,15 @@ def main() -> None:
         def labelled() -> None:
             passes(True)
             for frame in FRAMES:
-                frames.refused_before = False
-                record = frames.frame(frame)
+                frames.maker.refused_before = False
+                record = frames.maker.frame(frame)
                 assert record is not None and record["attempt"] == 0, "choose frames that need no second attempt"
                 write_bytes(jobs.record_path(job.out, frame), encode(record))
 
         def bare() -> None:
             passes(False)
             as_png(scene.render)
-            scene.cycles.samples, scene.cycles.use_denoising = job.recipe.render.samples, frames.denoise
+            scene.cycles.samples, scene.cycles.use_denoising = job.recipe.render.samples, frames.maker.renderer.denoise
             for frame in FRAMES:
                 frames.show(draw_frame(job.recipe, frames.facts, SEED, frame))
                 scene.render.filepath = str(work / f"bare-{frame}.png")

@@ -4,7 +4,6 @@ One function, `run`, for the command line, the background process of the panel a
 whatever happens, it is as it was when `run` returns or raises.
 """
 
-import hashlib
 import json
 import tempfile
 import time
@@ -18,17 +17,17 @@ import bpy
 from .. import jobs
 from ..errors import Cancelled, SynGenError
 from ..files import remove_parts, write_bytes
-from ..labels.layers import Layers
-from ..labels.record import accepts, encode
+from ..labels.record import encode
 from ..recipe import Recipe
 from ..sampling.frame import FrameDraw, SceneFacts, draw_frame
 from . import ageing
+from .frames import Maker
 from .inputs import check_pictures, job_inputs
 from .layers import layers_of, level_name
 from .level import get_level
 from .names import LEVEL, PREVIEW
 from .records import Records, class_lists, kinds_of
-from .render import configure, render_frame, resolve_device
+from .render import Renderer, configure, resolve_device
 from .scene import Rig, background_files, environment_files, scene_facts
 from .state import Borrowed
 from .targets import check_camera, find_targets
@@ -174,10 +173,10 @@ class Frames:
         self.rig: Rig
         self.wearing: Wearing
         self.records: Records
+        self.maker: Maker
         self.device = ""
         self.further: list[str] = []
         """The kinds that lie beside a target's own wear: each has a label layer."""
-        self.refused_before = False
         self.first_frames = range(GIVE_UP_AFTER)
 
     # --- before the first frame
@@ -214,6 +213,8 @@ class Frames:
         self.facts = scene_facts(recipe, objects, counts, depsgraph, len(environments), len(backgrounds))
         self.rig = Rig.build(self.scene, recipe, environments, backgrounds, borrowed)
         self.records = Records(recipe, self.job.seed, self.fingerprint, self.scene, self.targets, self.rig)
+        renderer = Renderer(self.scene, self.layer, recipe, self.scratch, self.further, self.should_stop)
+        self.maker = Maker(recipe, self.job.out, self.draw, self.show, self.records, renderer)
 
     def _unhide(self, objects: list[bpy.types.Object]) -> None:
         """Let Blender evaluate what only the viewport hides: places and meshes are read from what it evaluates."""
@@ -244,7 +245,7 @@ class Frames:
             if self._is_barren():
                 raise SynGenError(f"None of the first {GIVE_UP_AFTER} frames shows a target.", _NEVER_SEEN)
             begun = time.monotonic()
-            record = self.frame(frame)
+            record = self.maker.frame(frame)
             if record is None:
                 summary.stopped = True
                 return
@@ -289,67 +290,9 @@ class Frames:
                 "Free some space; the job resumes where it stopped.",
             ) from error
 
-    def frame(self, frame: int) -> dict[str, Any] | None:
-        """The record of a frame, its picture written; None where a stop was asked for.
-
-        Attempts differ by the camera only. The first is rendered in full unless the frame before had to be drawn
-        again; others are first looked at with one sample: the index pass is exact from the first sample on, so the
-        decision is the same and costs a hundredth.
-        """
-        recipe = self.job.recipe
-        attempts = recipe.labels.redraws + 1 if recipe.camera.randomize else 1
-        fallback = None
-        reason = ""
-        for attempt in range(attempts):
-            draw = draw_frame(recipe, self.facts, self.job.seed, frame, attempt)
-            self.show(draw)
-            done = None
-            if attempt == 0 and not self.refused_before:
-                done = self._render(recipe.render.samples)
-                layers = None if done is None else done[1]
-            else:
-                probe = self._render(1)
-                layers = None if probe is None else probe[1]
-            if layers is None:
-                return None
-            record = self.records.make(frame, attempt, draw, layers)
-            good, reason = accepts(record, recipe.labels)
-            if good:
-                self.refused_before = attempt > 0
-                return self._keep(frame, attempt, draw, done)
-            if fallback is None and any(i["area"] >= recipe.labels.min_pixels for i in record["instances"]):
-                fallback = (attempt, draw, done)
-        self.refused_before = True
-        if fallback is not None:
-            self.show(fallback[1])
-            return self._keep(frame, *fallback)
-        return self.records.no_target(frame, attempts - 1, draw, reason)
-
-    def _keep(
-        self, frame: int, attempt: int, draw: FrameDraw, done: tuple[bytes, Layers] | None
-    ) -> dict[str, Any] | None:
-        done = done or self._render(self.job.recipe.render.samples)
-        if done is None:
-            return None
-        picture, layers = done
-        record = self.records.make(frame, attempt, draw, layers)
-        record["picture"] = {"file": jobs.picture_name(frame), "sha256": hashlib.sha256(picture).hexdigest()}
-        write_bytes(self.job.out / jobs.picture_name(frame), picture)
-        return record
-
-    def _render(self, samples: int) -> tuple[bytes, Layers] | None:
-        if self.should_stop():
-            return None
-        self.scene.cycles.samples = samples
-        self.scene.cycles.use_denoising = samples > 1 and self.denoise
-        done = render_frame(self.scene, self.layer, self.scratch, self.further)
-        return None if self.should_stop() else done
-
-    @property
-    def denoise(self) -> bool:
-        from .render import has_denoiser
-
-        return self.job.recipe.render.denoise and has_denoiser()
+    def draw(self, frame: int, attempt: int) -> FrameDraw:
+        """What an attempt at a frame shows."""
+        return draw_frame(self.job.recipe, self.facts, self.job.seed, frame, attempt)
 
     def show(self, draw: FrameDraw) -> None:
         """Put a drawn frame into the scene."""

@@ -6,8 +6,9 @@ multilayer EXR in a scratch folder. Nothing of the user's compositor, sequencer,
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -269,6 +270,51 @@ def _as_exr(render: bpy.types.RenderSettings) -> None:
         image.media_type = "MULTI_LAYER_IMAGE"
     image.file_format = "OPEN_EXR_MULTILAYER"
     image.color_depth, image.exr_codec = "32", "NONE"
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A frame as rendered: the bytes of its PNG, and its label layers."""
+
+    picture: bytes
+    layers: Layers
+
+
+class Renderer:
+    """Renders the scene as it stands, after `configure`.
+
+    also: the further kinds of wear that `configure` was told. scratch: a folder for files of a moment.
+    """
+
+    def __init__(
+        self,
+        scene: bpy.types.Scene,
+        layer: bpy.types.ViewLayer,
+        recipe: Recipe,
+        scratch: Path,
+        also: Sequence[str] = (),
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.scene, self.layer, self.recipe, self.scratch, self.also = scene, layer, recipe, scratch, tuple(also)
+        self.should_stop = should_stop
+        self.denoise = recipe.render.denoise and has_denoiser()
+
+    def frame(self) -> Rendered | None:
+        """Picture and labels; None where a stop was asked for. Raises as render_frame does."""
+        return self._render(self.recipe.render.samples)
+
+    def look(self) -> Layers | None:
+        """The labels alone, as fast as can be: the index is exact; wear is that of one sample a pixel."""
+        done = self._render(1)
+        return None if done is None else done.layers
+
+    def _render(self, samples: int) -> Rendered | None:
+        if self.should_stop():
+            return None
+        self.scene.cycles.samples = samples
+        self.scene.cycles.use_denoising = samples > 1 and self.denoise
+        done = render_frame(self.scene, self.layer, self.scratch, self.also)
+        return None if done is None or self.should_stop() else Rendered(*done)
 
 
 def render_frame(

@@ -105,16 +105,16 @@ def test_the_wear_mask_is_the_worn_half(addon, analytic: Path) -> None:
 @pytest.mark.versions
 def test_pycocotools_reads_every_mask(addon, analytic: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = analytic / "out"
-    dataset = addon("blender.dataset")
+    dataset, render = addon("blender.dataset"), addon("blender.render")
     seen = []
-    real = dataset.render_frame
+    real = render.render_frame
 
     def keep_layers(*arguments: Any) -> Any:
         done = real(*arguments)
         seen.append(done[1].index.copy())
         return done
 
-    monkeypatch.setattr(dataset, "render_frame", keep_layers)
+    monkeypatch.setattr(render, "render_frame", keep_layers)
     recipe = h.recipe(addon, h.STILL, {"export": {"split": [1.0, 0.0, 0.0]}, "labels": {"class_from": "object"}})
     dataset.run(dataset.Job(recipe, out, 1))
     coco = COCO(str(out / "annotations" / "instances_train.json"))
@@ -253,13 +253,15 @@ def test_a_job_of_redraws_leaves_the_samples_as_they_were(addon, busy: Path) -> 
         run_and_compare(addon, busy, recipe)
 
 
-@pytest.mark.parametrize("place", ["render_frame", "make_record", "write_bytes"])
+@pytest.mark.parametrize(
+    ("module", "place"), [("render", "render_frame"), ("records", "make_record"), ("frames", "write_bytes")]
+)
 def test_a_job_that_fails_leaves_the_scene_as_it_was(
-    addon, busy: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    addon, busy: Path, monkeypatch: pytest.MonkeyPatch, module: str, place: str
 ) -> None:
-    dataset = addon("blender.dataset")
+    owner = addon(f"blender.{module}")
     calls = []
-    real = getattr(dataset, place)
+    real = getattr(owner, place)
 
     def fail(*arguments: Any, **more: Any) -> Any:
         calls.append(1)
@@ -267,7 +269,7 @@ def test_a_job_that_fails_leaves_the_scene_as_it_was(
             raise RuntimeError("the lamp went out")
         return real(*arguments, **more)
 
-    monkeypatch.setattr(dataset, place, fail)
+    monkeypatch.setattr(owner, place, fail)
     with pytest.raises(RuntimeError, match="the lamp went out"):
         run_and_compare(addon, busy, h.recipe(addon, EVERYTHING))
 

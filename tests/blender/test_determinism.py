@@ -121,7 +121,7 @@ def test_the_formats_can_be_made_again_without_rendering(prepared: Prepared, mon
     for name in whole:
         if name.startswith(("annotations", "labels", "train", "val", "test", "data")):
             (out / name).unlink()
-    monkeypatch.setattr(prepared.addon("blender.dataset"), "render_frame", lambda *a: pytest.fail("rendered"))
+    monkeypatch.setattr(prepared.addon("blender.render"), "render_frame", lambda *a: pytest.fail("rendered"))
     prepared.run("whole")
     assert h.differing(whole, h.files_of(out)) == []
 
@@ -144,7 +144,7 @@ sys.path.insert(0, {root!r})
 from pathlib import Path
 import bpy
 from syngen_addon import files
-from syngen_addon.blender import cli, dataset
+from syngen_addon.blender import cli, dataset, frames, render
 
 what, number = sys.argv[1], int(sys.argv[2])
 calls = 0
@@ -165,7 +165,7 @@ def counted(real, before):
     return wrapper
 
 if what == "render":
-    dataset.render_frame = counted(dataset.render_frame, False)
+    render.render_frame = counted(render.render_frame, False)
 elif what == "between picture and record":
     dataset.encode = counted(dataset.encode, True)
 elif what == "half a picture":
@@ -177,7 +177,7 @@ elif what == "half a picture":
                 file.flush()
                 die()
         real(path, data)
-    dataset.write_bytes = write
+    frames.write_bytes = write
 elif what == "before the recipe":
     from syngen_addon import jobs
     real = jobs.write_bytes
