@@ -230,8 +230,8 @@ def age(
     kind: str = "heavy_rust",
 ) -> list[Any]:
     """Make an object's variants and put the first onto it."""
-    ageing, dataset = addon("blender.ageing"), addon("blender.dataset")
-    made = dataset.make_variants(ageing.gather(obj, settings, ageing.kind_named(kind)), gallery)
+    ageing, wearing = addon("blender.ageing"), addon("blender.wearing")
+    made = wearing.make_variants(ageing.gather(obj, settings, ageing.kind_named(kind)), gallery)
     ageing.apply_variant(obj, made[0], level=level)
     return made
 

@@ -150,14 +150,14 @@ def test_every_source_of_protection_counts(addon, sign, tmp_path):
 @pytest.mark.parametrize("ages", [False, True])
 def test_a_worn_sign_keeps_or_fades_its_letters(addon, sign, tmp_path, ages, monkeypatch):
     monkeypatch.setattr(addon("variants"), "MIN_ONSET_SIZE", SIZE)
-    ageing, dataset = addon("blender.ageing"), addon("blender.dataset")
+    ageing, variants = addon("blender.ageing"), addon("variants")
     light()
     camera_above()
     bpy.ops.syngen.find_marks()
     settings = recipe(addon, QUICK, {"marks": {"age": ages, "fade": 1.0}, "render": {"samples": 4}})
     kept = white(addon("blender.marks").image_of(sign.active_material))
     before, _ = render_layers(addon, settings, tmp_path)
-    variant = dataset.make_variants(ageing.gather(sign, settings, ageing.kind_named("heavy_rust")), tmp_path / "g")[0]
+    variant = variants.make_variants(ageing.gather(sign, settings, ageing.kind_named("heavy_rust")), tmp_path / "g")[0]
     ageing.apply_variant(sign, variant, level=1.0)
     after, layers = render_layers(addon, settings, tmp_path)
     # One unit is one pixel: the plane covers 48 x 48 of them, two texels each. Only those wholly protected count.
