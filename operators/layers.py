@@ -7,8 +7,8 @@ from bpy.props import EnumProperty, StringProperty
 
 from ..syngen_addon.blender import session, settings
 from ..syngen_addon.blender.preferences import gallery_folder
-from .common import OnObject, has_wear, report_error, reported
-from .wear import MakesVariants, layer_called, left_out, objects
+from .common import OnObject, has_wear, reported
+from .wear import MakesVariants, layer_called, objects
 
 if TYPE_CHECKING:
     from ..syngen_addon.blender.generation import Generation
@@ -33,19 +33,10 @@ class SYNGEN_OT_add_layer(MakesVariants, bpy.types.Operator):
         worn = [obj for obj in session.chosen(context) if session.worn(obj)]
         return Generation(worn, settings.recipe_of(context.scene), gallery_folder(), layer=self.kind)
 
-    def _finished(self, work: "Generation") -> set[str]:
+    def _used(self, work: "Generation") -> str:
         given = work.put_on()
-        if not given:
-            session.now.not_generated = str(work.error)
-            report_error(self, work.error)
-            return {"CANCELLED"}
         what = settings.KIND_LABELS[work.layer]
-        self.report({"INFO"}, f"{what} lies on {objects(given)}. The gallery shows its variants.")
-        if work.skipped:
-            self.report({"WARNING"}, left_out(work.skipped))
-        session.forget_pictures()
-        session.redraw()
-        return {"FINISHED"}
+        return f"{what} lies on {objects(given)}. The gallery shows its variants." if given else ""
 
 
 class SYNGEN_OT_remove_layer(OnObject, bpy.types.Operator):

@@ -93,7 +93,20 @@ class MakesVariants(FollowsWork, OnObject):
         raise NotImplementedError
 
     def _finished(self, work: "Generation") -> set[str]:
-        """Put it to use, and say so."""
+        told = self._used(work)
+        if not told:
+            session.now.not_generated = str(work.error)
+            report_error(self, work.error)
+            return {"CANCELLED"}
+        self.report({"INFO"}, told)  # type: ignore[attr-defined]
+        if work.skipped:
+            self.report({"WARNING"}, left_out(work.skipped))  # type: ignore[attr-defined]
+        session.forget_pictures()
+        session.redraw()
+        return {"FINISHED"}
+
+    def _used(self, work: "Generation") -> str:
+        """Put it to use, and what to say of it; "" where it came to nothing."""
         raise NotImplementedError
 
     def _end(self, context: bpy.types.Context) -> None:
@@ -115,7 +128,7 @@ class SYNGEN_OT_generate(MakesVariants, bpy.types.Operator):
 
         return Generation(session.chosen(context), settings.recipe_of(context.scene), gallery_folder())
 
-    def _finished(self, work: "Generation") -> set[str]:
+    def _used(self, work: "Generation") -> str:
         work.take_back()
         if work.several:
             given = work.put_on()
@@ -123,18 +136,12 @@ class SYNGEN_OT_generate(MakesVariants, bpy.types.Operator):
             kept = len([name for name in work.made if name not in work.skipped]) - given
             if kept:
                 text += f", {kept} kept the wear that was there"
-            self.report({"INFO"}, f"{text}. The gallery of each shows its variants.")
-        else:
-            ((name, variants),) = work.made.items()
-            refused = sum(not v.accepted for v in variants)
-            count = "1 variant" if len(variants) == 1 else f"{len(variants)} variants"
-            text = f"{count} of {name!r} {'is' if len(variants) == 1 else 'are'} in the gallery"
-            self.report({"INFO"}, f"{text}, {refused} refused." if refused else f"{text}.")
-        if work.skipped:
-            self.report({"WARNING"}, left_out(work.skipped))
-        session.forget_pictures()
-        session.redraw()
-        return {"FINISHED"}
+            return f"{text}. The gallery of each shows its variants."
+        ((name, variants),) = work.made.items()
+        refused = sum(not v.accepted for v in variants)
+        count = "1 variant" if len(variants) == 1 else f"{len(variants)} variants"
+        text = f"{count} of {name!r} {'is' if len(variants) == 1 else 'are'} in the gallery"
+        return f"{text}, {refused} refused." if refused else f"{text}."
 
 
 class SYNGEN_OT_cancel_generate(CancelsWork, bpy.types.Operator):

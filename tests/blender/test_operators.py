@@ -442,6 +442,9 @@ class Window:
     def _finished(self, work) -> set[str]:
         return self.operator._finished(self, work)
 
+    def _used(self, work) -> str:
+        return self.operator._used(self, work)
+
     def _runs(self) -> bool:
         return self.operator._runs(self)
 
