@@ -19,7 +19,8 @@ from ..errors import Cancelled, SynGenError
 from ..files import remove_parts, write_bytes
 from ..labels.record import encode
 from ..recipe import Recipe
-from ..sampling.frame import FrameDraw, SceneFacts, draw_frame
+from ..sampling.draws import FrameDraw, SceneFacts
+from ..sampling.frame import draw_frame
 from . import ageing
 from .frames import Maker
 from .inputs import check_pictures, job_inputs
@@ -209,8 +210,8 @@ class Frames:
                     borrowed.set_key(target.obj, level_name(target.obj, kind), get_level(target.obj, kind))
             borrowed.afterwards(target.obj.update_tag)
         depsgraph = bpy.context.evaluated_depsgraph_get()
-        counts = {t.obj.name: len(t.variants) for t in self.targets}
-        self.facts = scene_facts(recipe, objects, counts, depsgraph, len(environments), len(backgrounds))
+        galleries = {t.obj.name: t.variants for t in self.targets}
+        self.facts = scene_facts(recipe, objects, galleries, depsgraph, environments, backgrounds)
         self.rig = Rig.build(self.scene, recipe, environments, backgrounds, borrowed)
         self.records = Records(recipe, self.job.seed, self.fingerprint, self.scene, self.targets, self.rig)
         renderer = Renderer(self.scene, self.layer, recipe, self.scratch, self.further, self.should_stop)

@@ -14,7 +14,7 @@ from .. import jobs
 from ..files import write_bytes
 from ..labels.record import accepts
 from ..recipe import Recipe
-from ..sampling.frame import FrameDraw
+from ..sampling.draws import FrameDraw
 from .records import Records
 from .render import Rendered, Renderer
 

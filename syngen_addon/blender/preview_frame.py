@@ -71,8 +71,8 @@ def begin(context: bpy.types.Context, recipe: Recipe, frame: int, seed: int) -> 
     backgrounds = background_files(recipe)
     if not recipe.camera.randomize:
         check_camera(scene)
-    counts = {obj.name: len(ageing.applied_variants(obj)) for obj in objects}
-    facts = scene_facts(recipe, objects, counts, context.evaluated_depsgraph_get(), len(environments), len(backgrounds))
+    galleries = {obj.name: ageing.applied_variants(obj) for obj in objects}
+    facts = scene_facts(recipe, objects, galleries, context.evaluated_depsgraph_get(), environments, backgrounds)
     draw = draw_frame(recipe, facts, seed, frame)
     borrowed = _Noted()
     try:

@@ -9,7 +9,7 @@ from ..formats.chosen import WEAR_CLASSES
 from ..labels.layers import FurtherWear, Instance, Layers
 from ..labels.record import make_record, no_target_record
 from ..recipe import Recipe
-from ..sampling.frame import FrameDraw
+from ..sampling.draws import FrameDraw
 from ..wear.levels import wear_class
 from . import ageing
 from .layers import layers_of

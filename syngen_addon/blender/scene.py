@@ -4,6 +4,7 @@ The rig's datablocks are SynGen's own. The preview uses the same rig as the rend
 is rendered.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from mathutils import Matrix, Vector
 from .. import variants
 from ..errors import SynGenError, one_line
 from ..recipe import Recipe
-from ..sampling.frame import FrameDraw, SceneFacts, TargetFacts
+from ..sampling.draws import FrameDraw, SceneFacts, TargetFacts, VariantFacts
 from .level import get_level
 from .state import Borrowed
 from .target import wear_of
@@ -70,8 +71,10 @@ def is_rendered(obj: bpy.types.Object, layer: bpy.types.ViewLayer) -> bool:
     return not obj.hide_render and obj.name in layer.objects and shown(layer.layer_collection)
 
 
-def target_facts(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, count: int) -> TargetFacts:
-    """Where a target is, from its evaluated bounding box."""
+def target_facts(
+    obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, gallery: Sequence[variants.Variant]
+) -> TargetFacts:
+    """Where a target is, from its evaluated bounding box, and what it can wear."""
     evaluated = obj.evaluated_get(depsgraph)
     corners = [evaluated.matrix_world @ Vector(corner) for corner in evaluated.bound_box]
     low = Vector(min(c[i] for c in corners) for i in range(3))
@@ -87,7 +90,10 @@ def target_facts(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, count: i
         center=tuple(center),
         radius=radius,
         level=get_level(obj),
-        variants=count,
+        variants=tuple(
+            VariantFacts(f"{each.folder.parent.name}/{each.name}", each.kind, str(each.made.get("preset", "")))
+            for each in gallery
+        ),
         corners=tuple(tuple(c) for c in corners),
     )
 
@@ -95,15 +101,18 @@ def target_facts(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, count: i
 def scene_facts(
     recipe: Recipe,
     targets: list[bpy.types.Object],
-    variant_counts: dict[str, int],
+    galleries: Mapping[str, Sequence[variants.Variant]],
     depsgraph: bpy.types.Depsgraph,
-    environments: int,
-    backgrounds: int,
+    environments: Sequence[Path],
+    backgrounds: Sequence[Path],
 ) -> SceneFacts:
-    """What sampling needs to know of the scene, as plain numbers."""
-    facts = tuple(target_facts(obj, depsgraph, variant_counts.get(obj.name, 0)) for obj in targets)
+    """What sampling needs to know of the scene, as plain numbers. galleries: what each target can wear, by its name."""
+    facts = tuple(target_facts(obj, depsgraph, galleries.get(obj.name, ())) for obj in targets)
     return SceneFacts(
-        targets=facts, environments=environments, backgrounds=backgrounds, up=variants.UPS[recipe.wear.up]
+        targets=facts,
+        environments=tuple(path.name for path in environments),
+        backgrounds=tuple(path.name for path in backgrounds),
+        up=variants.UPS[recipe.wear.up],
     )
 
 

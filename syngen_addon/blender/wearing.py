@@ -13,7 +13,7 @@ import bpy
 from ..errors import SynGenError
 from ..kinds import KINDS
 from ..recipe import Recipe, age_shift_of
-from ..sampling.frame import FrameDraw
+from ..sampling.draws import FrameDraw
 from ..variants import Request, Variant, make_variants
 from . import ageing, material, worker
 from .layers import layer_of, layers_of

@@ -6,9 +6,7 @@ Blender's (looks down its -Z, +Y is up) with square pixels and `sensor_fit = 'AU
 longer side of the picture.
 """
 
-import dataclasses
 import math
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,124 +15,24 @@ from numpy.random import Generator
 from .. import recipe as recipes
 from ..errors import SynGenError
 from ..seeds import generator
+from .draws import (
+    SENSOR_MM,
+    AreaDraw,
+    BackgroundDraw,
+    Box,
+    CameraDraw,
+    EnvironmentDraw,
+    FrameDraw,
+    SceneFacts,
+    SunDraw,
+    TargetFacts,
+    Vector,
+)
 
-Vector = tuple[float, float, float]
-Matrix = tuple[tuple[float, ...], ...]
-Box = tuple[float, float, float, float]
-
-SENSOR_MM = 36.0
 CANDIDATES = 24
 """How many cameras one attempt tries for one that passes `camera_fault`; it costs microseconds, a render seconds."""
 AIM_MARGIN = 0.9
 """The aimed target's centre stays within this part of the picture's inner circle."""
-
-
-@dataclass(frozen=True)
-class TargetFacts:
-    """One target as the sampler sees it.
-
-    center, radius: bounding sphere. corners: eight corners of its bounding box, in any order.
-    level: its level in the scene. variants: how many accepted variants it has, 0 for none. kind: of its own wear.
-    """
-
-    name: str
-    center: Vector
-    radius: float
-    corners: tuple[Vector, ...]
-    level: float = 0.0
-    variants: int = 0
-    kind: str = ""
-
-
-@dataclass(frozen=True)
-class SceneFacts:
-    """What can be drawn from. environments, backgrounds: how many files there are. up: unit vector against gravity."""
-
-    targets: tuple[TargetFacts, ...]
-    environments: int = 0
-    backgrounds: int = 0
-    up: Vector = (0.0, 0.0, 1.0)
-
-
-@dataclass(frozen=True)
-class CameraDraw:
-    """matrix_world: 4 x 4, row by row, rotation and place only."""
-
-    matrix_world: Matrix
-    focal_mm: float
-    clip_start_m: float
-    clip_end_m: float
-    sensor_mm: float = SENSOR_MM
-
-    @property
-    def location(self) -> Vector:
-        """Where it stands."""
-        return (self.matrix_world[0][3], self.matrix_world[1][3], self.matrix_world[2][3])
-
-
-@dataclass(frozen=True)
-class SunDraw:
-    """direction: unit vector the light travels along. strength: W/m2. angle_rad: apparent diameter."""
-
-    direction: Vector
-    strength: float
-    angle_rad: float
-
-
-@dataclass(frozen=True)
-class AreaDraw:
-    """A square lamp of side size_m at location that faces target."""
-
-    location: Vector
-    target: Vector
-    power_w: float
-    size_m: float
-    color_linear: Vector
-
-
-@dataclass(frozen=True)
-class EnvironmentDraw:
-    """index: of the environments, sorted by name. rotation_rad: about the up axis."""
-
-    index: int
-    rotation_rad: float
-    strength: float
-
-
-@dataclass(frozen=True)
-class BackgroundDraw:
-    """kind: as in the recipe. color_linear: for "color". image: index of the pictures sorted by name, for "images"."""
-
-    kind: str
-    color_linear: Vector | None = None
-    image: int | None = None
-
-
-@dataclass(frozen=True)
-class FrameDraw:
-    """One frame. None (or empty) where the recipe's switch is off: then the scene's own stays.
-
-    exposure_ev: to be added to render.exposure_ev. levels, variants: by target name, but for targets without variants.
-    also: by target name, the levels of its further kinds of wear.
-    """
-
-    aimed_at: str
-    camera: CameraDraw | None
-    sun: SunDraw | None
-    areas: tuple[AreaDraw, ...]
-    environment: EnvironmentDraw | None
-    background: BackgroundDraw | None
-    exposure_ev: float
-    levels: dict[str, float]
-    variants: dict[str, int]
-    also: dict[str, dict[str, float]] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Everything as JSON-ready values, floats to nine significant digits; `also` only where there is any."""
-        values: dict[str, Any] = _plain(dataclasses.asdict(self))
-        if not values["also"]:
-            del values["also"]
-        return values
 
 
 def draw_frame(recipe: recipes.Recipe, facts: SceneFacts, seed: int, frame: int, attempt: int = 0) -> FrameDraw:
@@ -166,7 +64,9 @@ def draw_frame(recipe: recipes.Recipe, facts: SceneFacts, seed: int, frame: int,
         if switches.level
         else {},
         variants={
-            t.name: int(generator(seed, f"variant/{t.name}", frame).integers(t.variants)) for t in targets if t.variants
+            t.name: int(generator(seed, f"variant/{t.name}", frame).integers(len(t.variants)))
+            for t in targets
+            if t.variants
         }
         if switches.variant
         else {},
@@ -385,7 +285,7 @@ def _environment(light: recipes.Light, facts: SceneFacts, rng: Generator) -> Env
     if not facts.environments:
         return None
     return EnvironmentDraw(
-        index=int(rng.integers(facts.environments)),
+        index=int(rng.integers(len(facts.environments))),
         rotation_rad=float(rng.uniform(0, 2 * math.pi)),
         strength=float(rng.uniform(*light.environment_strength)),
     )
@@ -401,17 +301,9 @@ def _background(settings: recipes.Background, facts: SceneFacts, rng: Generator)
                 f"There is no picture in {settings.folder}.",
                 "Name a folder of pictures under Scene > Background (background.folder).",
             )
-        return BackgroundDraw("images", image=int(rng.integers(facts.backgrounds)))
+        return BackgroundDraw("images", image=int(rng.integers(len(facts.backgrounds))))
     return BackgroundDraw("environment")
 
 
 def _vector(values: Any) -> Vector:
     return (float(values[0]), float(values[1]), float(values[2]))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return float(f"{value:.9g}") if isinstance(value, float) else value

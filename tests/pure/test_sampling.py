@@ -14,10 +14,8 @@ from hypothesis import strategies as st
 from syngen_addon import recipe as recipes
 from syngen_addon.errors import SynGenError
 from syngen_addon.recipe import Recipe
+from syngen_addon.sampling.draws import CameraDraw, SceneFacts, TargetFacts, VariantFacts
 from syngen_addon.sampling.frame import (
-    CameraDraw,
-    SceneFacts,
-    TargetFacts,
     camera_fault,
     draw_frame,
     fit_distance,
@@ -27,14 +25,20 @@ from syngen_addon.sampling.frame import (
 )
 
 
+def worn(count: int) -> tuple[VariantFacts, ...]:
+    return tuple(VariantFacts(f"rust-{i}") for i in range(count))
+
+
 def target(name: str, center: tuple[float, float, float] = (0, 0, 1), half: float = 0.5, **changes: Any) -> TargetFacts:
     offsets = [(x, y, z) for x in (-half, half) for y in (-half, half) for z in (-half, half)]
     corners = tuple((center[0] + x, center[1] + y, center[2] + z) for x, y, z in offsets)
-    values = {"name": name, "center": center, "radius": half * math.sqrt(3), "corners": corners, "variants": 3}
+    values = {"name": name, "center": center, "radius": half * math.sqrt(3), "corners": corners, "variants": worn(3)}
     return TargetFacts(**(values | changes))  # type: ignore[arg-type]
 
 
-FACTS = SceneFacts((target("Drum"), target("Tank", (6, 2, 2), 1.5), target("Box", (-4, 3, 0.2), 0.2)), 5, 3)
+FACTS = SceneFacts(
+    (target("Drum"), target("Tank", (6, 2, 2), 1.5), target("Box", (-4, 3, 0.2), 0.2)), tuple("abcde"), tuple("xyz")
+)
 
 
 def with_section(section: str, **values: Any) -> Recipe:
@@ -269,7 +273,7 @@ def test_elevations_are_uniform_on_the_sphere_not_in_angle() -> None:
 
 
 def test_what_is_not_there_is_not_drawn() -> None:
-    bare = SceneFacts((target("Drum", variants=0),))
+    bare = SceneFacts((target("Drum", variants=()),))
     draw = draw_frame(Recipe(), bare, 1, 1)
     assert draw.environment is None and draw.variants == {}
     with pytest.raises(SynGenError, match="no target"):
