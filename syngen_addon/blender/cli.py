@@ -25,6 +25,8 @@ from .paths import absolute_path
 
 WORKER = "worker"
 """The first word of the commands that set up the worker; every other command line is a job's."""
+CHECK = "check"
+"""The first word of the command that checks a dataset."""
 ROLES = ("pipeline", "control", "lora", "adapter")
 EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_STOPPED, EXIT_UNREAD = 0, 1, 2, 130, 141
 
@@ -49,7 +51,23 @@ def parser(program: str) -> argparse.ArgumentParser:
     _add_worker_python(p)
     p.add_argument("--verbose", action="store_true", help="let Blender's own messages through")
     p.add_argument("--progress", choices=("text", "json"), default="text", help=argparse.SUPPRESS)
-    p.epilog = f"{program} {WORKER} --help: set up Stable Diffusion and neural style transfer"
+    p.epilog = (
+        f"{program} {CHECK} FOLDER: say what is wrong with a dataset. "
+        f"{program} {WORKER} --help: set up Stable Diffusion and neural style transfer."
+    )
+    return p
+
+
+def check_parser(program: str) -> argparse.ArgumentParser:
+    """The arguments after the word `check`."""
+    p = argparse.ArgumentParser(
+        prog=f"{program} {CHECK}",
+        description="Read a finished dataset, SynGen's or another's, and say what is wrong with it.",
+    )
+    p.add_argument("folder", metavar="FOLDER", help="the dataset's folder")
+    p.add_argument("--json", action="store_true", help="the report as JSON")
+    p.add_argument("--verbose", action="store_true", help=argparse.SUPPRESS)
+    p.set_defaults(progress="text", worker_python=None)
     return p
 
 
@@ -93,10 +111,11 @@ def _add_worker_python(p: argparse.ArgumentParser) -> None:
 
 
 def main(argv: Sequence[str], program: str = "batch.py") -> int:
-    """Run a job from arguments, or set up the worker; the exit code."""
-    words, for_worker = list(argv), list(argv[:1]) == [WORKER]
+    """Run a job from arguments, check a dataset, or set up the worker; the exit code."""
+    words, first = list(argv), "".join(argv[:1])
+    parsers, does = {WORKER: worker_parser, CHECK: check_parser}, {WORKER: _worker, CHECK: _check}
     try:
-        arguments = worker_parser(program).parse_args(words[1:]) if for_worker else parser(program).parse_args(words)
+        arguments = parsers.get(first, parser)(program).parse_args(words[1:] if first in parsers else words)
     except SystemExit as stop:  # argparse has said what is wrong
         return EXIT_OK if stop.code == 0 else EXIT_USAGE
     tell = _Teller(arguments.progress == "json")
@@ -104,7 +123,7 @@ def main(argv: Sequence[str], program: str = "batch.py") -> int:
         with _Signals() as signals:
             if arguments.worker_python is not None:
                 worker.choose(arguments.worker_python)
-            return _worker(arguments, tell, signals) if for_worker else _run(arguments, tell, signals)
+            return does.get(first, _run)(arguments, tell, signals)
     except SynGenError as error:
         tell.error(error)
         return EXIT_ERROR
@@ -181,6 +200,19 @@ def _worker(arguments: argparse.Namespace, tell: "_Teller", signals: "_Signals")
     else:
         tell.line(told)
     return EXIT_OK
+
+
+def _check(arguments: argparse.Namespace, tell: "_Teller", signals: "_Signals") -> int:
+    """Check a dataset; needs no scene."""
+    from ..checking.check import check
+
+    report = check(Path(arguments.folder).expanduser().resolve())
+    if arguments.json:
+        print(report.as_json(), flush=True)
+    else:
+        for line in report.lines():
+            tell.line(line)
+    return EXIT_OK if report.sound else EXIT_ERROR
 
 
 def _recipe(file: str) -> recipes.Recipe:

@@ -49,6 +49,7 @@ RULES = (
     Rule("syngen_addon.seeds", (), ("numpy",)),
     Rule("syngen_addon.images", ("syngen_addon.errors", "syngen_addon.files"), ARRAYS),
     Rule("syngen_addon.kinds", ("syngen_addon.recipe",)),
+    Rule("syngen_addon.formats", FOUNDATIONS, (*ARRAYS, "PIL", "pycocotools", "OpenEXR")),
     *(Rule(stage, FOUNDATIONS, (*ARRAYS, "PIL", "pycocotools")) for stage in STAGE_PACKAGES),
     # Blender's side of the worker ...
     *(
@@ -72,13 +73,15 @@ RULES = (
         (*FOUNDATIONS, *STAGE_PACKAGES, *(f"syngen_addon.{m}" for m in ("methods", "variants", "worker.protocol"))),
         (*ARRAYS, "PIL"),
     ),
-    Rule("syngen_addon.jobs", (*FOUNDATIONS, *STAGE_PACKAGES), ARRAYS),
+    Rule("syngen_addon.card", (*FOUNDATIONS, *STAGE_PACKAGES)),
+    Rule("syngen_addon.jobs", (*FOUNDATIONS, *STAGE_PACKAGES, "syngen_addon.card"), ARRAYS),
+    Rule("syngen_addon.checking", (*FOUNDATIONS, *STAGE_PACKAGES, "syngen_addon.jobs"), ("numpy", "PIL")),
     Rule(
         "syngen_addon.blender",
         (
             *FOUNDATIONS,
             *STAGE_PACKAGES,
-            *(f"syngen_addon.{name}" for name in ("kinds", "methods", "variants", "sweep", "jobs")),
+            *(f"syngen_addon.{name}" for name in ("kinds", "methods", "variants", "sweep", "jobs", "checking")),
             *(f"syngen_addon.worker.{name}" for name in WORKER),
         ),
         (*BLENDER, *ARRAYS, "OpenEXR", "PIL"),
