@@ -46,6 +46,30 @@ def writing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name: a hard link, or a copy where the file system has none. What had the name gives way.
+
+    Raises SynGenError: source is missing, or target cannot be written.
+    """
+    if not source.is_file():
+        raise SynGenError(f"The file {source} is missing.", "Run the job again; it makes what is missing anew.")
+    temporary = part_of(target.with_name(f"{target.name}.{threading.get_ident()}"))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, temporary)
+        except OSError:  # FAT, some network shares
+            shutil.copyfile(source, temporary)
+        temporary.replace(target)
+    except OSError as error:
+        raise SynGenError(
+            f"Cannot write {target}: {error.strerror}.", "Free some space or choose a folder you may write to."
+        ) from error
+    finally:
+        with suppress(OSError):  # also left where both names were of one file already: then replace does nothing
+            temporary.unlink(missing_ok=True)
+
+
 def publish(work: Path, folder: Path, whole: Callable[[Path], bool]) -> None:
     """Give a finished folder its name. Another process may have been first: where its folder is whole, it stays.
 

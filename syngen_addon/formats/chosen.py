@@ -41,14 +41,16 @@ class _Shared:
 class Dataset:
     """What every format is given of a job. out: its folder. classes: every class name it can have, in their order.
 
-    keypoints: every name of a keypoint that its targets have, in their order. pictures: off, no format reads, links or
-    writes a picture; only the text files are made. losses: by format what it could not express, and how often.
+    keypoints: every name of a keypoint that its targets have, in their order. kinds: every kind of wear that it can
+    have, in their order. pictures: off, no format reads, links or writes a picture; only the text files are made.
+    losses: by format what it could not express, and how often.
     """
 
     out: Path
     classes: tuple[str, ...]
     recipe: recipes.Recipe
     keypoints: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     pictures: bool = True
     losses: dict[str, Counter[str]] = field(default_factory=dict)
     _shared: _Shared = field(default_factory=_Shared, repr=False, compare=False)
@@ -120,6 +122,19 @@ def _well_seen(record: dict[str, Any], min_visible: float) -> set[int]:
         ) from None
 
 
+def wear_of(entry: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """(kind, what is recorded of it) for each kind of wear on an instance, its own first; none for a worn region."""
+    if "wear_segmentation" not in entry:
+        return []
+    own = entry.get("kind", entry["classes"]["kind"])
+    return [(own, entry), *((layer["kind"], layer) for layer in entry.get("layers", ()))]
+
+
+def kinds_of(record: dict[str, Any]) -> set[str]:
+    """The kinds of wear that lie on the instances of a record."""
+    return {kind for entry in record["instances"] for kind, _ in wear_of(entry)}
+
+
 def class_names(labels: recipes.Labels, names: Iterable[str]) -> tuple[str, ...]:
     """The job's classes in their fixed order: for the wear its three classes first, then names sorted."""
     first = WEAR_CLASSES if labels.class_from == "wear" else ()
@@ -134,3 +149,27 @@ def class_index(name: str, classes: dict[str, int], frame: int) -> int:
             f"Its classes are {', '.join(classes)}; rebuild the formats with the classes of the whole job.",
         )
     return classes[name]
+
+
+def file_names(names: Iterable[str]) -> dict[str, str]:
+    """For each class a name that every file system takes: letters, digits and "-_. ()"; never two the same.
+
+    Anything else becomes "_"; names that then differ in nothing but case (or not at all) get a number.
+    """
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in names:
+        plain = "".join(c if c.isalnum() or c in "-_. ()" else "_" for c in name)[:60].strip(". ") or "_"
+        if plain.split(".")[0].upper() in _DEVICES:
+            plain = f"_{plain}"
+        number, free = 1, plain
+        while free.casefold() in taken:
+            number += 1
+            free = f"{plain}-{number}"
+        taken.add(free.casefold())
+        found[name] = free
+    return found
+
+
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
+"""Names that Windows keeps for itself, with any suffix."""

@@ -8,15 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from .. import recipe as recipes
-from .chosen import Dataset, annotations, class_names
+from .chosen import Dataset, annotations, class_names, kinds_of
 from .coco import coco
+from .depth import depth
+from .masks import masks
+from .normals import normals
 from .split import SPLITS, split_of
+from .table import table
+from .voc import voc
 from .yolo import yolo
 
 Add = Callable[[dict[str, Any], str], None]
 WRITERS: dict[str, Callable[[Dataset], AbstractContextManager[Add]]] = {
     "coco": coco,
     "yolo": yolo,
+    "voc": voc,
+    "masks": masks,
+    "depth": depth,
+    "normals": normals,
+    "csv": table,
 }
 
 
@@ -39,9 +49,10 @@ def write_formats(
     records: Callable[[], Iterable[dict[str, Any]]],
     recipe: recipes.Recipe,
     seed: int,
-    classes: Sequence[str] | None = None,
+    classes: Iterable[str] | None = None,
     keypoints: Sequence[str] = (),
     *,
+    kinds: Iterable[str] | None = None,
     pictures: bool = True,
 ) -> Written:
     """Write the recipe's formats into the job's folder. The same records give the same bytes, however often it is done.
@@ -49,19 +60,27 @@ def write_formats(
     records: called for a fresh pass over the decoded records, in rising order of frames; records without a target are
     left out, for they have no picture. classes: every class name that can occur in the job, which keeps ids the same
     when frames are added; None: those that do occur, at the price of a pass over the records. keypoints: every name of
-    a keypoint, in their order. pictures: off, only the text files of the formats are made.
+    a keypoint, in their order. kinds: every kind of wear that can occur; None: as for classes. pictures: off, only the
+    text files of the formats are made.
     A record that says its own split stays in it: its environment, background and variants were drawn for it.
     Raises SynGenError: a file cannot be written, a record's class is not among classes, or a format needs what the
     records do not hold.
     """
     labels = recipe.labels
-    if classes is None:
-        classes = [name for record in records() for name in {n for n, _ in annotations(record, labels)}]
-    dataset = Dataset(out, class_names(labels, classes), recipe, tuple(keypoints), pictures)
+    formats = dict.fromkeys(recipe.export.formats)
+    if classes is None or (kinds is None and "masks" in formats):
+        seen: set[str] = set()
+        worn: set[str] = set()
+        for record in records():
+            seen.update(name for name, _ in annotations(record, labels))
+            worn.update(kinds_of(record))
+        classes, kinds = seen if classes is None else classes, worn if kinds is None else kinds
+    dataset = Dataset(
+        out, class_names(labels, classes), recipe, tuple(keypoints), tuple(sorted(set(kinds or ()))), pictures
+    )
     written = Written(dataset.classes, objects={s: dict.fromkeys(dataset.classes, 0) for s in SPLITS})
     kept = 0
     with ExitStack() as stack:
-        formats = dict.fromkeys(recipe.export.formats)
         adders = [stack.enter_context(WRITERS[name](dataset)) for name in formats]
         for record in records():
             if record["no_target"]:
