@@ -29,6 +29,19 @@ class Chosen(NamedTuple):
 
 
 @dataclass
+class Fit:
+    """How like the truth is what readers get of a format's objects, as IoU, of those that were compared."""
+
+    objects: int = 0
+    total: float = 0.0
+    worst: float = 1.0
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.objects if self.objects else 1.0
+
+
+@dataclass
 class _Shared:
     """What several formats need of one record, worked out by the first that asks."""
 
@@ -43,7 +56,7 @@ class Dataset:
 
     keypoints: every name of a keypoint that its targets have, in their order. kinds: every kind of wear that it can
     have, in their order. pictures: off, no format reads, links or writes a picture; only the text files are made.
-    losses: by format what it could not express, and how often.
+    losses: by format what it could not express, and how often. fits: by format how like the truth it is.
     """
 
     out: Path
@@ -53,6 +66,7 @@ class Dataset:
     kinds: tuple[str, ...] = ()
     pictures: bool = True
     losses: dict[str, Counter[str]] = field(default_factory=dict)
+    fits: dict[str, Fit] = field(default_factory=dict)
     _shared: _Shared = field(default_factory=_Shared, repr=False, compare=False)
     _numbers: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
@@ -82,6 +96,13 @@ class Dataset:
         """Note that a format could not express something; what: in the plural, such as "holes in polygons"."""
         if count:
             self.losses.setdefault(format, Counter())[what] += count
+
+    def fit(self, format: str, iou: float) -> None:
+        """Note how like the truth is what readers get of one object of a format that cannot express all of it."""
+        found = self.fits.setdefault(format, Fit())
+        found.objects += 1
+        found.total += iou
+        found.worst = min(found.worst, iou)
 
     def _of(self, record: dict[str, Any]) -> _Shared:
         if self._shared.record is not record:

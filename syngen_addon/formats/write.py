@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import recipe as recipes
-from .chosen import Dataset, annotations, class_names, kinds_of
+from .chosen import Dataset, Fit, annotations, class_names, kinds_of
 from .coco import coco
 from .depth import depth
 from .masks import masks
@@ -17,11 +17,17 @@ from .split import SPLITS, split_of
 from .table import table
 from .voc import voc
 from .yolo import yolo
+from .yolo_obb import yolo_obb
+from .yolo_pose import yolo_pose
+from .yolo_segment import yolo_segment
 
 Add = Callable[[dict[str, Any], str], None]
 WRITERS: dict[str, Callable[[Dataset], AbstractContextManager[Add]]] = {
     "coco": coco,
     "yolo": yolo,
+    "yolo_segment": yolo_segment,
+    "yolo_obb": yolo_obb,
+    "yolo_pose": yolo_pose,
     "voc": voc,
     "masks": masks,
     "depth": depth,
@@ -34,13 +40,15 @@ WRITERS: dict[str, Callable[[Dataset], AbstractContextManager[Add]]] = {
 class Written:
     """What write_formats wrote. By split: pictures, and objects to detect by class; every class of the job is there.
 
-    losses: by format what it could not express, and how often. warnings: sentences for the user.
+    losses: by format what it could not express, and how often. fits: by format, of those that cannot express all, how
+    like the truth is what readers get of its objects. warnings: sentences for the user.
     """
 
     classes: tuple[str, ...]
     pictures: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 0))
     objects: dict[str, dict[str, int]] = field(default_factory=dict)
     losses: dict[str, dict[str, int]] = field(default_factory=dict)
+    fits: dict[str, Fit] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -95,6 +103,7 @@ def write_formats(
             for add in adders:
                 add(record, split)
     written.losses = {name: dict(lost) for name, lost in dataset.losses.items()}
+    written.fits = dict(dataset.fits)
     written.warnings = [*_split_warnings(kept, written.pictures), *_loss_warnings(dataset.losses)]
     return written
 

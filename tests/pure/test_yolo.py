@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syngen_addon.formats.labelled import box_columns, yaml_text
 from syngen_addon.formats.write import write_formats
-from syngen_addon.formats.yolo import _line, _yaml_text
 from syngen_addon.labels.layers import Instance, Layers
 from syngen_addon.labels.record import make_record, no_target_record
 from syngen_addon.recipe import Export, Labels, Recipe
@@ -74,7 +74,7 @@ def test_no_line_stands_twice(tmp_path: Path) -> None:
 def test_every_line_passes_the_check_of_labels(data: st.DataObject, width: int, height: int) -> None:
     x, y = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
     w, h = data.draw(st.integers(1, width - x)), data.draw(st.integers(1, height - y))
-    line = _line(2, [x, y, w, h], width, height)
+    line = f"2 {box_columns([x, y, w, h], width, height)}\n"
     assert re.fullmatch(r"2( [01]\.\d{6}){4}\n", line)
     cx, cy, bw, bh = (float(v) for v in line.split()[1:])
     assert all(0 <= v <= 1 for v in (cx, cy, bw, bh)) and bw > 0 and bh > 0
@@ -89,12 +89,12 @@ def test_every_line_passes_the_check_of_labels(data: st.DataObject, width: int, 
      ("\U0001f600", '"\\U0001f600"'), ("no: #1", '"no: #1"')],
 )
 def test_class_names_are_safe_in_yaml(text: str, expected: str) -> None:
-    assert _yaml_text(text) == expected
+    assert yaml_text(text) == expected
 
 
 @given(st.text())
 def test_a_quoted_name_is_printable_ascii_and_reads_back(text: str) -> None:
-    quoted = _yaml_text(text)
+    quoted = yaml_text(text)
     assert quoted.isascii() and quoted.isprintable()
     # Python's escapes agree with YAML's for everything that is written here.
     assert quoted[1:-1].encode("ascii").decode("unicode_escape") == text
