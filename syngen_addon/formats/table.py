@@ -65,7 +65,7 @@ def table(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
 def _table(file: BinaryIO, columns: Sequence[str]) -> Callable[[Sequence[Sequence[Any]]], None]:
     """Writes the columns' names, and gives what writes rows."""
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\r\n")
 
     def write(rows: Sequence[Sequence[Any]]) -> None:
         writer.writerows(rows)
