@@ -113,7 +113,7 @@ class Records:
         return Instance(
             target.index,
             target.obj.name,
-            target.object_class,
+            {"object": target.object_class},
             target.kind,
             own.wear_class,
             own.level,

@@ -21,7 +21,7 @@ ALL = Labels(region_min_pixels=1, region_merge_pixels=0)
 
 def instance(index: int, **changes: Any) -> Instance:
     values: dict[str, Any] = {
-        "index": index, "name": f"Drum.{index:03d}", "object_class": "drum", "kind": "rust",
+        "index": index, "name": f"Drum.{index:03d}", "classes": {"object": "drum"}, "kind": "rust",
         "wear_class": "streaks", "level": 0.5, "variant": 1,
     }
     return Instance(**(values | changes))
@@ -199,7 +199,9 @@ def test_the_same_layers_give_the_same_bytes_in_any_order_of_instances() -> None
 def test_class_names_for_every_choice() -> None:
     layers = Layers(np.ones((4, 4), np.int32), np.ones((4, 4), np.float32))
     record = make_record(layers, [instance(1, wear_class="", name='a"b\\ü')], ALL, {"frame": 0})
-    assert record["instances"][0]["classes"] == {"wear": "", "kind": "rust", "object": "drum"}
+    assert record["instances"][0]["classes"] == {
+        "wear": "", "kind": "rust", "object": "drum", "object_wear": "drum clean",
+    }
     assert decode(encode(record))["instances"][0]["name"] == 'a"b\\ü'
 
 
@@ -225,6 +227,7 @@ def test_each_kind_has_its_own_mask() -> None:
     assert np.array_equal(pixels(dents.pop("wear_segmentation")), expected)
     assert dents == {
         "kind": "dents", "wear_class": "dent", "level": 0.25, "variant": 0, "wear_area": 15, "wear_percent": 10.0,
+        "severity": 4,
     }
     assert np.array_equal(pixels(first["wear_segmentation"]), (layers.wear > 0) & (layers.index == 1))
     assert (first["kind"], first["wear_class"], first["level"], first["variant"]) == ("rust", "streaks", 0.5, 1)

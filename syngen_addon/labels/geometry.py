@@ -1,0 +1,217 @@
+"""What a target is in space, and how much of it is seen: boxes, visible fraction, truncation, pose, keypoints.
+
+Imports numpy and labels' own types. Poses follow OpenCV: x right, y down, z forward. Lengths are metres.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .layers import Body, Instance, Layers, View
+from .projection import BEHIND, Floats, Projected, box_corners, boxes_in_view, moved, pixels, project, to_camera
+from .shape import Shape
+from .silhouette import Silhouette, silhouette
+
+SUNK = 0.02
+"""A keypoint may lie this deep (of its object's box diagonal) below the surface and still be seen."""
+
+
+def geometry_of(
+    instances: Sequence[Instance],
+    areas: Mapping[int, int],
+    layers: Layers,
+    view: View,
+    others: Sequence[npt.NDArray[Any]] = (),
+) -> dict[int, dict[str, Any]]:
+    """Index -> the geometric part of its entry in the record, for the instances with visible pixels and a body.
+
+    areas: index -> visible pixels. others: boxes (8 x 3, world) of what is no target but may hide one. A silhouette is
+    worked out only where something else's box overlaps or the border cuts: else the object is seen in full.
+    """
+    camera = to_camera(view)
+    solid = [instance for instance in instances if instance.body is not None]
+    bodies = {i.index: (i.body, camera @ i.body.matrix_world) for i in solid if i.body is not None}
+    seen = {
+        index: project(body.shape, matrix, view) for index, (body, matrix) in bodies.items() if areas.get(index, 0) > 0
+    }
+    boxes, depths = _boxes(bodies, seen, camera, view, others)
+    numbers = {index: row for row, index in enumerate(bodies)}
+    found = {}
+    for index, projected in seen.items():
+        body, matrix = bodies[index]
+        if _may_be_hidden(numbers[index], boxes, depths) or _is_cut(projected, view):
+            shadow = silhouette(body.shape, projected, view)
+        else:
+            shadow = Silhouette(areas[index], areas[index])
+        found[index] = {
+            **_amounts(projected, shadow, areas[index]),
+            **pose_of(body, matrix, view),
+            "keypoints": _keypoints(body, matrix, projected, index, layers, view),
+        }
+    return found
+
+
+def pose_of(body: Body, matrix: Floats, view: View) -> dict[str, Any]:
+    """`pose` and `box_3d` of an entry. matrix: object -> the camera's frame."""
+    rotation, scale = _turned(matrix[:3, :3])
+    low, high = body.shape.bounds
+    corners = moved(box_corners(low, high), matrix)
+    places = pixels(corners, view)
+    ahead = (corners[:, 2] > BEHIND) | (view.kind == "ORTHO")
+    return {
+        "pose": {
+            "matrix_world": [_numbers(row) for row in body.matrix_world],
+            "rotation": _numbers(rotation.ravel()),
+            "translation_m": _numbers(matrix[:3, 3] * view.metres),
+            "scale": _numbers(scale),
+        },
+        "box_3d": {
+            "center_m": _numbers((low + high) / 2 * scale * view.metres),
+            "size_m": _numbers((high - low) * np.abs(scale) * view.metres),
+            "corners_px": [_pixel(place) if there else None for place, there in zip(places, ahead, strict=True)],
+        },
+    }
+
+
+def _turned(matrix: Floats) -> tuple[Floats, Floats]:
+    """(rotation, scale) of a 3 x 3 matrix; a mirrored one has negative scales. Of a sheared one the nearest rotation
+    (by singular values: Arun, Huang and Blostein, 1987)."""
+    scale = np.linalg.norm(matrix, axis=0)
+    if np.linalg.det(matrix) < 0:
+        scale = -scale
+    rotation = matrix / np.where(scale == 0, 1, scale)
+    if not np.allclose(rotation.T @ rotation, np.eye(3), atol=1e-5):
+        left, _, right = np.linalg.svd(rotation)
+        rotation = left @ np.diag([1, 1, np.sign(np.linalg.det(left @ right))]) @ right
+    return rotation, scale
+
+
+def _boxes(
+    bodies: Mapping[int, tuple[Body, Floats]],
+    seen: Mapping[int, Projected],
+    camera: Floats,
+    view: View,
+    others: Sequence[npt.NDArray[Any]],
+) -> tuple[Floats, Floats]:
+    """(boxes in pixels, depths) of the bodies in their order, then of the others; see boxes_in_view."""
+    corners = [moved(box_corners(*body.shape.bounds), matrix) for body, matrix in bodies.values()]
+    corners += [moved(np.asarray(other, np.float64), camera) for other in others]
+    boxes, depths = boxes_in_view(np.array(corners).reshape(-1, 8, 3), view)
+    for row, index in enumerate(bodies):  # what is projected anyway has a tighter one
+        if index in seen and seen[index].box is not None:
+            boxes[row] = seen[index].box
+            depths[row] = seen[index].depth.min(), seen[index].depth.max()
+    return boxes, depths
+
+
+def _may_be_hidden(row: int, boxes: Floats, depths: Floats) -> bool:
+    """Whether any other box overlaps this one's and does not lie behind it altogether."""
+    x0, y0, x1, y1 = boxes[row]
+    overlaps = (boxes[:, 0] < x1) & (boxes[:, 2] > x0) & (boxes[:, 1] < y1) & (boxes[:, 3] > y0)
+    overlaps &= depths[:, 0] < depths[row, 1]
+    return int(overlaps.sum()) > int(overlaps[row])
+
+
+def _is_cut(seen: Projected, view: View) -> bool:
+    """Whether the border or the near plane cuts it."""
+    if seen.box is None or not seen.whole.all():
+        return True
+    x0, y0, x1, y1 = seen.box
+    return x0 < 0 or y0 < 0 or x1 > view.width or y1 > view.height
+
+
+def _amounts(seen: Projected, shadow: Silhouette, area: int) -> dict[str, Any]:
+    """The parts of an entry that come from its silhouette. What is seen is part of it: displaced surfaces, say."""
+    inside = max(shadow.inside, area)
+    whole = max(shadow.area - shadow.inside, 0) + inside
+    x0, y0, x1, y1 = seen.box if seen.box is not None else (0.0, 0.0, 0.0, 0.0)
+    return {
+        "amodal_bbox": _pixel((x0, y0, x1 - x0, y1 - y0)),
+        "silhouette_area": whole,
+        "visible_fraction": round(area / whole, 6),
+        "truncation": round((whole - inside) / whole, 6),
+    }
+
+
+# --- keypoints -------------------------------------------------------------------------------------------------------
+
+
+def _keypoints(
+    body: Body, matrix: Floats, seen: Projected, index: int, layers: Layers, view: View
+) -> list[dict[str, Any]]:
+    _, scale = _turned(matrix[:3, :3])
+    found: list[dict[str, Any]] = []
+    for keypoint in body.keypoints:
+        position = np.array(keypoint.position, np.float64)
+        point = moved(position, matrix)
+        entry: dict[str, Any] = {
+            "name": keypoint.name,
+            "x": None,
+            "y": None,
+            "visible": 0,
+            "position_m": _numbers(position * scale * view.metres),
+        }
+        if point[2] >= view.clip_start:
+            place = pixels(point, view)
+            entry["x"], entry["y"] = _pixel(place)
+            if 0 <= place[0] < view.width and 0 <= place[1] < view.height:
+                depth = float(point[2])
+                near = depth - SUNK * _diagonal(body, matrix)
+                hidden = _behind_itself(body.shape, seen, place, near) or _behind_others(place, near, index, layers)
+                entry["visible"] = 1 if hidden else 2
+        found.append(entry)
+    return found
+
+
+def _diagonal(body: Body, matrix: Floats) -> float:
+    low, high = body.shape.bounds
+    return float(np.linalg.norm((high - low) * np.linalg.norm(matrix[:3, :3], axis=0)))
+
+
+def _behind_itself(shape: Shape, seen: Projected, place: Floats, depth: float) -> bool:
+    """Whether a triangle of the object lies over this place of the picture, nearer than `depth`."""
+    whole = shape.triangles[seen.whole]
+    corners = np.concatenate([seen.xy[whole], seen.loose])
+    depths = np.concatenate([seen.depth[whole], seen.loose_depth])
+    over = ((corners.min(axis=1) <= place) & (corners.max(axis=1) >= place)).all(axis=1)
+    over &= depths.min(axis=1) < depth
+    a, b, c = corners[over].swapaxes(0, 1)
+    doubled = _cross(b - a, c - a)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        v, w = _cross(place - a, c - a) / doubled, _cross(b - a, place - a) / doubled
+        u = 1 - v - w
+        inside = (u >= 0) & (v >= 0) & (w >= 0)
+        # 1 / depth is linear in the picture (for an orthographic view any mean of the corners' depths will do).
+        nearness = u / depths[over][:, 0] + v / depths[over][:, 1] + w / depths[over][:, 2]
+        return bool((inside & (nearness > 1 / depth)).any()) if depth > 0 else False
+
+
+def _cross(a: Floats, b: Floats) -> Floats:
+    return np.asarray(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
+
+
+def _behind_others(place: Floats, depth: float, index: int, layers: Layers) -> bool:
+    """Whether something else is seen where the point is. At an outline the pixel's centre may miss the object."""
+    height, width = layers.index.shape
+    x, y = int(place[0]), int(place[1])
+    if layers.index[y, x] == index:
+        return False
+    if layers.depth is not None:
+        return bool(layers.depth[y, x] < depth)
+    around = layers.index[max(y - 1, 0) : min(y + 2, height), max(x - 1, 0) : min(x + 2, width)]
+    return not bool((around == index).any())
+
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
+
+
+def _numbers(values: npt.ArrayLike) -> list[float]:
+    """Nine digits, which is what a float32 holds; never -0."""
+    return [float(f"{value:.9g}") + 0.0 for value in np.asarray(values, np.float64)]
+
+
+def _pixel(values: Sequence[float] | Floats) -> list[float]:
+    """Pixel coordinates to a hundredth; never -0."""
+    return [round(float(value), 2) + 0.0 for value in values]

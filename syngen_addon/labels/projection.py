@@ -1,0 +1,125 @@
+"""A view's projection: shapes, boxes and points in pixels, cut at the near plane. Imports numpy and labels' own types.
+
+Pixel coordinates count from the picture's top left corner: the centre of the first pixel is (0.5, 0.5).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .layers import View
+from .shape import Shape
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+BOX_EDGES = np.array([(a, a | bit) for bit in (1, 2, 4) for a in range(8) if not a & bit])
+"""The edges of a box whose corner i has its greater x, y, z where bit 0, 1, 2 of i is set."""
+BEHIND = 1e-9
+"""What is nearer than this has no place in the picture."""
+
+
+@dataclass(frozen=True)
+class Projected:
+    """A shape as a view sees it.
+
+    xy: N x 2 pixels and depth: N, of its points; xy means nothing where a point is not `ahead` of the near plane.
+    whole: T, triangles that lie ahead of it altogether. loose: M x 3 x 2 and loose_depth: M x 3, what the near plane
+    leaves of those that it cuts. box: (x0, y0, x1, y1) around all of it, None where none of it is ahead.
+    """
+
+    xy: Floats
+    depth: Floats
+    ahead: Flags
+    whole: Flags
+    loose: Floats
+    loose_depth: Floats
+    box: tuple[float, float, float, float] | None
+
+
+def to_camera(view: View) -> Floats:
+    """World -> the camera's frame as OpenCV has it (x right, y down, z forward), 4 x 4."""
+    matrix = np.array(view.matrix_world, np.float64)
+    matrix[:3, :3] /= np.linalg.norm(matrix[:3, :3], axis=0)
+    return np.asarray(np.diag([1.0, -1.0, -1.0, 1.0]) @ np.linalg.inv(matrix))
+
+
+def moved(points: Floats, matrix: Floats) -> Floats:
+    """Points (... x 3) through a 4 x 4 matrix."""
+    return np.asarray(points @ matrix[:3, :3].T + matrix[:3, 3])
+
+
+def pixels(points: Floats, view: View) -> Floats:
+    """Points in the camera's frame (... x 3) -> pixels (... x 2); those behind the camera give nonsense."""
+    depth = np.maximum(points[..., 2:], BEHIND) if view.kind == "PERSP" else 1.0
+    return np.asarray(points[..., :2] / depth * (view.fx, view.fy) + (view.cx, view.cy))
+
+
+def project(shape: Shape, matrix: Floats, view: View) -> Projected:
+    """A shape in a view. matrix: object -> the camera's frame."""
+    points = moved(shape.points, matrix)
+    depth = points[:, 2]
+    ahead = depth >= view.clip_start
+    xy = pixels(points, view)
+    if ahead.all():
+        whole, cut = np.ones(len(shape.triangles), bool), np.zeros((0, 3, 3))
+        inside = xy
+    else:
+        count = ahead[shape.triangles].sum(axis=1)
+        whole = count == 3
+        cut = _cut(points[shape.triangles[(count > 0) & ~whole]], view.clip_start)
+        inside = xy[ahead]
+    loose = pixels(cut, view)
+    seen = np.concatenate([inside, loose.reshape(-1, 2)])
+    box = tuple(map(float, (*seen.min(axis=0), *seen.max(axis=0)))) if len(seen) else None
+    return Projected(xy, depth, ahead, whole, loose, cut[..., 2], box)  # type: ignore[arg-type]
+
+
+def _cut(corners: Floats, near: float) -> Floats:
+    """What lies ahead of the near plane of triangles (K x 3 x 3) that cross it, as triangles (M x 3 x 3)."""
+    ahead = corners[..., 2] >= near
+    one = ahead.sum(axis=1) == 1
+    # Turn each so that the corner that is alone on its side comes first.
+    alone = np.where(one, ahead.argmax(axis=1), (~ahead).argmax(axis=1))
+    turned = corners[np.arange(len(corners))[:, None], (alone[:, None] + np.arange(3)) % 3]
+    a, b, c = turned[:, 0], turned[:, 1], turned[:, 2]
+    ab, ac = _between(a, b, near, one), _between(a, c, near, one)
+    tips = np.stack([a, ab, ac], axis=1)[one]
+    stumps = [np.stack(corner, axis=1)[~one] for corner in ((ab, b, c), (ab, c, ac))]
+    return np.concatenate([tips, *stumps])
+
+
+def _between(a: Floats, b: Floats, near: float, a_is_ahead: Flags) -> Floats:
+    """Where the lines from a to b meet the near plane; the same bits for both triangles at an edge."""
+    start, end = np.where(a_is_ahead[:, None], a, b), np.where(a_is_ahead[:, None], b, a)
+    t = (near - start[:, 2]) / (end[:, 2] - start[:, 2])
+    met: Floats = start + t[:, None] * (end - start)
+    met[:, 2] = near
+    return met
+
+
+def box_corners(low: Floats, high: Floats) -> Floats:
+    """The 8 corners of a box, 8 x 3; corner i has its greater x, y, z where bit 0, 1, 2 of i is set."""
+    bits = np.arange(8)[:, None] >> np.arange(3) & 1
+    return np.asarray(np.where(bits == 1, high, low))
+
+
+def boxes_in_view(corners: Floats, view: View) -> tuple[Floats, Floats]:
+    """Boxes (K x 8 x 3, in the camera's frame, corners in any box's order) -> (K x 4: x0, y0, x1, y1 in pixels, nan
+    where a box lies behind the near plane; K x 2: least and greatest depth). Cut at the near plane."""
+    depth = corners[..., 2]
+    ahead = depth >= view.clip_start
+    places = np.where(ahead[..., None], pixels(corners, view), np.nan)
+    a, b = corners[:, BOX_EDGES[:, 0]], corners[:, BOX_EDGES[:, 1]]
+    crosses = ahead[:, BOX_EDGES[:, 0]] != ahead[:, BOX_EDGES[:, 1]]
+    if crosses.any():
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t = (view.clip_start - a[..., 2]) / (b[..., 2] - a[..., 2])
+            met = np.where(crosses[..., None], pixels(a + t[..., None] * (b - a), view), np.nan)
+        places = np.concatenate([places, met], axis=1)
+    least = np.where(np.isnan(places), np.inf, places).min(axis=1)
+    greatest = np.where(np.isnan(places), -np.inf, places).max(axis=1)
+    boxes = np.concatenate([least, greatest], axis=1)
+    boxes[~np.isfinite(boxes).all(axis=1)] = np.nan
+    return boxes, np.stack([depth.min(axis=1), depth.max(axis=1)], axis=1)
