@@ -28,7 +28,8 @@ from .layers import layers_of, level_name
 from .level import get_level
 from .names import LEVEL, PREVIEW
 from .records import Records, class_lists, kinds_of
-from .render import Renderer, configure, resolve_device
+from .render import check_engine, configure, resolve_device
+from .renderer import Renderer
 from .scene import Rig, background_files, environment_files, scene_facts
 from .state import Borrowed
 from .targets import check_camera, find_targets
@@ -99,6 +100,7 @@ def run(
     environments = environment_files(recipe) if recipe.light.randomize else []
     backgrounds = background_files(recipe)
     device = resolve_device(recipe.render.device)
+    check_engine(recipe.render.engine)
     if not recipe.camera.randomize:
         check_camera(scene)
     inputs = job_inputs(recipe, job.seed, objects, environments, backgrounds, device)
@@ -200,8 +202,8 @@ class Frames:
         indices = {t.obj: t.index for t in self.targets}
         for obj in bpy.data.objects:  # also those that only instances or a background set show
             borrowed.set(obj, "pass_index", indices.get(obj, 0))
-        if not recipe.camera.randomize and self.scene.camera.data.dof.use_dof:
-            self.warnings.append("Depth of field is off in this job: labels are made from the sharp scene.")
+        if not recipe.camera.randomize and not recipe.camera.dof and self.scene.camera.data.dof.use_dof:
+            self.warnings.append("The camera's depth of field is off in this job; camera.dof = true keeps it.")
             borrowed.set(self.scene.camera.data.dof, "use_dof", False)
         for target in self.targets:
             if recipe.randomize.level:  # one that is kept may go on being keyed

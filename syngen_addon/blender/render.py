@@ -1,29 +1,88 @@
-"""One render gives the picture and every label layer (Cycles). Imports bpy, numpy, OpenEXR.
+"""A scene set up for rendering frames with labels, and what comes out of one render. Imports bpy, numpy, OpenEXR.
 
-The picture is written as PNG without its text chunks (Blender puts render times there), the layers are read from a
+One render of Cycles gives the picture and every label layer; which renders a frame takes is renderer.py's affair. The
+picture is written as PNG without its text chunks (Blender puts render times there), the layers are read from a
 multilayer EXR in a scratch folder. Nothing of the user's compositor, sequencer, border or passes takes part.
 """
 
+import ctypes
 import struct
+import sys
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import bpy
 import numpy as np
 
 from ..errors import SynGenError, one_line
 from ..labels.layers import Layers
-from ..recipe import Recipe, Render
+from ..recipe import Labels, Recipe, Render
 from .layers import aov_name
 from .names import WEAR_AOV
 from .state import Borrowed
 
 DEVICES = {"cuda": "CUDA", "optix": "OPTIX", "hip": "HIP", "metal": "METAL", "oneapi": "ONEAPI"}
 BEST_FIRST = ("optix", "cuda", "hip", "metal", "oneapi")
+_SURFACELESS = 0x31DD
+"""EGL_PLATFORM_SURFACELESS_MESA"""
+_Read = TypeVar("_Read")
 KEPT_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"sRGB", b"gAMA", b"cHRM", b"iCCP", b"tRNS"}
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a frame may cost (render.speed); render.samples is the most samples of each. Chosen in docs/performance.md.
+
+    noise: a pixel whose noise is under this is done, from at_least samples on (Cycles' adaptive sampling); 0: every
+    pixel gets every sample. prefilter, quality: of the denoiser. traces: EEVEE traces rays for one pixel in so many
+    in each direction, 0 for none.
+    """
+
+    noise: float
+    at_least: int
+    prefilter: str
+    quality: str
+    traces: int
+
+
+SPEEDS = {
+    "fast": Speed(0.1, 4, "FAST", "FAST", 0),
+    "balanced": Speed(0.0, 0, "FAST", "BALANCED", 2),
+    "best": Speed(0.0, 0, "ACCURATE", "HIGH", 1),
+}
+
+
+def engine_name(engine: str) -> str:
+    """Blender's name of the recipe's render.engine."""
+    if engine == "cycles":
+        return "CYCLES"
+    return "BLENDER_EEVEE" if bpy.app.version >= (5, 0) else "BLENDER_EEVEE_NEXT"
+
+
+def check_engine(engine: str) -> None:
+    """Raises SynGenError where this machine cannot render with it: without OpenGL, EEVEE would end the process."""
+    if engine != "eevee" or not bpy.app.background or sys.platform != "linux":
+        return
+    try:
+        egl, address = ctypes.CDLL("libEGL.so.1"), ctypes.c_void_p
+        egl.eglGetDisplay.restype = egl.eglGetPlatformDisplay.restype = address
+        egl.eglGetDisplay.argtypes = [address]
+        egl.eglGetPlatformDisplay.argtypes = [ctypes.c_uint, address, address]
+        egl.eglInitialize.argtypes = [address] * 3
+        displays = (egl.eglGetDisplay(None), egl.eglGetPlatformDisplay(_SURFACELESS, None, None))  # Blender's own order
+        if any(display and egl.eglInitialize(display, None, None) for display in displays):
+            return
+        missing = "EGL finds no driver"
+    except (OSError, AttributeError):  # no library, or one that is older than what Blender asks of it
+        missing = "libEGL.so.1 is missing or too old"
+    raise SynGenError(
+        f"EEVEE needs a GPU or Mesa's software driver for it, and this machine has neither: {missing}.",
+        'Install the driver (Debian: libegl1, libgl1-mesa-dri), or use render.engine = "cycles".',
+    )
 
 
 def resolve_device(wanted: str) -> str:
@@ -81,11 +140,11 @@ def configure(
     also: the further kinds of wear that get a label layer.
     Returns warnings. Raises SynGenError: an unknown view transform, no device.
     """
-    settings, render, cycles = recipe.render, scene.render, scene.cycles
+    settings, render = recipe.render, scene.render
     put = borrowed.set
     warnings: list[str] = []
     has_compositor = _keep_compositor_links(scene, borrowed)
-    put(render, "engine", "CYCLES")
+    put(render, "engine", engine_name(settings.engine))
     use_device(scene, device, borrowed)
     numbers: dict[str, object] = {
         "resolution_x": settings.width,
@@ -97,7 +156,7 @@ def configure(
         "use_crop_to_border": False,
         "use_sequencer": False,
         "use_stamp": False,
-        "use_motion_blur": False,
+        "use_motion_blur": settings.motion_blur,
         "film_transparent": False,
         "use_persistent_data": True,
         "use_single_layer": True,
@@ -116,9 +175,25 @@ def configure(
     denoise = settings.denoise and has_denoiser()
     if settings.denoise and not denoise:
         warnings.append("This Blender has no OpenImageDenoise: the pictures are not denoised.")
+    _configure_sampling(scene, settings, denoise, borrowed)
+    _configure_view(scene, settings, borrowed)
+    for other in scene.view_layers:  # `use_single_layer` counts in a window only
+        borrowed.set(other, "use", other == layer)
+    if recipe.light.randomize or recipe.background.randomize:
+        borrowed.set(layer, "use_sky", True)  # without it the drawn world would be black
+    borrowed.set(scene, "camera", scene.camera)  # first: a marker that gets its camera back gives it to the scene, too
+    for marker in scene.timeline_markers:  # a camera bound to one would win over the job's
+        borrowed.set(marker, "camera", None)
+    _configure_passes(layer, recipe.labels, borrowed, has_compositor, also)
+    _configure_files(render, borrowed)
+    return warnings
+
+
+def _configure_sampling(scene: bpy.types.Scene, settings: Render, denoise: bool, borrowed: Borrowed) -> None:
+    speed = SPEEDS[settings.speed]
     sampling: dict[str, object] = {
         "samples": settings.samples,
-        "use_adaptive_sampling": False,
+        "use_adaptive_sampling": speed.noise > 0,
         "time_limit": 0.0,
         "seed": 0,
         "use_animated_seed": False,
@@ -129,27 +204,27 @@ def configure(
         "filter_width": 1.5,
         "use_preview_denoising": False,
     }
-    _put_all(borrowed, cycles, sampling)
+    if speed.noise > 0:
+        sampling |= {"adaptive_threshold": speed.noise, "adaptive_min_samples": speed.at_least}
     if denoise:
-        denoising: dict[str, object] = {
+        sampling |= {
             "denoiser": "OPENIMAGEDENOISE",
             "denoising_input_passes": "RGB_ALBEDO_NORMAL",
-            "denoising_prefilter": "FAST",
-            "denoising_quality": "BALANCED",
+            "denoising_prefilter": speed.prefilter,
+            "denoising_quality": speed.quality,
             "denoising_use_gpu": False,
         }
-        _put_all(borrowed, cycles, denoising)
-    _configure_view(scene, settings, borrowed)
-    for other in scene.view_layers:  # `use_single_layer` counts in a window only
-        borrowed.set(other, "use", other == layer)
-    if recipe.light.randomize or recipe.background.randomize:
-        borrowed.set(layer, "use_sky", True)  # without it the drawn world would be black
-    borrowed.set(scene, "camera", scene.camera)  # first: a marker that gets its camera back gives it to the scene, too
-    for marker in scene.timeline_markers:  # a camera bound to one would win over the job's
-        borrowed.set(marker, "camera", None)
-    _configure_passes(layer, borrowed, has_compositor, also)
-    _configure_files(render, borrowed)
-    return warnings
+    _put_all(borrowed, scene.cycles, sampling)
+    if settings.engine == "eevee":
+        eevee: dict[str, object] = {
+            "taa_render_samples": settings.samples,
+            "use_taa_reprojection": False,
+            "use_shadows": True,
+            "use_raytracing": speed.traces > 0,
+        }
+        _put_all(borrowed, scene.eevee, eevee)
+        if speed.traces > 0:
+            borrowed.set(scene.eevee.ray_tracing_options, "resolution_scale", str(speed.traces))
 
 
 def _put_all(borrowed: Borrowed, owner: object, values: dict[str, object]) -> None:
@@ -198,7 +273,9 @@ def _keep_compositor_links(scene: bpy.types.Scene, borrowed: Borrowed) -> bool:
     return bool(readers)
 
 
-def _configure_passes(layer: bpy.types.ViewLayer, borrowed: Borrowed, keep_passes: bool, also: Sequence[str]) -> None:
+def _configure_passes(
+    layer: bpy.types.ViewLayer, labels: Labels, borrowed: Borrowed, keep_passes: bool, also: Sequence[str]
+) -> None:
     """keep_passes: a compositor reads them, and a pass that is switched off takes its links there along."""
     for owner in (layer, layer.cycles):
         for name in [p.identifier for p in owner.bl_rna.properties if p.type == "BOOLEAN" and not p.is_readonly]:
@@ -206,6 +283,10 @@ def _configure_passes(layer: bpy.types.ViewLayer, borrowed: Borrowed, keep_passe
                 borrowed.set(owner, name, False)
     borrowed.set(layer, "use_pass_combined", True)
     borrowed.set(layer, "use_pass_object_index", True)
+    if labels.depth or labels.geometry:  # what hides a keypoint is seen by its depth
+        borrowed.set(layer, "use_pass_z", True)
+    if labels.normals:
+        borrowed.set(layer, "use_pass_normal", True)
     borrowed.set(layer, "pass_alpha_threshold", 0.5)
     borrowed.set(layer, "samples", 0)
     borrowed.set(layer, "material_override", None)
@@ -272,78 +353,63 @@ def _as_exr(render: bpy.types.RenderSettings) -> None:
     image.color_depth, image.exr_codec = "32", "NONE"
 
 
-@dataclass(frozen=True)
-class Rendered:
-    """A frame as rendered: the bytes of its PNG, and its label layers."""
-
-    picture: bytes
-    layers: Layers
-
-
-class Renderer:
-    """Renders the scene as it stands, after `configure`.
-
-    also: the further kinds of wear that `configure` was told. scratch: a folder for files of a moment.
-    """
-
-    def __init__(
-        self,
-        scene: bpy.types.Scene,
-        layer: bpy.types.ViewLayer,
-        recipe: Recipe,
-        scratch: Path,
-        also: Sequence[str] = (),
-        should_stop: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self.scene, self.layer, self.recipe, self.scratch, self.also = scene, layer, recipe, scratch, tuple(also)
-        self.should_stop = should_stop
-        self.denoise = recipe.render.denoise and has_denoiser()
-
-    def frame(self) -> Rendered | None:
-        """Picture and labels; None where a stop was asked for. Raises as render_frame does."""
-        return self._render(self.recipe.render.samples)
-
-    def look(self) -> Layers | None:
-        """The labels alone, as fast as can be: the index is exact; wear is that of one sample a pixel."""
-        done = self._render(1)
-        return None if done is None else done.layers
-
-    def _render(self, samples: int) -> Rendered | None:
-        if self.should_stop():
-            return None
-        self.scene.cycles.samples = samples
-        self.scene.cycles.use_denoising = samples > 1 and self.denoise
-        done = render_frame(self.scene, self.layer, self.scratch, self.also)
-        return None if done is None or self.should_stop() else Rendered(*done)
-
-
 def render_frame(
     scene: bpy.types.Scene, layer: bpy.types.ViewLayer, scratch: Path, also: Sequence[str] = ()
 ) -> tuple[bytes, Layers] | None:
     """Render the scene as it stands: the picture's PNG bytes and its label layers; None where the render was stopped.
 
     also: the further kinds of wear that `configure` was told.
-    Raises SynGenError where Blender cannot write its files.
+    Raises SynGenError where Blender cannot render or write its files.
     """
-    result = bpy.ops.render.render(scene=scene.name, layer=layer.name)
-    if result != {"FINISHED"}:
+    if not _render(scene, layer):
         return None
-    picture, layers = scratch / "picture.png", scratch / "layers.exr"
-    image = bpy.data.images["Render Result"]
+    return _picture(scene, scratch), _layers(scene, layer, scratch, also)
+
+
+def render_picture(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, scratch: Path) -> bytes | None:
+    """As render_frame, the picture alone."""
+    return _picture(scene, scratch) if _render(scene, layer) else None
+
+
+def render_layers(
+    scene: bpy.types.Scene, layer: bpy.types.ViewLayer, scratch: Path, also: Sequence[str] = ()
+) -> Layers | None:
+    """As render_frame, the label layers alone."""
+    return _layers(scene, layer, scratch, also) if _render(scene, layer) else None
+
+
+def _render(scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> bool:
+    """Render; whether it was finished."""
     try:
-        as_png(scene.render)
-        image.save_render(str(picture), scene=scene)
-        _as_exr(scene.render)
-        image.save_render(str(layers), scene=scene)
-        return without_text(picture.read_bytes()), read_layers(layers, layer.name, also)
+        return bool(bpy.ops.render.render(scene=scene.name, layer=layer.name) == {"FINISHED"})
+    except RuntimeError as error:
+        raise SynGenError(
+            f"Blender cannot render the scene: {one_line(error)}", "Render it once by hand; it tells what is missing."
+        ) from error
+
+
+def _picture(scene: bpy.types.Scene, scratch: Path) -> bytes:
+    as_png(scene.render)
+    return _saved(scene, scratch / "picture.png", lambda path: without_text(path.read_bytes()))
+
+
+def _layers(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, scratch: Path, also: Sequence[str]) -> Layers:
+    _as_exr(scene.render)
+    return _saved(scene, scratch / "layers.exr", lambda path: read_layers(path, layer.name, also))
+
+
+def _saved(scene: bpy.types.Scene, path: Path, read: Callable[[Path], _Read]) -> _Read:
+    """What `read` makes of the last render, written to a file for a moment."""
+    try:
+        bpy.data.images["Render Result"].save_render(str(path), scene=scene)
+        return read(path)
     except (OSError, RuntimeError) as error:
         raise SynGenError(
-            f"Blender cannot write its files into {scratch}: {one_line(error)}", "Free some space there."
+            f"Blender cannot write its files into {path.parent}: {one_line(error)}", "Free some space there."
         ) from error
     finally:
         with suppress(OSError):  # where nothing could be written there is nothing to remove
-            picture.unlink(missing_ok=True)
-            layers.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
 
 def read_layers(path: Path, layer: str, also: Sequence[str] = ()) -> Layers:
@@ -364,7 +430,20 @@ def read_layers(path: Path, layer: str, also: Sequence[str] = ()) -> Layers:
         return np.ascontiguousarray(_first(channels, [f"{layer}.{name}.{channel}" for channel in "XV"]), np.float32)
 
     further = {kind: wear(aov_name(kind, False)) for kind in also}
-    return Layers(np.rint(index).astype(np.int32), wear(WEAR_AOV), further)
+    depth, normal = (channels.get(f"{layer}.{name}") for name in ("Depth.Z", "Normal.X"))
+    return Layers(
+        np.rint(index).astype(np.int32),
+        wear(WEAR_AOV),
+        further,
+        None if depth is None else np.ascontiguousarray(depth, np.float32),
+        None if normal is None else _unit(np.dstack([channels[f"{layer}.Normal.{axis}"] for axis in "XYZ"])),
+    )
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors of length 1: a pixel's normal is the mean of its samples. 0, 0, 0 where that is nothing."""
+    length = np.sqrt(np.einsum("hwc,hwc->hw", vectors, vectors))[..., None]
+    return np.divide(vectors, length, out=np.zeros_like(vectors, np.float32), where=length > 1e-6)
 
 
 def _first(channels: dict[str, np.ndarray], names: list[str]) -> np.ndarray:

@@ -1,0 +1,94 @@
+"""Which renders a frame takes: one of Cycles for picture and labels, or two. Imports bpy by way of render.
+
+Labels are of the sharp scene, and exact only in Cycles. Where the picture is blurred, or of another engine, they come
+from a render of their own: Cycles with one sample a pixel, all blur off. The index is exact from the first sample on.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from ..labels.layers import Layers
+from ..recipe import Recipe
+from . import render
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A frame as rendered: the bytes of its PNG, and its label layers."""
+
+    picture: bytes
+    layers: Layers
+
+
+class Renderer:
+    """Renders the scene as it stands, after render.configure.
+
+    also: the further kinds of wear that it was told. scratch: a folder for files of a moment.
+    apart: whether labels have a render of their own, so that a look at them costs nothing that the frame does not.
+    """
+
+    def __init__(
+        self,
+        scene: bpy.types.Scene,
+        layer: bpy.types.ViewLayer,
+        recipe: Recipe,
+        scratch: Path,
+        also: Sequence[str] = (),
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.scene, self.layer, self.scratch, self.also = scene, layer, scratch, tuple(also)
+        self.samples = recipe.render.samples
+        self.denoise = bool(scene.cycles.use_denoising) and self.samples > 1
+        self.should_stop = should_stop
+        blurred = recipe.render.motion_blur or (
+            recipe.camera.dof and (recipe.camera.randomize or scene.camera.data.dof.use_dof)
+        )
+        self.apart = recipe.render.engine != "cycles" or blurred
+
+    def frame(self, looked: Layers | None = None) -> Rendered | None:
+        """Picture and labels; None where a stop was asked for. Raises SynGenError where Blender cannot render.
+
+        looked: what `look` gave of this very frame; it is not rendered again where labels have a render of their own.
+        """
+        if self.should_stop():
+            return None
+        self._sample(self.samples, self.denoise)
+        if not self.apart:
+            done = render.render_frame(self.scene, self.layer, self.scratch, self.also)
+            return None if done is None or self.should_stop() else Rendered(*done)
+        layers = looked or self.look()
+        if layers is None:
+            return None
+        self._sample(self.samples, self.denoise)
+        picture = render.render_picture(self.scene, self.layer, self.scratch)
+        return None if picture is None or self.should_stop() else Rendered(picture, layers)
+
+    def look(self) -> Layers | None:
+        """The labels alone, of one sample a pixel; None where a stop was asked for."""
+        if self.should_stop():
+            return None
+        with self._sharp():
+            self._sample(1, False)
+            layers = render.render_layers(self.scene, self.layer, self.scratch, self.also)
+        return None if self.should_stop() else layers
+
+    def _sample(self, samples: int, denoise: bool) -> None:
+        self.scene.cycles.samples, self.scene.cycles.use_denoising = samples, denoise
+
+    @contextmanager
+    def _sharp(self) -> Iterator[None]:
+        """Cycles, and no blur, for a while."""
+        if not self.apart:
+            yield
+            return
+        settings, lens = self.scene.render, self.scene.camera.data.dof
+        before = settings.engine, settings.use_motion_blur, lens.use_dof
+        try:
+            settings.engine, settings.use_motion_blur, lens.use_dof = "CYCLES", False, False
+            yield
+        finally:
+            settings.engine, settings.use_motion_blur, lens.use_dof = before

@@ -1,0 +1,173 @@
+"""Maps beside the picture, and frames whose labels have a render of their own."""
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+import OpenEXR
+import pytest
+from pycocotools import mask as coco_mask
+
+from tests.blender import helpers as h
+from tests.blender.helpers import quick  # noqa: F401
+
+MAPS = {"labels": {"depth": True, "normals": True}}
+
+
+@pytest.fixture
+def place(addon, empty_scene, tmp_path: Path) -> Path:
+    """Two aged sheets 3 apart in height, the lower half hidden by the upper; nothing beside them."""
+    paint = h.material("Paint", h.painted("Base"))
+    for name, low, high, z in (("Low", (-20, -20), (20, 20), 0), ("High", (0, -10), (12, 10), 3)):
+        sheet = h.plane(name, low, high, z, paint if name == "Low" else h.material(name, h.painted(name)))
+        addon("blender.ageing").apply_variant(sheet, h.handmade(addon, tmp_path / name, h.ramp()), level=0.5)
+    h.light()
+    h.camera_above()
+    h.save(tmp_path / "scene.blend")
+    return tmp_path
+
+
+def job(addon: Any, place: Path, name: str, *parts: dict[str, dict[str, Any]], frames: int = 1) -> dict[str, Any]:
+    """The first frame's record of a job."""
+    dataset = addon("blender.dataset")
+    dataset.run(dataset.Job(h.recipe(addon, h.STILL, *parts), place / name, frames))
+    return h.record(place / name)
+
+
+def pixels(path: Path) -> np.ndarray:
+    with OpenEXR.File(str(path)) as file:
+        channels = file.channels()
+        return (channels["Y"] if "Y" in channels else channels["RGB"]).pixels
+
+
+def masks(record: dict[str, Any]) -> dict[str, np.ndarray]:
+    return {i["name"]: coco_mask.decode(i["segmentation"]) for i in record["instances"]}
+
+
+def picture(out: Path) -> np.ndarray:
+    return h.decode_png((out / "images/0000/00000000.png").read_bytes()).astype(int)
+
+
+@pytest.mark.versions
+@pytest.mark.parametrize("perspective", [False, True])
+def test_depth_is_metres_along_the_view_axis(addon, place: Path, perspective: bool) -> None:
+    if perspective:
+        bpy.data.objects.remove(bpy.context.scene.camera)
+        h.camera_above(perspective=True)
+    bpy.context.scene.unit_settings.system, bpy.context.scene.unit_settings.scale_length = "METRIC", 0.5
+    h.save(place / "scene.blend")
+    record = job(addon, place, "out", MAPS)
+    depth = pixels(place / "out" / record["maps"]["depth"]["file"])
+    seen = masks(record)
+    assert depth.dtype == np.float32 and depth.shape == (64, 64)
+    for name, far in (("Low", 20 / 2), ("High", 17 / 2)):
+        assert seen[name].sum() > 200
+        np.testing.assert_allclose(depth[seen[name] > 0], far, rtol=1e-5)
+    assert (depth[(seen["Low"] | seen["High"]) == 0] == 0).all()
+
+
+@pytest.mark.versions
+def test_normals_are_those_of_the_faces_in_the_world(addon, empty_scene, tmp_path: Path) -> None:
+    cube = h.box("Cube", (-1, -1, -1), (1, 1, 1), h.material("Paint", h.painted("Base")))
+    addon("blender.ageing").apply_variant(cube, h.handmade(addon, tmp_path / "v", h.ramp()), level=0.0)
+    camera = h.camera_above(4)
+    camera.location, camera.rotation_euler = (8, -8, 8), (np.arctan(np.sqrt(2)), 0, np.pi / 4)
+    h.save(tmp_path / "scene.blend")
+    record = job(addon, tmp_path, "out", MAPS)
+    normal = pixels(tmp_path / "out" / record["maps"]["normals"]["file"])
+    assert normal.dtype == np.float16 and normal.shape == (64, 64, 3)
+    seen = masks(record)["Cube"] > 0
+    length = np.linalg.norm(normal.astype(float), axis=2)
+    np.testing.assert_allclose(length[seen], 1, atol=2e-3)
+    assert (length[~seen] < 2e-3).mean() > 0.95, "only pixels on the outline hold a part of the cube"
+    faces = {way: np.all(normal == np.array(way), axis=2).sum() for way in ((1, 0, 0), (0, -1, 0), (0, 0, 1))}
+    assert min(faces.values()) > 0.3 * seen.sum(), faces
+    assert sum(faces.values()) > 0.9 * seen.sum()
+
+
+BLURS: dict[str, dict[str, dict[str, Any]]] = {
+    "depth of field": {"camera": {"randomize": False, "dof": True}},
+    "motion": {"render": {"motion_blur": True}},
+}
+
+
+def move(obj: bpy.types.Object) -> None:
+    """Through its place in the middle of its way at frame 10."""
+    x = obj.location.x
+    for frame, way in ((9, -8), (11, 8)):
+        obj.location.x = x + way
+        obj.keyframe_insert("location", frame=frame)
+    bpy.context.scene.frame_set(10)
+
+
+@pytest.mark.versions
+@pytest.mark.parametrize("blur", BLURS)
+def test_labels_of_a_blurred_picture_are_those_of_the_sharp_scene(addon, place: Path, blur: str) -> None:
+    scene = bpy.context.scene
+    bpy.data.objects.remove(scene.camera)
+    lens = h.camera_above(perspective=True).data.dof
+    lens.use_dof, lens.focus_distance, lens.aperture_fstop = True, 2.0, 0.02
+    move(bpy.data.objects["High"])
+    h.save(place / "scene.blend")
+    sharp = job(addon, place, "sharp", MAPS, {"render": {"samples": 4}})
+    before = h.snapshot()
+    blurred = job(addon, place, "blurred", MAPS, {"render": {"samples": 4}}, BLURS[blur], frames=2)
+    assert h.changes(before, h.snapshot()) == []
+    assert np.abs(picture(place / "sharp") - picture(place / "blurred")).max() > 40
+    for one, other in ((sharp, blurred), (sharp, h.record(place / "blurred", 1))):
+        assert [i["segmentation"] for i in one["instances"]] == [i["segmentation"] for i in other["instances"]]
+        assert one["maps"]["depth"]["sha256"] == other["maps"]["depth"]["sha256"]
+
+
+@pytest.mark.versions
+def test_labels_of_an_eevee_picture_are_those_of_cycles(addon, place: Path) -> None:
+    cycles = job(addon, place, "cycles", MAPS)
+    before = h.snapshot()
+    eevee = job(addon, place, "eevee", MAPS, {"render": {"engine": "eevee", "speed": "fast"}})
+    assert h.changes(before, h.snapshot()) == []
+    assert [i["segmentation"] for i in eevee["instances"]] == [i["segmentation"] for i in cycles["instances"]]
+    assert eevee["maps"]["depth"]["sha256"] == cycles["maps"]["depth"]["sha256"]
+    shown = picture(place / "eevee")
+    assert not np.array_equal(shown, picture(place / "cycles")) and shown.std() > 10
+
+
+def test_eevee_without_a_driver_is_refused(addon, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    render = addon("blender.render")
+
+    def missing(name: str) -> None:
+        raise OSError(name)
+
+    monkeypatch.setattr(render.ctypes, "CDLL", missing)
+    with pytest.raises(addon("errors").SynGenError, match=r"EEVEE needs a GPU.* or use render.engine"):
+        job(addon, place, "out", {"render": {"engine": "eevee"}})
+    assert not (place / "out").exists()
+
+
+@pytest.mark.parametrize("engine", ["one render", "two renders"])
+def test_a_frame_that_died_before_its_maps_is_made_again_with_them(
+    addon, place: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    more = {"render": {"motion_blur": engine == "two renders"}}
+    job(addon, place, "whole", MAPS, more, frames=3)
+    frames = addon("blender.frames")
+    real = frames.write_bytes
+
+    def dying(path: Path, data: bytes) -> None:
+        if path.name == "00000001.exr" and "normals" in path.parts:
+            raise KeyboardInterrupt
+        real(path, data)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(frames, "write_bytes", dying)
+        job(addon, place, "out", MAPS, more, frames=3)
+    assert not (place / "out/records/0000/00000001.json").exists()
+    (place / "out/depth/0000/00000000.exr").unlink()
+    job(addon, place, "out", MAPS, more, frames=3)
+    assert h.differing(h.files_of(place / "whole"), h.files_of(place / "out")) == []
+
+
+def test_frames_without_maps_write_none(addon, place: Path) -> None:
+    record = job(addon, place, "out")
+    assert record["maps"] == {}
+    assert not (place / "out" / "depth").exists() and not (place / "out" / "normals").exists()
