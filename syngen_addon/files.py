@@ -38,9 +38,7 @@ def writing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             yield file
         temporary.replace(path)
     except OSError as error:
-        raise SynGenError(
-            f"Cannot write {path}: {error.strerror}.", "Free some space or choose a folder you may write to."
-        ) from error
+        raise cannot_write(path, error) from error
     finally:
         with suppress(OSError):  # of a folder that may not be written: then there is nothing to remove
             temporary.unlink(missing_ok=True)
@@ -62,12 +60,16 @@ def link_or_copy(source: Path, target: Path) -> None:
             shutil.copyfile(source, temporary)
         temporary.replace(target)
     except OSError as error:
-        raise SynGenError(
-            f"Cannot write {target}: {error.strerror}.", "Free some space or choose a folder you may write to."
-        ) from error
+        raise cannot_write(target, error) from error
     finally:
         with suppress(OSError):  # also left where both names were of one file already: then replace does nothing
             temporary.unlink(missing_ok=True)
+
+
+def cannot_write(path: str | os.PathLike[str], error: OSError) -> SynGenError:
+    """What a user is told where a file cannot be written."""
+    hint = "Free some space or choose a folder you may write to."
+    return SynGenError(f"Cannot write {os.fspath(path)}: {error.strerror}.", hint)
 
 
 def publish(work: Path, folder: Path, whole: Callable[[Path], bool]) -> None:

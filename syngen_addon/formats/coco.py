@@ -1,41 +1,94 @@
 """COCO instances: annotations/instances_{train,val,test}.json. Imports files and its siblings.
 
 Ids start at 1 (several readers drop 0); an image's id is its frame + 1, and so stays the same when frames are added.
-Segmentations are compressed run lengths, `area` the mask's pixels, `file_name` relative to the job's folder. Of an
-object with several kinds of wear the annotation holds the mask of each, under the key `wear`.
+Segmentations are compressed run lengths, `area` the mask's pixels, `file_name` relative to the job's folder. What COCO
+has no word for stands beside its own, under names that readers pass over: how much of an object is visible, and its
+wear, with a mask of each kind.
 """
 
 import json
+import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from ..files import frame_file, writing
-from .chosen import Dataset, annotations, class_index
+from .chosen import Chosen, Dataset, wear_of
 from .split import SPLITS
+
+Add = Callable[[dict[str, Any], str], None]
+FURTHER = ("wear_percent", "severity", "visible_fraction", "truncation", "amodal_bbox", "rotated_bbox")
+"""What an annotation takes over from a record as it is, where that says it."""
 
 
 @contextmanager
-def coco(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
-    """Gives add(record, split), for records in rising order of frames; the files appear where the block ends well.
+def coco(dataset: Dataset) -> Iterator[Add]:
+    """Gives add(record, split), for records in rising order of frames; the files appear where the block ends well."""
+    with documents(dataset, "instances", categories(dataset)) as write:
 
+        def add(record: dict[str, Any], split: str) -> None:
+            write(record, split, [annotation(record, chosen) for chosen in dataset.objects(record)])
+
+        yield add
+
+
+def categories(dataset: Dataset) -> list[dict[str, Any]]:
+    """COCO's categories: the job's classes, by id from 1."""
+    kind = dataset.recipe.labels.class_from
+    return [{"id": i, "name": name, "supercategory": kind} for i, name in enumerate(dataset.classes, start=1)]
+
+
+def annotation(record: dict[str, Any], chosen: Chosen) -> dict[str, Any]:
+    """An object in COCO's words, without its id."""
+    entry = chosen.entry
+    found = {
+        "image_id": record["frame"] + 1,
+        "category_id": chosen.number + 1,
+        "bbox": entry["bbox"],
+        "area": entry["area"],
+        "segmentation": entry["segmentation"],
+        "iscrowd": 0,
+    }
+    found.update((name, entry[name]) for name in FURTHER if entry.get(name) is not None)
+    if wear := wear_of(entry):
+        found["wear"] = [_wear(kind, each, entry) for kind, each in wear]
+    return found
+
+
+def _wear(kind: str, worn: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+    """One kind of wear on an object, in COCO's words."""
+    return {
+        "kind": kind,
+        "wear_class": worn.get("wear_class", entry["classes"]["wear"]),
+        "level": worn["level"],
+        "area": worn["wear_area"],
+        "segmentation": worn["wear_segmentation"],
+    }
+
+
+@contextmanager
+def documents(
+    dataset: Dataset, stem: str, kinds: Sequence[dict[str, Any]], *, numbered: bool = True
+) -> Iterator[Callable[[dict[str, Any], str, Sequence[dict[str, Any]]], None]]:
+    """Gives write(record, split, annotations): annotations/<stem>_<split>.json, which appear where the block ends well.
+
+    kinds: the categories. numbered: each annotation gets an id, from 1 in each file.
     Memory does not grow with the job: images go to the file at once, annotations wait in an unnamed file on disk.
     """
-    labels = dataset.recipe.labels
-    ids = {name: i for i, name in enumerate(dataset.classes, start=1)}
-    categories = [{"id": i, "name": name, "supercategory": labels.class_from} for name, i in ids.items()]
-    head = _json({"info": {"description": "Made with SynGen"}, "licenses": [], "categories": categories})
+    license = dataset.recipe.export.license
+    about = {"description": dataset.recipe.export.title or "Made with SynGen"}
+    head = encoded({"info": about, "licenses": _licenses(license), "categories": list(kinds)})
     folder = dataset.out / "annotations"
     with ExitStack() as stack:
-        images = {s: stack.enter_context(writing(folder / f"instances_{s}.json")) for s in SPLITS}
+        images = {s: stack.enter_context(writing(folder / f"{stem}_{s}.json")) for s in SPLITS}
         later = {s: stack.enter_context(tempfile.TemporaryFile(dir=folder)) for s in SPLITS}
         image_counts, counts = dict.fromkeys(SPLITS, 0), dict.fromkeys(SPLITS, 0)
         for file in images.values():
             file.write(head[:-1] + b',"images":[')
 
-        def add(record: dict[str, Any], split: str) -> None:
+        def write(record: dict[str, Any], split: str, annotations: Sequence[dict[str, Any]]) -> None:
             frame = record["frame"]
             image = {
                 "id": frame + 1,
@@ -43,24 +96,16 @@ def coco(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
                 "width": record["width"],
                 "height": record["height"],
             }
-            images[split].write((b",\n" if image_counts[split] else b"\n") + _json(image))
+            if license:
+                image["license"] = 1
+            images[split].write((b",\n" if image_counts[split] else b"\n") + encoded(image))
             image_counts[split] += 1
-            for name, entry in annotations(record, labels):
+            for each in annotations:
                 counts[split] += 1
-                annotation = {
-                    "id": counts[split],
-                    "image_id": frame + 1,
-                    "category_id": class_index(name, ids, frame),
-                    "bbox": entry["bbox"],
-                    "area": entry["area"],
-                    "segmentation": entry["segmentation"],
-                    "iscrowd": 0,
-                }
-                if entry.get("layers"):
-                    annotation["wear"] = [_wear(each) for each in (entry, *entry["layers"])]
-                later[split].write((b",\n" if counts[split] > 1 else b"\n") + _json(annotation))
+                numbers = {"id": counts[split]} if numbered else {}
+                later[split].write((b",\n" if counts[split] > 1 else b"\n") + encoded({**numbers, **each}))
 
-        yield add
+        yield write
 
         for split, file in images.items():
             file.write(b'\n],"annotations":[')
@@ -69,16 +114,14 @@ def coco(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
             file.write(b"\n]}\n")
 
 
-def _wear(entry: dict[str, Any]) -> dict[str, Any]:
-    """One kind of wear on an object, in COCO's words."""
-    return {
-        "kind": entry["kind"],
-        "wear_class": entry["wear_class"],
-        "level": entry["level"],
-        "area": entry["wear_area"],
-        "segmentation": entry["wear_segmentation"],
-    }
+def _licenses(license: str) -> list[dict[str, Any]]:
+    address = re.search(r"https?://\S+", license)
+    return [{"id": 1, "name": license, "url": address[0] if address else ""}] if license else []
 
 
-def _json(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
+def encoded(value: Any) -> bytes:
+    """JSON in as few ASCII characters as can be."""
+    return _ENCODER.encode(value).encode("ascii")

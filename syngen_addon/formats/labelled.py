@@ -11,8 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import SynGenError
-from ..files import frame_file, link_or_copy, write_bytes, writing
+from ..files import cannot_write, frame_file, link_or_copy, write_bytes, writing
 from .chosen import Chosen, Dataset
 from .split import SPLITS
 
@@ -59,7 +58,7 @@ def _make(folder: str) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
-        raise _cannot_write(folder, error) from error
+        raise cannot_write(folder, error) from error
 
 
 def _write(path: str, data: bytes) -> None:
@@ -75,12 +74,7 @@ def _write(path: str, data: bytes) -> None:
         if Path(path).read_bytes() != data:
             write_bytes(path, data)
     except OSError as error:
-        raise _cannot_write(path, error) from error
-
-
-def _cannot_write(path: str, error: OSError) -> SynGenError:
-    hint = "Free some space or choose a folder you may write to."
-    return SynGenError(f"Cannot write {path}: {error.strerror}.", hint)
+        raise cannot_write(path, error) from error
 
 
 def box_columns(bbox: Sequence[float], width: int, height: int) -> str:

@@ -9,7 +9,10 @@ from typing import Any
 
 from .. import recipe as recipes
 from .chosen import Dataset, Fit, annotations, class_names, kinds_of
+from .classify import classify
 from .coco import coco
+from .coco_keypoints import coco_keypoints
+from .coco_panoptic import coco_panoptic
 from .depth import depth
 from .masks import masks
 from .normals import normals
@@ -24,10 +27,13 @@ from .yolo_segment import yolo_segment
 Add = Callable[[dict[str, Any], str], None]
 WRITERS: dict[str, Callable[[Dataset], AbstractContextManager[Add]]] = {
     "coco": coco,
+    "coco_keypoints": coco_keypoints,
+    "coco_panoptic": coco_panoptic,
     "yolo": yolo,
     "yolo_segment": yolo_segment,
     "yolo_obb": yolo_obb,
     "yolo_pose": yolo_pose,
+    "classify": classify,
     "voc": voc,
     "masks": masks,
     "depth": depth,

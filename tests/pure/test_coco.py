@@ -35,7 +35,7 @@ def layers_of(frame: int) -> Layers:
 
 def records(count: int = 12, **labels: Any) -> Iterator[dict[str, Any]]:
     about = [("Drum", AWKWARD, "rust", "complete"), ("Tank", "tank", "paint", "default"), ("Box", "box", "rust", "")]
-    instances = [Instance(i, n, o, k, w, 0.5, 0) for i, (n, o, k, w) in enumerate(about, start=1)]
+    instances = [Instance(i, n, {"object": o}, k, w, 0.5, 0) for i, (n, o, k, w) in enumerate(about, start=1)]
     settings = Labels(region_min_pixels=5, region_merge_pixels=2)
     for frame in range(count):
         if frame == 5:
@@ -105,8 +105,8 @@ def test_regions_are_written_where_the_recipe_asks_for_them(tmp_path: Path) -> N
 def dented(count: int = 3) -> Iterator[dict[str, Any]]:
     """The tank is dented where it is worn in the frames of `records`, the box everywhere; neither has rust."""
     instances = [
-        Instance(2, "Tank", "tank", "rust", "", 0.0, 0, (FurtherWear("dents", "dent", 0.4, 0),)),
-        Instance(3, "Box", "box", "rust", "", 0.0, 0, (FurtherWear("dents", "", 0.01, 0),)),
+        Instance(2, "Tank", {"object": "tank"}, "rust", "", 0.0, 0, (FurtherWear("dents", "dent", 0.4, 0),)),
+        Instance(3, "Box", {"object": "box"}, "rust", "", 0.0, 0, (FurtherWear("dents", "", 0.01, 0),)),
     ]
     settings = Labels(region_min_pixels=5, region_merge_pixels=2)
     for frame in range(count):

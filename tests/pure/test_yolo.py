@@ -23,7 +23,7 @@ INDEX[39, 79] = 3
 
 
 def records(classes: tuple[str, ...] = ("complete", "default", "")) -> Iterator[dict[str, Any]]:
-    instances = [Instance(i, f"o{i}", "drum", "rust", c, 0.5, 0) for i, c in enumerate(classes, start=1)]
+    instances = [Instance(i, f"o{i}", {"object": "drum"}, "rust", c, 0.5, 0) for i, c in enumerate(classes, start=1)]
     layers = Layers(INDEX, np.zeros(INDEX.shape, np.float32))
     yield make_record(layers, instances, Labels(), {"frame": 0})
     yield no_target_record({"frame": 1})
