@@ -7,12 +7,12 @@ docs/architecture.md. A frame is finished when its record is there, which is wri
 import hashlib
 import json
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from . import recipe as recipes
+from .card import Gathering
 from .errors import SynGenError
 from .files import frame_file, part_of, write_bytes
 from .formats.split import SPLITS, split_of
@@ -181,27 +181,33 @@ def read_record(out: Path, frame: int) -> dict[str, Any] | None:
 
 
 def rebuild(out: Path, recipe: recipes.Recipe, seed: int, frames: int, classes: list[str] | None = None) -> list[str]:
-    """Write the recipe's formats from the records of the frames 0 to frames - 1; nothing is rendered.
+    """Write the recipe's formats and the dataset card from the records of the frames 0 to frames - 1.
 
-    Label files of frames from there on, which an earlier and longer job has left, go. Returns warnings.
+    Nothing is rendered. Label files of frames from there on, which an earlier and longer job has left, go. Returns
+    warnings. Raises SynGenError.
     """
-    pictures: Counter[str] = Counter()
+    about = read_job(out)
+    gathering = Gathering(recipe)
 
     def records() -> Iterator[dict[str, Any]]:
-        pictures.clear()
+        gathering.clear()
         for frame in range(frames):
             record = read_record(out, frame)
             if record is not None:
-                if not record["no_target"]:
-                    pictures[split_of(frame, seed, recipe.export.split)] += 1
+                gathering.add(record, record.get("split") or split_of(frame, seed, recipe.export.split))
                 yield record
 
-    write_formats(out, records, recipe, seed, classes)
+    written = write_formats(out, records, recipe, seed, classes)
     for path in (out / "labels").glob("*/*.txt"):
         if path.stem.isdigit() and int(path.stem) >= frames:
             path.unlink()
-    return [
-        f"No picture is in the {split} split; render more frames or change Train, Validation, Test (export.split)."
-        for split, share in zip(SPLITS, recipe.export.split, strict=True)
-        if share and split != "test" and not pictures[split]
+    warnings = [
+        *written.warnings,
+        *(
+            f"No picture is in the {split} split; render more frames or change Train, Validation, Test (export.split)."
+            for split, share in zip(SPLITS, recipe.export.split, strict=True)
+            if share and split != "test" and not written.pictures[split]
+        ),
     ]
+    gathering.write(out, about, written, warnings)
+    return warnings

@@ -10,7 +10,7 @@ read from the job's folder; nothing is rendered.
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,21 @@ def overview(
     return write_png(target, sheet)
 
 
+def labelled(
+    out: Path, records: Sequence[dict[str, Any]], labels: recipes.Labels, classes: Sequence[str], cell: int
+) -> Iterator[tuple[dict[str, Any], Image.Image | None]]:
+    """Each of the records with its picture, labels drawn on it, cell pixels wide; None where that cannot be read.
+
+    classes: of the job, in their order.
+    """
+    colors, kinds = _colors(class_names(labels, classes)), _kind_colors(records, labels)
+    for record in records:
+        try:
+            yield record, _cell(out, record, labels, colors, kinds, cell)
+        except SynGenError:
+            yield record, None
+
+
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
@@ -144,6 +159,8 @@ def _cell(
     over = Image.new("RGBA", (size[0] * FINE, size[1] * FINE))
     draw = ImageDraw.Draw(over)
     line = max(1, round(cell * FINE / 480))
+    for instance in record["instances"]:
+        _beyond(draw, instance, scale * FINE, line)
     taken: list[Rect] = []
     for name, entry in entries:
         x, y, w, h = (v * scale * FINE for v in entry["bbox"])
@@ -158,6 +175,44 @@ def _cell(
         _tag(draw, text, several, (x, y, x + w, y + h), colors[name], over.size, cell * FINE, taken)
     image.paste(over.resize(size, Image.Resampling.BOX), (0, 0), over.resize(size, Image.Resampling.BOX))
     return image
+
+
+def _beyond(draw: ImageDraw.ImageDraw, instance: dict[str, Any], scale: float, line: int) -> None:
+    """What a record says of an instance beyond its pixels: dashed, the box of all of it where more of it is hidden or
+    out of the picture than shows; its keypoints, those that are hidden hollow."""
+    around, box = instance.get("amodal_bbox"), instance["bbox"]
+    pale = (255, 255, 255, 200)
+    if around is not None:
+        x0, y0, x1, y1 = (around[0], around[1], around[0] + around[2], around[1] + around[3])
+        seen = (box[0], box[1], box[0] + box[2], box[1] + box[3])
+        if any(abs(a - b) * scale > 3 * FINE for a, b in zip((x0, y0, x1, y1), seen, strict=True)):
+            corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+            for (ax, ay), (bx, by) in zip(corners, (*corners[1:], corners[0]), strict=True):
+                _dashed(draw, (ax * scale, ay * scale), (bx * scale, by * scale), pale, line)
+    radius = 2.5 * line
+    for point in instance.get("keypoints", ()):
+        if point["visible"]:
+            x, y = point["x"] * scale, point["y"] * scale
+            dot = (x - radius, y - radius, x + radius, y + radius)
+            draw.ellipse(dot, fill=pale if point["visible"] == 2 else None, outline=(20, 20, 20, 230), width=line)
+
+
+def _dashed(
+    draw: ImageDraw.ImageDraw, start: tuple[float, float], end: tuple[float, float], color: tuple[int, ...], line: int
+) -> None:
+    """A line of dashes, as far as it lies in the picture."""
+    wide, tall = draw.im.size
+    across = start[1] == end[1]
+    fixed, room, limit = (start[1], wide, tall) if across else (start[0], tall, wide)
+    if not -line <= fixed <= limit + line:
+        return
+    fixed = min(max(fixed, 0), limit - 1)
+    low, high = sorted((start[0], end[0]) if across else (start[1], end[1]))
+    at, high, dash = max(low, 0.0), min(high, room), 7.0 * line
+    while at < high:
+        to = min(at + dash, high)
+        draw.line((at, fixed, to, fixed) if across else (fixed, at, fixed, to), fill=color, width=line)
+        at += 1.7 * dash
 
 
 def _blend(pixels: Pixels, amount: Pixels, color: Color, opacity: float) -> None:

@@ -30,7 +30,7 @@ def job(out: Path, frames: int = 3, width: int = 96, height: int = 96, **labels:
         if frame == 1 and frames > 2:
             record = no_target_record({"frame": frame})
         else:
-            about = Instance(1, "Drum", "drum", "rust", "streaks", 0.5, 0)
+            about = Instance(1, "Drum", {"object": "drum"}, "rust", "streaks", 0.5, 0)
             record = make_record(Layers(index, wear), [about], settings, {"frame": frame})
             save_png(out / frame_file("images", frame, ".png"), np.full((height, width, 3), GREY, np.float32))
         write_bytes(out / frame_file("records", frame, ".json"), encode(record))
@@ -71,7 +71,7 @@ def test_each_kind_on_an_object_has_a_hairline_of_its_own(tmp_path: Path) -> Non
     index, rust, dents = (np.zeros((96, 96), t) for t in (np.int32, np.float32, np.float32))
     index[30:80, 20:70], rust[55:80, 20:70], dents[40:60, 30:60] = 1, 1, 1
     further = (FurtherWear("dents", "dent", 0.4, 0), FurtherWear("cracks", "", 0.0, 0))
-    about = Instance(1, "Drum", "drum", "rust", "streaks", 0.5, 0, further)
+    about = Instance(1, "Drum", {"object": "drum"}, "rust", "streaks", 0.5, 0, further)
     layers = Layers(index, rust, {"dents": dents, "cracks": np.zeros_like(dents)})
     record = make_record(layers, [about], Labels(region_min_pixels=1), {"frame": 0})
     write_bytes(tmp_path / frame_file("records", 0, ".json"), encode(record))
