@@ -119,7 +119,7 @@ def annotations(
     min_visible: so are those of which less than this fraction is visible; a region goes with its object.
     Raises SynGenError where that is asked for and the record has no geometry.
     """
-    seen = _well_seen(record, min_visible) if min_visible > 0 else None
+    seen = well_seen(record, min_visible) if min_visible > 0 else None
     entries = (e for e in record[labels.objects] if seen is None or e["index"] in seen)
     try:
         named = [(entry["classes"][labels.class_from], entry) for entry in entries]
@@ -131,7 +131,7 @@ def annotations(
     return [(name, entry) for name, entry in named if name]
 
 
-def _well_seen(record: dict[str, Any], min_visible: float) -> set[int]:
+def well_seen(record: dict[str, Any], min_visible: float) -> set[int]:
     """The indices of the instances that are visible far enough."""
     try:
         return {i["index"] for i in record["instances"] if i["visible_fraction"] >= min_visible}

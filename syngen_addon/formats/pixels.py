@@ -62,6 +62,13 @@ def write_labels(path: Path, pixels: npt.NDArray[np.uint16], most: int) -> None:
     write_bytes(path, data.getvalue())
 
 
+def write_gray(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
+    """Write H x W as PNG of 8 bits. Raises SynGenError where it cannot be written."""
+    ok, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    assert ok, "OpenCV refused a well-formed image"
+    write_bytes(path, data.tobytes())
+
+
 def write_words(path: Path, pixels: npt.NDArray[np.uint16]) -> None:
     """Write H x W or H x W x 3 (RGB) as PNG of 16 bits. Raises SynGenError where it cannot be written."""
     if pixels.ndim == 3:

@@ -1,0 +1,270 @@
+"""6-DoF poses as the BOP benchmark has them (docs/bop_datasets_format.md of bop_toolkit): bop/. Imports errors, files,
+its siblings, numpy.
+
+bop/{train,val,test}/<scene>/: rgb (hard links of the pictures, or copies), depth, mask, mask_visib, scene_camera.json,
+scene_gt.json, scene_gt_info.json; bop/models: a PLY file a target and models_info.json; bop/camera.json. Scenes hold
+1,000 frames: frame 12,345 is image 345 of scene 12. An object's number is its target's in the job.
+
+Millimetres; the camera is OpenCV's (x right, y down, z forward), and so is cam_K: the first pixel's middle is (0, 0).
+Matrices row by row. A model's origin is the centre of its box, and its scale is in it. A box's width and height are, as
+calc_2d_bbox of the toolkit has it, what lies between its first and its last pixel: one less than elsewhere.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SynGenError
+from ..files import frame_file, link_or_copy, write_bytes, writing
+from .chosen import NO_GEOMETRY, Dataset, well_seen
+from .depth import in_units
+from .models import Model, covered, diameter, model_file, read_model, scaled, write_model
+from .pixels import FAR, WORD, read_exr, write_gray, write_words
+
+SCENE = 1000
+DEPTH_SCALES = (0.1, 1.0, 10.0, 100.0)
+"""Millimetres a unit of a depth map: the first that all of it fits into."""
+SAME = 0.01
+"""A target's box may differ by so much from its model's, else its shape counts as another."""
+
+Floats = npt.NDArray[np.float64]
+
+
+@contextmanager
+def bop(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
+    """Gives add(record, split), for records in rising order of frames; a scene's files appear when the next begins.
+
+    Raises SynGenError: records without geometry, an orthographic camera, a picture, depth map or model that is missing
+    or broken, a file that cannot be written.
+    """
+    folder = dataset.out / "bop"
+    models = _Models(dataset)
+    with ExitStack() as stack:
+        scenes: dict[str, _Scene] = {}
+        first: dict[str, Any] = {}
+
+        def add(record: dict[str, Any], split: str) -> None:
+            number, image = divmod(record["frame"], SCENE)
+            entries = _instances(record, dataset)
+            camera = _camera(record)
+            if split not in scenes or scenes[split].number != number:
+                if split in scenes:
+                    scenes[split].close()
+                scenes[split] = stack.enter_context(_Scene(folder / split / f"{number:06d}", number))
+            place = scenes[split].folder
+            models.see(entries)
+            scale = DEPTH_SCALES[0]
+            if dataset.pictures:
+                name = f"{image:06d}.png"
+                link_or_copy(dataset.out / frame_file("images", record["frame"], ".png"), place / "rgb" / name)
+                scale = _write_depth(dataset, record, place / "depth" / name)
+                _write_masks(dataset, record, entries, models, place, image)
+            if not first:
+                first.update(_sensor(record, scale))
+            scenes[split].write(
+                image,
+                {**camera, "depth_scale": scale},
+                [_pose(entry) for entry in entries],
+                [_info(entry) for entry in entries],
+            )
+
+        yield add
+
+    models.write(folder / "models")
+    if first:
+        write_bytes(folder / "camera.json", _json(first))
+
+
+class _Scene:
+    """The three text files of one scene, open for the next image."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self.folder, self.number, self.images = folder, number, 0
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "_Scene":
+        paths = [self.folder / f"{name}.json" for name in ("scene_camera", "scene_gt", "scene_gt_info")]
+        self._files: list[BinaryIO] = [self._stack.enter_context(writing(path)) for path in paths]
+        return self
+
+    def write(self, image: int, *values: Any) -> None:
+        for file, value in zip(self._files, values, strict=True):
+            file.write((b",\n" if self.images else b"{\n") + f'  "{image}": '.encode("ascii") + _json(value))
+        self.images += 1
+
+    def close(self) -> None:
+        self.__exit__(None, None, None)
+
+    def __exit__(self, *error: Any) -> None:
+        if error[0] is None and self._files:
+            for file in self._files:
+                file.write(b"\n}\n")
+        self._files = []
+        self._stack.__exit__(*error)
+
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
+
+
+def _instances(record: dict[str, Any], dataset: Dataset) -> list[dict[str, Any]]:
+    least = dataset.recipe.export.min_visible
+    seen = well_seen(record, least) if least > 0 else None
+    entries = [e for e in record["instances"] if seen is None or e["index"] in seen]
+    if not all("pose" in e and "visible_fraction" in e for e in entries):
+        raise SynGenError(f"bop: frame {record['frame']} does not hold the poses of its objects.", NO_GEOMETRY)
+    return entries
+
+
+def _camera(record: dict[str, Any]) -> dict[str, Any]:
+    """cam_K and where the world lies in the camera's frame."""
+    camera = record.get("camera", {})
+    if "fx" not in camera:
+        raise SynGenError(
+            f"bop: frame {record['frame']} was not taken by a perspective camera; BOP knows no other.",
+            "Leave out bop, or use a perspective camera.",
+        )
+    k = [camera["fx"], 0.0, camera["cx"] - 0.5, 0.0, camera["fy"], camera["cy"] - 0.5, 0.0, 0.0, 1.0]
+    matrix = np.array(camera["matrix_world"], np.float64)
+    turned = (matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)).T * np.array([[1.0], [-1.0], [-1.0]])
+    moved = -turned @ matrix[:3, 3] * camera.get("metres", 1.0)
+    return {"cam_K": k, "cam_R_w2c": _numbers(turned.ravel()), "cam_t_w2c": _numbers(moved * 1000)}
+
+
+def _sensor(record: dict[str, Any], scale: float) -> dict[str, Any]:
+    camera = record["camera"]
+    middle = {"cx": camera["cx"] - 0.5, "cy": camera["cy"] - 0.5, "fx": camera["fx"], "fy": camera["fy"]}
+    return {**middle, "depth_scale": scale, "width": record["width"], "height": record["height"]}
+
+
+def _pose(entry: dict[str, Any]) -> dict[str, Any]:
+    a, b, c, d, e, f, g, h, i = rotation = entry["pose"]["rotation"]
+    x, y, z = entry["box_3d"]["center_m"]
+    moved = (a * x + b * y + c * z, d * x + e * y + f * z, g * x + h * y + i * z)
+    origin = entry["pose"]["translation_m"]
+    place = [round(1000 * (o + m), 6) for o, m in zip(origin, moved, strict=True)]
+    return {"cam_R_m2c": rotation, "cam_t_m2c": place, "obj_id": entry["index"]}
+
+
+def _info(entry: dict[str, Any]) -> dict[str, Any]:
+    x, y, width, height = entry["bbox"]
+    visible = [x, y, width - 1, height - 1]
+    whole = visible
+    if entry["visible_fraction"] < 1:
+        x0, y0, across, down = entry["amodal_bbox"]
+        left, top, right, foot = (_pixel(v) for v in (x0, y0, x0 + across, y0 + down))
+        left, top = min(left, x), min(top, y)
+        right, foot = max(right - 1, x + width - 1), max(foot - 1, y + height - 1)
+        whole = [left, top, right - left, foot - top]
+    return {
+        "bbox_obj": whole,
+        "bbox_visib": visible,
+        "px_count_all": entry["silhouette_area"],
+        "px_count_valid": round(entry["silhouette_area"] * (1 - entry["truncation"])),
+        "px_count_visib": entry["area"],
+        "visib_fract": entry["visible_fraction"],
+    }
+
+
+def _pixel(place: float) -> int:
+    """The first pixel whose middle is not before this place."""
+    return int(np.ceil(place - 0.5))
+
+
+def _numbers(values: npt.ArrayLike) -> list[float]:
+    return [float(f"{value:.9g}") + 0.0 for value in np.asarray(values, np.float64)]
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, allow_nan=False).encode("ascii")
+
+
+# --- pictures and models ---------------------------------------------------------------------------------------------
+
+
+def _write_depth(dataset: Dataset, record: dict[str, Any], path: Path) -> float:
+    """Write a frame's depth map; the millimetres of its unit."""
+    source = dataset.out / frame_file("depth", record["frame"], ".exr")
+    if not source.is_file() and not dataset.recipe.labels.depth:
+        dataset.lose("bop", "pictures without a depth map (labels.depth is off)")
+        return DEPTH_SCALES[0]
+    meters = read_exr(source, 1, "labels.depth")
+    near = meters[np.isfinite(meters) & (meters < FAR)]
+    farthest = float(near.max(initial=0)) * 1000
+    scale = next((s for s in DEPTH_SCALES if farthest <= s * WORD), DEPTH_SCALES[-1])
+    units, beyond = in_units(meters, scale / 1000)
+    dataset.lose("bop", f"pixels farther than {WORD * scale / 1000:g} m, written as that", beyond)
+    write_words(path, units)
+    return scale
+
+
+def _write_masks(
+    dataset: Dataset, record: dict[str, Any], entries: list[dict[str, Any]], models: "_Models", place: Path, image: int
+) -> None:
+    size = (record["width"], record["height"])
+    camera = record["camera"]
+    k = (camera["fx"], camera["fy"], camera["cx"], camera["cy"])
+    for number, entry in enumerate(entries):
+        x, y, width, height = entry["bbox"]
+        visible = np.zeros(size[::-1], np.uint8)
+        visible[y : y + height, x : x + width] = dataset.crop(record, entry["segmentation"], entry["bbox"]) * 255
+        whole = visible
+        if entry["visible_fraction"] < 1:
+            model = models.of(entry)
+            rotation = np.array(entry["pose"]["rotation"], np.float64).reshape(3, 3)
+            origin = np.array(_pose(entry)["cam_t_m2c"]) / 1000
+            near = record.get("draw", {}).get("camera") or {}
+            points = model.vertices @ rotation.T + origin
+            whole = covered(points, model.triangles, k, size, near.get("clip_start_m", 0.01)) * np.uint8(255) | visible
+        name = f"{image:06d}_{number:06d}.png"
+        write_gray(place / "mask" / name, whole)
+        write_gray(place / "mask_visib" / name, visible)
+
+
+class _Models:
+    """The models of the targets that were seen."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+        self.seen: dict[int, dict[str, Any]] = {}
+        """By target the entry of the first record that shows it: its scale and box are the model's."""
+        self.read: dict[int, Model] = {}
+
+    def see(self, entries: list[dict[str, Any]]) -> None:
+        for entry in entries:
+            first = self.seen.setdefault(entry["index"], entry)
+            size, now = first["box_3d"]["size_m"], entry["box_3d"]["size_m"]
+            if first is not entry and max(abs(a - b) for a, b in zip(size, now, strict=True)) > SAME * max(size):
+                self.dataset.lose("bop", "poses of objects whose shape is no longer that of their model")
+
+    def of(self, entry: dict[str, Any]) -> Model:
+        """A target's model in metres, around the centre of its box, with the object's scale in it."""
+        index = entry["index"]
+        if index not in self.read:
+            first = self.seen[index]
+            model = read_model(self.dataset.out / model_file(index))
+            self.read[index] = scaled(model, first["pose"]["scale"], first["box_3d"]["center_m"])
+        return self.read[index]
+
+    def write(self, folder: Path) -> None:
+        """models_info.json, and the models in millimetres."""
+        about, names = {}, {}
+        for index, entry in sorted(self.seen.items()):
+            names[str(index)] = {"name": entry["name"], "class": entry["classes"]["object"]}
+            if self.dataset.pictures:
+                model = self.of(entry)
+                points = model.vertices * 1000
+                write_model(folder / f"obj_{index:06d}.ply", Model(points, model.triangles))
+                low, size = points.min(axis=0), np.ptp(points, axis=0)
+                about[str(index)] = {
+                    "diameter": float(f"{diameter(points):.9g}"),
+                    **dict(zip(("min_x", "min_y", "min_z"), _numbers(low), strict=True)),
+                    **dict(zip(("size_x", "size_y", "size_z"), _numbers(size), strict=True)),
+                }
+        write_bytes(folder.parent / "objects.json", (json.dumps(names, indent=1) + "\n").encode("ascii"))
+        if self.dataset.pictures:
+            write_bytes(folder / "models_info.json", (json.dumps(about, indent=1) + "\n").encode("ascii"))

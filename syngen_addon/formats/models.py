@@ -1,0 +1,163 @@
+"""The targets' meshes as PLY files, and the pixels that one covers. Imports errors, files, numpy.
+
+A job keeps them in models/, one a target by its number, in object space: metres, without the object's own scale.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SynGenError
+from ..files import write_bytes
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+
+_HEADER = re.compile(
+    rb"ply\nformat binary_little_endian 1\.0\nelement vertex (\d+)\n(?:property float \w+\n){6}"
+    rb"element face (\d+)\nproperty list uchar int vertex_indices\nend_header\n"
+)
+FACE = np.dtype([("corners", "u1"), ("vertices", "<i4", 3)])
+DIRECTIONS = 1000
+CHUNK = 100_000
+
+
+@dataclass(frozen=True)
+class Model:
+    """vertices: V x 3. triangles: T x 3, counter-clockwise seen from outside."""
+
+    vertices: Floats
+    triangles: Ints
+
+
+def model_file(index: int) -> str:
+    """Where a target's mesh lies inside its job's folder."""
+    return f"models/{index:06d}.ply"
+
+
+def write_model(path: Path, model: Model) -> None:
+    """Write a binary PLY file with normals at its vertices. Raises SynGenError where it cannot be written."""
+    header = (
+        f"ply\nformat binary_little_endian 1.0\nelement vertex {len(model.vertices)}\n"
+        + "".join(f"property float {name}\n" for name in ("x", "y", "z", "nx", "ny", "nz"))
+        + f"element face {len(model.triangles)}\nproperty list uchar int vertex_indices\nend_header\n"
+    )
+    faces = np.zeros(len(model.triangles), FACE)
+    faces["corners"], faces["vertices"] = 3, model.triangles
+    rows = np.concatenate([model.vertices, normals_of(model)], axis=1).astype("<f4")
+    write_bytes(path, header.encode("ascii") + rows.tobytes() + faces.tobytes())
+
+
+def read_model(path: Path) -> Model:
+    """What `write_model` wrote. Raises SynGenError where it is missing or something else."""
+    mend = "Delete the record of frame 0 and run the job again with labels.geometry = true: it writes the models anew."
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SynGenError(f"The model {path} is missing.", mend) from error
+    found = _HEADER.match(data)
+    counts = (int(found[1]), int(found[2])) if found else (0, 0)
+    end = found.end() if found else 0
+    rows = end + 24 * counts[0]
+    if not end or len(data) != rows + FACE.itemsize * counts[1]:
+        raise SynGenError(f"The model {path} is broken.", mend)
+    vertices = np.frombuffer(data[end:rows], "<f4").reshape(-1, 6)[:, :3].astype(np.float64)
+    return Model(vertices, np.frombuffer(data[rows:], FACE)["vertices"].astype(np.int32))
+
+
+def normals_of(model: Model) -> Floats:
+    """V x 3: the mean of the normals of the triangles around each vertex, by their area; zeros where there is none."""
+    corners = model.vertices[model.triangles]
+    faces = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    sums = np.stack(
+        [
+            np.bincount(model.triangles.ravel(), np.repeat(faces[:, axis], 3), len(model.vertices))
+            for axis in range(3)
+        ],
+        axis=1,
+    )
+    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+    return np.asarray(np.divide(sums, lengths, out=np.zeros_like(sums), where=lengths > 0))
+
+
+def scaled(model: Model, scale: npt.ArrayLike, center: npt.ArrayLike) -> Model:
+    """The model with its vertices times scale, minus center; faces keep their outside where scale mirrors it."""
+    factors = np.asarray(scale, np.float64)
+    triangles = model.triangles[:, ::-1] if np.prod(factors) < 0 else model.triangles
+    return Model(model.vertices * factors - np.asarray(center, np.float64), np.ascontiguousarray(triangles))
+
+
+def diameter(vertices: Floats) -> float:
+    """The largest distance between two vertices. Of more than 2,000 the outermost in 1,000 directions are compared,
+    which makes it 0.3 % too small at most."""
+    if len(vertices) > 2 * DIRECTIONS:
+        turn = np.pi * (3 - np.sqrt(5)) * np.arange(DIRECTIONS)  # a Fibonacci lattice of the sphere
+        z = 1 - (2 * np.arange(DIRECTIONS) + 1) / DIRECTIONS
+        around = np.sqrt(1 - z * z)
+        directions = np.stack([around * np.cos(turn), around * np.sin(turn), z], axis=1)
+        best = [np.argmax(vertices @ direction) for direction in directions]
+        vertices = vertices[np.unique(best)]
+    longest = (((vertices[i:] - vertices[i]) ** 2).sum(axis=1).max() for i in range(len(vertices)))
+    return float(np.sqrt(max(longest, default=0.0)))
+
+
+def covered(
+    points: Floats, triangles: Ints, k: tuple[float, float, float, float], size: tuple[int, int], near: float
+) -> npt.NDArray[np.uint8]:
+    """Height x width: 1 where a triangle lies at the pixel's centre, whatever is before it.
+
+    points: N x 3 in the camera's frame as OpenCV has it. k: fx, fy, cx, cy in pixels, from the picture's top left
+    corner. size: (width, height). near: what is nearer is not seen, in the points' unit.
+    """
+    width, height = size
+    crossings = np.zeros(height * (width + 1), np.int64)
+    ahead = points[:, 2] >= near
+    count = ahead[triangles].sum(axis=1)
+    cut = [_cut(points[triangle], near) for triangle in triangles[(count > 0) & (count < 3)]]
+    whole = triangles[count == 3]
+    for start in range(0, len(whole), CHUNK):
+        _count(_pixels(points[whole[start : start + CHUNK]], k), width, height, crossings)
+    if cut:
+        _count(_pixels(np.concatenate(cut), k), width, height, crossings)
+    over = np.cumsum(crossings.reshape(height, width + 1), axis=1)[:, :width]
+    return np.asarray(over > 0, np.uint8)
+
+
+def _pixels(corners: Floats, k: tuple[float, float, float, float]) -> Floats:
+    fx, fy, cx, cy = k
+    return np.asarray(corners[..., :2] / corners[..., 2:] * (fx, fy) + (cx, cy))
+
+
+def _cut(corners: Floats, near: float) -> Floats:
+    """What lies ahead of the near plane of one triangle that crosses it: M x 3 x 3."""
+    left: list[Floats] = []
+    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        if start[2] >= near:
+            left.append(start)
+        if (start[2] >= near) != (end[2] >= near):
+            left.append(start + (near - start[2]) / (end[2] - start[2]) * (end - start))
+    return np.array([(left[0], left[i], left[i + 1]) for i in range(1, len(left) - 1)])
+
+
+def _count(corners: Floats, width: int, height: int, crossings: npt.NDArray[np.int64]) -> None:
+    """Add to each row's crossings where triangles (T x 3 x 2, in pixels) are entered (+1) and left (-1)."""
+    first = np.clip(np.ceil(corners[..., 1].min(axis=1) - 0.5), 0, height).astype(np.int64)
+    many = np.clip(np.ceil(corners[..., 1].max(axis=1) - 0.5), 0, height).astype(np.int64) - first
+    owner = np.repeat(np.arange(len(corners)), many)
+    row = np.arange(len(owner)) + np.repeat(first - np.cumsum(many) + many, many)
+    y = row + 0.5
+    left, right = np.full(len(owner), np.inf), np.full(len(owner), -np.inf)
+    for a, b in ((0, 1), (1, 2), (2, 0)):
+        (x0, y0), (x1, y1) = corners[owner, a].T, corners[owner, b].T
+        crosses = (y0 <= y) != (y1 <= y)
+        x = x0 + (y - y0) * np.divide(x1 - x0, y1 - y0, out=np.zeros_like(x0), where=crosses)
+        left = np.where(crosses, np.minimum(left, x), left)
+        right = np.where(crosses, np.maximum(right, x), right)
+    keep = left <= right
+    rows = row[keep] * (width + 1)
+    for x, turn in ((left[keep], 1), (right[keep], -1)):
+        columns = np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)
+        crossings += turn * np.bincount(rows + columns, minlength=len(crossings))
