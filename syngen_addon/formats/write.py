@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import recipe as recipes
+from .bop import bop
 from .chosen import Dataset, Fit, annotations, class_names, kinds_of
 from .classify import classify
 from .coco import coco
@@ -35,6 +36,7 @@ WRITERS: dict[str, Callable[[Dataset], AbstractContextManager[Add]]] = {
     "yolo_pose": yolo_pose,
     "classify": classify,
     "voc": voc,
+    "bop": bop,
     "masks": masks,
     "depth": depth,
     "normals": normals,
