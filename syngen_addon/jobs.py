@@ -119,11 +119,16 @@ def check_empty(out: Path) -> None:
 
 
 def open_folder(
-    out: Path, inputs: Mapping[str, Any], recipe: recipes.Recipe, classes: Mapping[str, list[str]] | None = None
+    out: Path,
+    inputs: Mapping[str, Any],
+    recipe: recipes.Recipe,
+    classes: Mapping[str, list[str]] | None = None,
+    scene: str = "",
 ) -> str:
     """Claim a folder for a job, or find that it is this job's already; its fingerprint. Raises as check_folder does.
 
     classes: by labels.class_from every class name the job can have, kept for making formats again without the scene.
+    scene: the .blend it is made from, kept for the card: its name, or its path where it lies in the folder.
     """
     fingerprint = fingerprint_of(inputs)
     if not check_folder(out, inputs):
@@ -132,6 +137,7 @@ def open_folder(
             "fingerprint": fingerprint,
             "inputs": dict(inputs),
             "classes": dict(classes or {}),
+            "scene_file": _scene_file(out, Path(scene)) if scene else "",
         }
         write_bytes(out / "job.json", (json.dumps(about, indent=1, sort_keys=True) + "\n").encode())
     text = recipes.dumps(recipe).encode()
@@ -139,6 +145,11 @@ def open_folder(
     if not kept.is_file() or kept.read_bytes() != text:  # a run was killed between the two, or exports another way now
         write_bytes(kept, text)
     return fingerprint
+
+
+def _scene_file(out: Path, scene: Path) -> str:
+    inside = scene.is_absolute() and scene.resolve().is_relative_to(out.resolve())
+    return scene.resolve().relative_to(out.resolve()).as_posix() if inside else scene.name
 
 
 def read_job(out: Path) -> dict[str, Any]:

@@ -47,6 +47,19 @@ def parser(program: str) -> argparse.ArgumentParser:
     p.add_argument(
         "--formats-only", action="store_true", help="render nothing: write the formats again from the records"
     )
+    p.add_argument(
+        "--formats",
+        metavar="LIST",
+        help=f"write these instead of the recipe's export.formats, parted by commas: {', '.join(recipes.FORMATS)}",
+    )
+    p.add_argument(
+        "--only-frame",
+        metavar="K",
+        type=int,
+        help="render frame K of the job in --out again, alone: compared with the one there, or put in its place where "
+        "that is missing or broken; the recipe and the seed are the job's own",
+    )
+    p.add_argument("--into", metavar="FOLDER", help="with --only-frame: keep it here, and leave the job as it is")
     p.add_argument("--overview", metavar="FILE", help="afterwards draw a contact sheet with labels to this PNG")
     _add_worker_python(p)
     p.add_argument("--verbose", action="store_true", help="let Blender's own messages through")
@@ -149,8 +162,11 @@ def _run(arguments: argparse.Namespace, tell: "_Teller", signals: "_Signals") ->
     background.restore_pixels(Path(bpy.data.filepath))
     for scene in bpy.data.scenes:  # a preview that was saved with the file is no part of the job
         preview_frame.end(scene)
+    if arguments.only_frame is not None:
+        return _only_frame(arguments, out, tell, signals)
     shard = jobs.parse_shard(arguments.shard)
     recipe = _recipe(arguments.recipe) if arguments.recipe else recipes.Recipe()
+    recipe = _with_formats(recipe, arguments.formats)
     if arguments.frames is None:
         raise SynGenError("--frames is missing.", "Say how many frames the job has, for example --frames 200.")
     if not 0 <= arguments.seed < 2**63:
@@ -166,6 +182,43 @@ def _run(arguments: argparse.Namespace, tell: "_Teller", signals: "_Signals") ->
     if arguments.overview:
         _overview(out, Path(arguments.overview), tell)
     return EXIT_OK
+
+
+def _only_frame(arguments: argparse.Namespace, out: Path, tell: "_Teller", signals: "_Signals") -> int:
+    """One frame of the job again, alone."""
+    from .again import frame_again
+
+    jobs.read_job(out)
+    recipe = _recipe(arguments.recipe or str(out / "recipe.toml"))
+    into = Path(arguments.into).expanduser().resolve() if arguments.into else None
+    frame = arguments.only_frame
+    done = frame_again(out, frame, recipe, into, report=tell.progress, should_stop=lambda: signals.asked)
+    for warning in done.warnings:
+        tell.warning(warning)
+    if done.stopped:
+        tell.line("Stopped.")
+        return EXIT_STOPPED
+    if done.placed:
+        tell.line(f"Frame {frame} was missing or broken. Put into {out}: {', '.join(done.placed)}")
+    elif done.same:
+        tell.line(f"Frame {frame} is the same, byte for byte.")
+    else:
+        tell.line(f"Frame {frame} is missing or broken in {out}.")
+    if into is not None:
+        tell.line(f"Frame {frame} again: {into / jobs.picture_name(frame)}")
+    return EXIT_OK
+
+
+def _with_formats(recipe: recipes.Recipe, formats: str | None) -> recipes.Recipe:
+    """The recipe with the formats that the command line names. Raises SynGenError."""
+    if formats is None:
+        return recipe
+    names = tuple(dict.fromkeys(name.strip() for name in formats.split(",") if name.strip()))
+    unknown = [name for name in names if name not in recipes.FORMATS]
+    if unknown or not names:
+        known = f"It takes, parted by commas: {', '.join(recipes.FORMATS)}."
+        raise SynGenError(f"--formats {formats!r} is not allowed.", known)
+    return dataclasses.replace(recipe, export=dataclasses.replace(recipe.export, formats=names))
 
 
 def _worker(arguments: argparse.Namespace, tell: "_Teller", signals: "_Signals") -> int:
@@ -224,7 +277,7 @@ def _recipe(file: str) -> recipes.Recipe:
 def _formats_only(arguments: argparse.Namespace, out: Path, tell: "_Teller") -> int:
     """Needs the job's folder and no scene."""
     about = jobs.read_job(out)
-    recipe = recipes.load(arguments.recipe or out / "recipe.toml")
+    recipe = _with_formats(recipes.load(arguments.recipe or out / "recipe.toml"), arguments.formats)
     last = max((int(p.stem) for p in (out / "records").glob("*/*.json")), default=-1)
     if last < 0:
         raise SynGenError(f"The folder {out} has no finished frame.", "Render first.")
