@@ -1,25 +1,5 @@
-"""Which split a frame belongs to. Imports seeds only."""
+"""Which split a frame belongs to: what formats know of it. Imports splits only."""
 
-import math
-from collections.abc import Sequence
+from ..splits import SPLITS, split_of
 
-from ..seeds import generator
-
-SPLITS = ("train", "val", "test")
-
-
-def split_of(frame: int, seed: int, fractions: Sequence[float]) -> str:
-    """Of train, val and test, the one a frame belongs to: a pure function of frame and seed.
-
-    fractions: of train, val and test, which sum to 1. Any run of frames holds its share of each, to the nearest whole
-    frame or two: of any twelve at 0.8, 0.1, 0.1 one or two are val and one or two test.
-    """
-    # Whole steps of a line that rises by the fraction are the most even way to pick that fraction (Bresenham).
-    # Multiples of 2^-20 keep the sums below exact.
-    first, second = (int(n) / 2**20 for n in generator(seed, "split").integers(2**20, size=2))
-    _, val, test = fractions
-    held = math.floor(frame * (val + test) + first)
-    if math.floor((frame + 1) * (val + test) + first) == held:
-        return "train"
-    share = val / (val + test)
-    return "val" if math.floor((held + 1) * share + second) > math.floor(held * share + second) else "test"
+__all__ = ["SPLITS", "split_of"]

@@ -197,8 +197,10 @@ class TintDraw:
 
 @dataclass(frozen=True)
 class SensorDraw:
-    """What a camera does to the picture (sensor.applied). gains: factors of red, green and blue, for the white balance
-    of kelvin. motion_angle_rad: direction of the blur. jpeg: quality, 100 for none. seed: of the noise."""
+    """What a camera does to the picture (sensor.applied). exposure_ev: stops. kelvin: the light that looks white.
+    vignette: how much darker corners are. chromatic_px: how far red and blue lie apart there. blur_px: standard
+    deviation. motion_px, motion_angle_rad: length and direction (from the x axis to y, which points down). noise:
+    standard deviation in mid-grey. jpeg: quality, 100 for none."""
 
     exposure_ev: float = 0.0
     kelvin: float = 6500.0
@@ -250,6 +252,11 @@ class FrameDraw:
         if values["camera"]:
             values["camera"] = {k: v for k, v in values["camera"].items() if v is not None}
         return {k: v for k, v in values.items() if k in always or v}
+
+
+def vector(values: Any) -> Vector:
+    """Three numbers as plain floats."""
+    return (float(values[0]), float(values[1]), float(values[2]))
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("textures", "transfer", "marks", "filters", "wear", "sampling", "labels", "formats")
 STAGE_PACKAGES = tuple(f"syngen_addon.{stage}" for stage in STAGES)
-FOUNDATIONS = tuple(f"syngen_addon.{name}" for name in ("errors", "files", "presets", "recipe", "seeds", "images"))
+FOUNDATIONS = tuple(f"syngen_addon.{name}" for name in ("errors", "files", "presets", "recipe", "seeds", "splits", "images"))
 TOPS = ("syngen_addon", "operators", "panels", "examples")
 BLENDER = ("bpy", "bpy_extras", "bmesh", "mathutils", "addon_utils", "gpu", "gpu_extras", "blf", "_cycles")
 ARRAYS = ("numpy", "cv2")
@@ -47,6 +47,7 @@ RULES = (
     Rule("syngen_addon.presets"),
     Rule("syngen_addon.recipe", ("syngen_addon.errors", "syngen_addon.presets"), ("tomli_w",)),
     Rule("syngen_addon.seeds", (), ("numpy",)),
+    Rule("syngen_addon.splits", ("syngen_addon.seeds",)),
     Rule("syngen_addon.images", ("syngen_addon.errors", "syngen_addon.files"), ARRAYS),
     Rule("syngen_addon.kinds", ("syngen_addon.recipe",)),
     Rule("syngen_addon.formats", FOUNDATIONS, (*ARRAYS, "PIL", "pycocotools", "OpenEXR")),

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from syngen_addon import recipe as recipes
 from syngen_addon.errors import SynGenError
 from syngen_addon.recipe import Recipe
-from syngen_addon.sampling.draws import CameraDraw, SceneFacts, TargetFacts, VariantFacts
-from syngen_addon.sampling.frame import (
+from syngen_addon.sampling.camera import (
     camera_fault,
-    draw_frame,
     fit_distance,
     projected_box,
     projected_point,
     targets_in_view,
 )
+from syngen_addon.sampling.draws import CameraDraw, SceneFacts, TargetFacts, VariantFacts
+from syngen_addon.sampling.frame import draw_frame
 
 
 def worn(count: int) -> tuple[VariantFacts, ...]:
