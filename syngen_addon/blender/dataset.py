@@ -21,7 +21,7 @@ from ..labels.record import encode
 from ..recipe import Recipe
 from ..sampling.draws import FrameDraw, SceneFacts
 from ..sampling.frame import draw_frame
-from . import ageing
+from . import ageing, instances
 from .frames import Maker
 from .inputs import check_pictures, job_inputs
 from .layers import layers_of, level_name
@@ -32,7 +32,7 @@ from .render import check_engine, configure, resolve_device
 from .renderer import Renderer
 from .scene import Rig, background_files, environment_files, scene_facts
 from .state import Borrowed
-from .targets import check_camera, find_targets
+from .targets import check_camera, find_targets, left_out
 from .wearing import Target, Wearing, check_known
 
 GIVE_UP_AFTER = 10
@@ -190,12 +190,15 @@ class Frames:
         """Borrow the scene: wear, passes, rig, indices."""
         recipe, borrowed = self.job.recipe, self.borrowed
         self.device = device
-        self._unhide(objects)
+        shown = self._shown(objects)
+        objects = list(dict.fromkeys(each.source for each in shown))
         own_world = not (recipe.light.randomize and recipe.background.randomize)
         depsgraph = bpy.context.evaluated_depsgraph_get()
         self.warnings += check_pictures(objects, self.scene, self.layer, depsgraph, own_world)
         self.wearing = Wearing(recipe, self.job.out, self.scene, borrowed, self.warnings, self._say, self.should_stop)
         self.wearing.dress(objects)
+        depsgraph = bpy.context.evaluated_depsgraph_get()
+        objects = instances.make_real(shown, self.scene, self.layer, depsgraph, borrowed)
         self.further = sorted({layer.kind for obj in objects for layer in layers_of(obj) if not layer.own})
         self.warnings += configure(self.scene, self.layer, recipe, device, borrowed, self.further)
         self.targets = [self.wearing.target(obj, index + 1) for index, obj in enumerate(objects)]
@@ -219,24 +222,12 @@ class Frames:
         renderer = Renderer(self.scene, self.layer, recipe, self.scratch, self.further, self.should_stop)
         self.maker = Maker(recipe, self.job.out, self.draw, self.show, self.records, renderer)
 
-    def _unhide(self, objects: list[bpy.types.Object]) -> None:
-        """Let Blender evaluate what only the viewport hides: places and meshes are read from what it evaluates."""
-
-        def show(branch: bpy.types.LayerCollection) -> bool:
-            below = [show(child) for child in branch.children]
-            if not any(below) and not any(obj.name in branch.collection.objects for obj in objects):
-                return False
-            self.borrowed.set(branch, "hide_viewport", False)
-            self.borrowed.set(branch.collection, "hide_viewport", False)
-            return True
-
-        show(self.layer.layer_collection)
-        for obj in objects:
-            self.borrowed.set(obj, "hide_viewport", False)
-            if obj.hide_get(view_layer=self.layer):
-                self.borrowed.afterwards(lambda obj=obj: obj.hide_set(True, view_layer=self.layer))
-                obj.hide_set(False, view_layer=self.layer)
-        self.layer.update()
+    def _shown(self, objects: list[bpy.types.Object]) -> list[instances.Shown]:
+        """What of the targets renders show, copies and all; those that are left out are warned of."""
+        instances.as_rendered(objects, self.scene, self.layer, self.borrowed)
+        shown = instances.collect(objects, self.layer, bpy.context.evaluated_depsgraph_get())
+        self.warnings += left_out(objects, shown)
+        return shown
 
     # --- frames
 

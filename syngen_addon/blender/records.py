@@ -12,6 +12,7 @@ from ..recipe import Recipe
 from ..sampling.draws import FrameDraw
 from ..wear.levels import wear_class
 from . import ageing
+from .instances import original
 from .layers import layers_of
 from .level import get_level
 from .names import CLASS
@@ -45,6 +46,7 @@ def class_lists(recipe: Recipe, objects: list[bpy.types.Object]) -> dict[str, li
 
 def object_class(obj: bpy.types.Object, recipe: Recipe) -> str:
     """The object's class: by the recipe's table, its own property, or its name without Blender's number."""
+    obj = original(obj)
     for pattern, name in recipe.targets.classes.items():
         if matches(obj.name, pattern):
             return name

@@ -1,19 +1,32 @@
 """Which objects a job labels, and whether its camera can be used. Imports bpy; changes nothing."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 import bpy
 
 from ..errors import SynGenError
 from ..recipe import Recipe
+from .instances import Shown, is_shown, reachable, unseen
 from .scene import is_rendered
-from .target import aged_objects, matches
+from .target import has_wear, matches
+
+MOST = 32000
+"""So many targets: index passes end at 32,767."""
+TOLD = 5
+"""So many targets that are left out are named, the others counted."""
+_SHOW = "Show it (the camera icon in the outliner)."
 
 
 def find_targets(recipe: Recipe, scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:
-    """The objects of the job, by name. Raises SynGenError: none, all hidden in renders, one that is instanced."""
+    """The objects of the job, by name: those of the scene, and those that it shows only as instances.
+
+    One that only instances may show is among them as far as settings say; what is shown is known when they are made
+    real (instances.py). Raises SynGenError: none, all hidden in renders.
+    """
     patterns = recipe.targets.objects
-    meshes = sorted((o for o in scene.objects if o.type == "MESH"), key=lambda o: o.name)
+    copied = reachable(obj for obj in scene.objects if is_rendered(obj, layer))
+    meshes = sorted((o for o in {*scene.objects, *copied} if o.type == "MESH"), key=lambda o: o.name)
     if patterns:
         for pattern in patterns:
             if not any(matches(o.name, pattern) for o in meshes):
@@ -23,7 +36,7 @@ def find_targets(recipe: Recipe, scene: bpy.types.Scene, layer: bpy.types.ViewLa
                 )
         targets = [o for o in meshes if any(matches(o.name, p) for p in patterns)]
     else:
-        targets = aged_objects(scene)
+        targets = [o for o in meshes if has_wear(o)]
     if not targets:
         raise SynGenError(
             "The scene has no target: no object has wear.",
@@ -34,33 +47,42 @@ def find_targets(recipe: Recipe, scene: bpy.types.Scene, layer: bpy.types.ViewLa
         raise SynGenError(
             f"Two targets are called {twice[0]!r}, one of them linked from another file.", "Rename one of them."
         )
-    hidden = [o.name for o in targets if not is_rendered(o, layer)]
+    hidden = [o.name for o in targets if not is_shown(o, layer) and o not in copied]
     if len(hidden) == len(targets):
-        raise SynGenError(
-            f"No target can be seen: {', '.join(hidden)} is hidden in renders.",
-            "Show it (the camera icon in the outliner).",
-        )
+        raise SynGenError(f"No target can be seen: {', '.join(hidden)} is hidden in renders.", _SHOW)
     targets = [o for o in targets if o.name not in hidden]
-    depsgraph = bpy.context.evaluated_depsgraph_get()
-    names = {o.name for o in targets}
-    for instance in depsgraph.object_instances:
-        if (
-            instance.is_instance
-            and instance.object.original.name in names
-            and instance.object.original != instance.parent.original  # what its own modifiers make is part of it
-        ):
-            raise SynGenError(
-                f"The target {instance.object.original.name!r} is also shown as an instance by "
-                f"{instance.parent.original.name!r}; "
-                "the copies cannot be told apart.",
-                "Make the instances real (Object > Apply > Make Instances Real), or name other targets.",
-            )
-    if len(targets) > 32000:
+    why = {o: unseen(o, layer) for o in targets}
+    if all(why.values()):
+        raise SynGenError(f"No target can be seen: {targets[0].name!r} {why[targets[0]]}.", "Change that.")
+    check_number(len(targets))
+    return targets
+
+
+def left_out(targets: list[bpy.types.Object], shown: Iterable[Shown]) -> list[str]:
+    """Warnings that name the targets which nothing shows, or which the camera does not see as objects.
+
+    Raises SynGenError where none is left, or more than a frame can tell apart.
+    """
+    shown = list(shown)
+    sources = {each.source for each in shown}
+    why = {f"The target {each.name!r} {each.hidden}." for each in shown if each.hidden}
+    why |= {f"The target {o.name!r} is hidden, and nothing shows a copy of it." for o in targets if o not in sources}
+    told = sorted(why)
+    labelled = sum(not each.hidden for each in shown)
+    if not labelled:
+        raise SynGenError(f"No target can be seen. {told[0]}", _SHOW)
+    check_number(labelled)
+    more = [f"{len(told) - TOLD} more targets are left out in the same way."] if len(told) > TOLD else []
+    return [f"{each} It is left out." for each in told[:TOLD]] + more
+
+
+def check_number(count: int) -> None:
+    """Raises SynGenError where a frame cannot tell so many targets apart."""
+    if count > MOST:
         raise SynGenError(
-            f"There are {len(targets)} targets; a frame can tell 32,000 apart.",
+            f"There are {count} targets; a frame can tell {MOST:,} apart.",
             "Name fewer under Dataset > Targets (targets.objects).",
         )
-    return targets
 
 
 def check_camera(scene: bpy.types.Scene) -> None:

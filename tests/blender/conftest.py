@@ -71,3 +71,11 @@ def empty_scene() -> Iterator[bpy.types.Scene]:
     bpy.ops.wm.read_homefile(use_empty=True)
     yield bpy.context.scene
     bpy.ops.wm.read_homefile(use_empty=True)
+
+
+@pytest.fixture
+def stage(addon: Callable[[str], ModuleType], empty_scene: bpy.types.Scene, tmp_path: Path) -> object:
+    """An empty scene with a camera and a lamp, and what makes and renders targets there (helpers.Stage)."""
+    from tests.blender.helpers import Stage
+
+    return Stage(addon, tmp_path)

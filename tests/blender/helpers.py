@@ -166,6 +166,15 @@ def save(path: Path) -> Path:
     return path
 
 
+def geometry_nodes(obj: bpy.types.Object) -> tuple[bpy.types.NodeTree, Any, Any]:
+    """A modifier of nodes, with what comes in and what goes out."""
+    tree = bpy.data.node_groups.new("Nodes", "GeometryNodeTree")
+    for way in ("INPUT", "OUTPUT"):
+        tree.interface.new_socket("Geometry", in_out=way, socket_type="NodeSocketGeometry")
+    obj.modifiers.new("Nodes", "NODES").node_group = tree
+    return tree, tree.nodes.new("NodeGroupInput").outputs[0], tree.nodes.new("NodeGroupOutput").inputs[0]
+
+
 # --- wear ------------------------------------------------------------------------------------------------------------
 
 
@@ -278,6 +287,50 @@ def quick(addon, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 def real_variants(addon, monkeypatch: pytest.MonkeyPatch) -> None:
     """The real stages, with onset maps of 128 texels in place of 1024."""
     monkeypatch.setattr(addon("variants"), "MIN_ONSET_SIZE", 128)
+
+
+class Stage:
+    """A camera over the origin, a lamp, and what makes, wears and renders targets there (fixture `stage`)."""
+
+    def __init__(self, addon: Addon, path: Path) -> None:
+        self.addon, self.path, self.scene = addon, path, bpy.context.scene
+        camera_above()
+        light()
+
+    def target(
+        self, name: str, low: Sequence[float], high: Sequence[float], z: float = 0.0, level: float = 0.5
+    ) -> bpy.types.Object:
+        return self.worn(self.plain(name, low, high, z), level)
+
+    def plain(self, name: str, low: Sequence[float], high: Sequence[float], z: float = 0.0) -> bpy.types.Object:
+        return plane(name, low, high, z, material(f"Paint {name}", painted(f"Base {name}")))
+
+    def worn(self, obj: bpy.types.Object, level: float = 0.5) -> bpy.types.Object:
+        age(self.addon, obj, self.path / "gallery", recipe(self.addon), level=level)
+        return obj
+
+    def run(self, *parts: dict[str, dict[str, Any]], out: str = "out", frames: int = 1) -> Any:
+        save(self.path / "scene.blend")
+        return self.again(*parts, out=out, frames=frames)
+
+    def again(self, *parts: dict[str, dict[str, Any]], out: str = "out", frames: int = 1, **more: Any) -> Any:
+        dataset = self.addon("blender.dataset")
+        return dataset.run(dataset.Job(recipe(self.addon, *parts), self.path / out, frames, **more))
+
+    def record(self, frame: int = 0, out: str = "out") -> dict[str, Any]:
+        return record(self.path / out, frame)
+
+    def seen(self, out: str = "out") -> dict[str, dict[str, Any]]:
+        """The instances of the first frame by name."""
+        return {each["name"]: each for each in self.record(out=out)["instances"]}
+
+    def boxes(self, out: str = "out") -> dict[str, list[int]]:
+        """Name -> visible box, of the first frame."""
+        return {name: each["bbox"] for name, each in self.seen(out).items()}
+
+    def picture(self, frame: int = 0, out: str = "out") -> np.ndarray:
+        """H x W x 3, BGR."""
+        return cv2.imread(str(self.path / out / "images" / "0000" / f"{frame:08d}.png"))
 
 
 # --- jobs ------------------------------------------------------------------------------------------------------------

@@ -18,46 +18,6 @@ GREEN: dict[str, dict[str, Any]] = {
 """A backdrop that is green, around a target that is small."""
 
 
-@pytest.fixture
-def stage(addon, empty_scene, tmp_path: Path):
-    """A camera over the origin, a lamp, and what makes, wears and renders targets there."""
-
-    class Stage:
-        path = tmp_path
-        scene = bpy.context.scene
-
-        def target(
-            self, name: str, low: tuple[float, float], high: tuple[float, float], z: float = 0.0, level: float = 0.5
-        ) -> bpy.types.Object:
-            obj = self.plain(name, low, high, z)
-            h.age(addon, obj, tmp_path / "gallery", h.recipe(addon), level=level)
-            return obj
-
-        def plain(
-            self, name: str, low: tuple[float, float], high: tuple[float, float], z: float = 0.0
-        ) -> bpy.types.Object:
-            return h.plane(name, low, high, z, h.material(f"Paint {name}", h.painted(f"Base {name}")))
-
-        def run(self, *parts: dict[str, dict[str, Any]], out: str = "out", frames: int = 1) -> Any:
-            h.save(tmp_path / "scene.blend")
-            return self.again(*parts, out=out, frames=frames)
-
-        def again(self, *parts: dict[str, dict[str, Any]], out: str = "out", frames: int = 1, **more: Any) -> Any:
-            dataset = addon("blender.dataset")
-            return dataset.run(dataset.Job(h.recipe(addon, *parts), tmp_path / out, frames, **more))
-
-        def record(self, frame: int = 0, out: str = "out") -> dict[str, Any]:
-            return h.record(tmp_path / out, frame)
-
-        def picture(self, frame: int = 0, out: str = "out") -> np.ndarray:
-            """H x W x 3, BGR."""
-            return cv2.imread(str(tmp_path / out / "images" / "0000" / f"{frame:08d}.png"))
-
-    h.camera_above()
-    h.light()
-    return Stage()
-
-
 # --- what the scene sets against the job -----------------------------------------------------------------------------
 
 
@@ -193,15 +153,6 @@ def principled(tree: bpy.types.NodeTree) -> bpy.types.ShaderNode:
     return next(n for n in tree.nodes if n.type == "BSDF_PRINCIPLED")
 
 
-def geometry_nodes(obj: bpy.types.Object) -> tuple[bpy.types.NodeTree, Any, Any]:
-    """A modifier of nodes, with what comes in and what goes out."""
-    tree = bpy.data.node_groups.new("Nodes", "GeometryNodeTree")
-    for way in ("INPUT", "OUTPUT"):
-        tree.interface.new_socket("Geometry", in_out=way, socket_type="NodeSocketGeometry")
-    obj.modifiers.new("Nodes", "NODES").node_group = tree
-    return tree, tree.nodes.new("NodeGroupInput").outputs[0], tree.nodes.new("NodeGroupOutput").inputs[0]
-
-
 def replace_material(addon, obj: bpy.types.Object) -> None:
     obj.material_slots[0].material = h.material("Clean", h.painted("Clean"))
 
@@ -239,7 +190,7 @@ def mix_in_little(addon, obj: bpy.types.Object) -> None:
 
 
 def modifier_sets_material(addon, obj: bpy.types.Object) -> None:
-    tree, source, target = geometry_nodes(obj)
+    tree, source, target = h.geometry_nodes(obj)
     node = tree.nodes.new("GeometryNodeSetMaterial")
     node.inputs["Material"].default_value = h.material("Clean", None)
     tree.links.new(source, node.inputs[0])
@@ -331,17 +282,9 @@ def test_a_target_that_only_the_viewport_hides_is_found_where_it_is(addon, stage
     assert not record["no_target"] and abs(record["camera"]["matrix_world"][0][3] - 100) < 30
 
 
-@pytest.mark.versions
-def test_a_target_that_instances_another_target_is_refused(addon, stage) -> None:
-    carrier, copied = stage.target("A", (-20, -20), (20, 20), -1), stage.target("B", (-3, -3), (3, 3))
-    copied.parent, carrier.instance_type = carrier, "VERTS"
-    with pytest.raises(addon("errors").SynGenError, match="'B' is also shown as an instance by 'A'"):
-        stage.run(h.STILL)
-
-
 def test_a_target_that_is_only_instances_of_itself_is_told_what_to_do(addon, stage) -> None:
     obj = stage.target("A", (-5, -5), (5, 5))
-    tree, source, target = geometry_nodes(obj)
+    tree, source, target = h.geometry_nodes(obj)
     node = tree.nodes.new("GeometryNodeInstanceOnPoints")
     tree.links.new(source, node.inputs["Points"])
     tree.links.new(source, node.inputs["Instance"])
