@@ -27,7 +27,7 @@ from .inputs import check_pictures, job_inputs
 from .layers import layers_of, level_name
 from .level import get_level
 from .names import LEVEL, PREVIEW
-from .records import Records, class_lists, kinds_of
+from .records import Records, class_lists, classes_of, kinds_of
 from .render import check_engine, configure, resolve_device
 from .renderer import Renderer
 from .scene import Rig, background_files, environment_files, scene_facts
@@ -190,6 +190,7 @@ class Frames:
         """Borrow the scene: wear, passes, rig, indices."""
         recipe, borrowed = self.job.recipe, self.borrowed
         self.device = device
+        classes = {obj: classes_of(obj, recipe) for obj in objects}
         shown = self._shown(objects)
         objects = list(dict.fromkeys(each.source for each in shown))
         own_world = not (recipe.light.randomize and recipe.background.randomize)
@@ -218,7 +219,9 @@ class Frames:
         galleries = {t.obj.name: t.variants for t in self.targets}
         self.facts = scene_facts(recipe, objects, galleries, depsgraph, environments, backgrounds)
         self.rig = Rig.build(self.scene, recipe, environments, backgrounds, borrowed)
-        self.records = Records(recipe, self.job.seed, self.fingerprint, self.scene, self.targets, self.rig)
+        self.records = Records(
+            recipe, self.job.seed, self.fingerprint, self.scene, self.layer, self.targets, classes, self.rig
+        )
         renderer = Renderer(self.scene, self.layer, recipe, self.scratch, self.further, self.should_stop)
         self.maker = Maker(recipe, self.job.out, self.draw, self.show, self.records, renderer)
 
