@@ -6,6 +6,7 @@ from typing import Any
 from ..errors import SynGenError
 from .chosen import NO_GEOMETRY, Dataset
 
+KEYPOINT_FORMATS = {"coco_keypoints", "yolo_pose"}
 Place = tuple[float, float, int]
 """x, y in pixels from the top left corner, and 2 where it is seen, 1 where something hides it; (0, 0, 0): neither."""
 
@@ -23,6 +24,11 @@ def require_keypoints(dataset: Dataset, format: str) -> tuple[str, ...]:
             f"Mark some on a target (docs/formats.md), or take {format} out of export.formats.",
         )
     return dataset.keypoints
+
+
+def names_of(record: dict[str, Any]) -> set[str]:
+    """The names of the keypoints on the instances of a record."""
+    return {point["name"] for entry in record["instances"] for point in entry.get("keypoints", ())}
 
 
 def keypoints_of(record: dict[str, Any], entry: dict[str, Any], names: Sequence[str]) -> list[Place]:

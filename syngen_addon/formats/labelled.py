@@ -30,6 +30,7 @@ def labelled(
     out = dataset.out / folder
     links = dataset.pictures and bool(folder)
     last = ""
+    written: set[int] = set()
     with ExitStack() as stack:
         lists = {s: stack.enter_context(writing(out / f"{s}.txt")) for s in SPLITS}
 
@@ -44,14 +45,29 @@ def labelled(
             _write(f"{out}/{labels}", "".join(lines).encode("ascii"))
             if links:
                 link_or_copy(dataset.out / picture, out / picture)
+            written.add(frame)
             lists[split].write(f"./{picture}\n".encode("ascii"))
 
         yield add
 
+    _tidy(out / "labels", ".txt", written)
+    if links:
+        _tidy(out / "images", ".png", written)
     splits = "".join(f"{s}: {s}.txt\n" for s in SPLITS)
     names = "".join(f"  {i}: {yaml_text(name)}\n" for i, name in enumerate(dataset.classes))
     text = f"{splits}nc: {len(dataset.classes)}\n{more}names:\n{names}"
     write_bytes(out / "data.yaml", text.encode("ascii"))
+
+
+def _tidy(folder: Path, suffix: str, frames: set[int]) -> None:
+    """Remove what earlier runs left: files of other frames, and what Ultralytics remembers of labels by their size."""
+    for inner in folder.glob("[0-9]*"):
+        for name in os.listdir(inner) if inner.is_dir() else ():
+            stem, found = os.path.splitext(name)
+            if found == suffix and stem.isdigit() and int(stem) not in frames:
+                (inner / name).unlink()
+    for cache in (*folder.glob("*.cache"), *folder.parent.glob(f"{folder.name}.cache")):
+        cache.unlink()
 
 
 def _make(folder: str) -> None:

@@ -1,7 +1,7 @@
 """Every format of a job from its records, in one pass. Imports recipe and its siblings; never bpy."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from .coco import coco
 from .coco_keypoints import coco_keypoints
 from .coco_panoptic import coco_panoptic
 from .depth import depth
+from .keypoints import KEYPOINT_FORMATS, names_of
 from .masks import masks
 from .normals import normals
 from .split import SPLITS, split_of
@@ -66,7 +67,7 @@ def write_formats(
     recipe: recipes.Recipe,
     seed: int,
     classes: Iterable[str] | None = None,
-    keypoints: Sequence[str] = (),
+    keypoints: Iterable[str] | None = None,
     *,
     kinds: Iterable[str] | None = None,
     pictures: bool = True,
@@ -76,24 +77,27 @@ def write_formats(
     records: called for a fresh pass over the decoded records, in rising order of frames; records without a target are
     left out, for they have no picture. classes: every class name that can occur in the job, which keeps ids the same
     when frames are added; None: those that do occur, at the price of a pass over the records. keypoints: every name of
-    a keypoint, in their order. kinds: every kind of wear that can occur; None: as for classes. pictures: off, only the
-    text files of the formats are made.
+    a keypoint, kinds: every kind of wear that can occur; None: as for classes. pictures: off, only the text files of
+    the formats are made.
     A record that says its own split stays in it: its environment, background and variants were drawn for it.
     Raises SynGenError: a file cannot be written, a record's class is not among classes, or a format needs what the
     records do not hold.
     """
     labels = recipe.labels
     formats = dict.fromkeys(recipe.export.formats)
-    if classes is None or (kinds is None and "masks" in formats):
+    pointed = keypoints is None and bool(KEYPOINT_FORMATS & formats.keys())
+    if classes is None or (kinds is None and "masks" in formats) or pointed:
         seen: set[str] = set()
         worn: set[str] = set()
+        points: set[str] = set()
         for record in records():
             seen.update(name for name, _ in annotations(record, labels))
             worn.update(kinds_of(record))
+            points.update(names_of(record))
         classes, kinds = seen if classes is None else classes, worn if kinds is None else kinds
-    dataset = Dataset(
-        out, class_names(labels, classes), recipe, tuple(keypoints), tuple(sorted(set(kinds or ()))), pictures
-    )
+        keypoints = points if keypoints is None else keypoints
+    names = class_names(labels, classes)
+    dataset = Dataset(out, names, recipe, _sorted(keypoints), _sorted(kinds), pictures)
     written = Written(dataset.classes, objects={s: dict.fromkeys(dataset.classes, 0) for s in SPLITS})
     kept = 0
     with ExitStack() as stack:
@@ -114,6 +118,10 @@ def write_formats(
     written.fits = dict(dataset.fits)
     written.warnings = [*_split_warnings(kept, written.pictures), *_loss_warnings(dataset.losses)]
     return written
+
+
+def _sorted(names: Iterable[str] | None) -> tuple[str, ...]:
+    return tuple(sorted(set(names or ())))
 
 
 def _split_warnings(kept: int, pictures: Mapping[str, int]) -> list[str]:
