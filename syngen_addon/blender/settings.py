@@ -26,6 +26,7 @@ from bpy.props import (
 )
 
 from .. import recipe as recipes
+from ..errors import SynGenError
 from ..kinds import KINDS
 from ..recipe import Names, Recipe
 
@@ -45,10 +46,12 @@ KIND_ITEMS = [(name, label, "") for name, label in KIND_LABELS.items()]
 LABELS = {
     "wear.up": "Up",
     "wear.kind": "Kind",
+    "wear.kinds": "Kinds Drawn From",
     "wear.level": "Level Range",
     "texture.tile_m": "Tile Size",
     "texture.size": "Resolution",
     "wear.seed": "Onset Seed",
+    "causes.presets": "Presets Drawn From",
     "causes.scale": "Patch Size",
     "causes.damage_group": "Damage Group",
     "causes.damage_image": "Damage Image",
@@ -76,7 +79,16 @@ LABELS = {
     "diffusion.rounds": "Tries",
     "diffusion.refine_share": "Refused Above",
     "filters.enabled": "Refuse Bad Textures",
+    "camera.stratify": "Cover Evenly",
+    "camera.orbit_frames": "Frames a Turn",
+    "camera.eye_m": "Eye Height",
     "camera.min_height_m": "Least Height",
+    "camera.dof": "Depth of Field",
+    "camera.fstop": "F-Stop",
+    "light.sky": "Under the Sky",
+    "light.indoor": "Indoors",
+    "light.lamp_kelvin": "Lamp Color",
+    "light.environment_rotation_deg": "Env. Rotation",
     "light.area_lights": "Area Lamps",
     "light.area_power_w": "Lamp Power",
     "light.environment_strength": "Env. Strength",
@@ -88,21 +100,56 @@ LABELS = {
     "background.kind": "Backdrop",
     "background.color_low": "Darkest",
     "background.color_high": "Brightest",
+    "ground.color_low": "Darkest",
+    "ground.color_high": "Brightest",
+    "ground.folder": "Pictures",
+    "ground.tile_m": "Picture Size",
+    "distractors.count": "Standing About",
+    "distractors.occluders": "In Front",
+    "distractors.occlusion": "Hidden Share",
+    "distractors.folder": "Models",
+    "pose.yaw_deg": "Turn",
+    "pose.shift_m": "Shift",
+    "pose.drop": "Drop onto Ground",
+    "tint.value": "Brightness",
+    "sensor.share": "Share of Frames",
+    "sensor.kelvin": "White Balance",
+    "sensor.vignette": "Dark Corners",
+    "sensor.chromatic_px": "Color Fringes",
+    "sensor.motion_px": "Motion",
+    "sensor.jpeg": "JPEG Quality",
+    "randomize.control": "Control Set",
+    "randomize.apart": "Kept Apart",
     "render.exposure_ev": "Exposure",
     "labels.objects": "Label",
     "labels.class_from": "Class From",
+    "labels.class_property": "Property",
+    "labels.depth": "Depth Maps",
+    "labels.normals": "Normal Maps",
     "labels.min_pixels": "Least Pixels",
     "labels.region_min_pixels": "Region Least",
     "labels.region_merge_pixels": "Region Merge",
     "labels.wear_threshold": "Worn From",
     "randomize.level": "Draw Level",
     "randomize.variant": "Draw Variant",
+    "export.min_visible": "Least Visible",
 }
 """Where the key's own name would not do."""
 
 CHOICES = {
     "labels.objects": {"instances": "Whole Objects", "regions": "Wear Regions"},
-    "labels.class_from": {"wear": "Wear Class", "kind": "Kind of Wear", "object": "Object's Class"},
+    "labels.class_from": {
+        "wear": "Wear Class",
+        "kind": "Kind of Wear",
+        "object": "Object's Class",
+        "property": "A Property",
+        "collection": "Collection",
+        "object_wear": "Object and Wear",
+    },
+    "camera.path": {"shell": "All Around", "orbit": "Orbits", "ground": "Eye Level", "handheld": "Handheld"},
+    "randomize.apart": {"environment": "Environments", "background": "Backgrounds", "variant": "Variants"},
+    "render.engine": {"cycles": "Cycles", "eevee": "EEVEE"},
+    "render.speed": {"fast": "Fast", "balanced": "Balanced", "best": "Best"},
     "render.device": {
         "auto": "Best There Is",
         "cpu": "CPU",
@@ -112,7 +159,22 @@ CHOICES = {
         "metal": "Metal",
         "oneapi": "oneAPI",
     },
-    "export.formats": {"coco": "COCO", "yolo": "YOLO"},
+    "export.formats": {
+        "coco": "COCO",
+        "coco_keypoints": "COCO Keypoints",
+        "coco_panoptic": "COCO Panoptic",
+        "yolo": "YOLO",
+        "yolo_segment": "YOLO Segment",
+        "yolo_obb": "YOLO OBB",
+        "yolo_pose": "YOLO Pose",
+        "classify": "Classify",
+        "voc": "Pascal VOC",
+        "bop": "BOP",
+        "masks": "Masks",
+        "depth": "Depth",
+        "normals": "Normals",
+        "csv": "CSV",
+    },
     "background.kind": {"environment": "Environment", "color": "Color", "images": "Pictures"},
     "causes.preset": {"none": "None"},
     "texture.method": {"procedural": "Procedural", "exemplar": "From a Photo", "diffusion": "Stable Diffusion"},
@@ -145,6 +207,45 @@ TIPS = {
         "coastal": "Salt spray from all sides: every seam and weld bleeds, and much runs down",
         "heavy_industrial": "Knocks, heat and dirt: edges, feet and joints go first, in large patches",
         "abandoned": "Years outdoors: rain from above, standing water, large old patches",
+    },
+    "camera.path": {
+        "shell": "Anywhere on the shell of the ranges below",
+        "orbit": "On orbits around a target, frame after frame",
+        "ground": "Standing on the ground, at eye level",
+        "handheld": "Carried from place to place, with a hand's shake",
+    },
+    "labels.class_from": {
+        "wear": "Default, streaks, complete, dent ...: by the wear and its level",
+        "kind": "Heavy rust, moss ...: by the kind of wear",
+        "object": "What the object is: its name, or its own class",
+        "property": "A custom property of the object, or of its mesh",
+        "collection": "The collection that the object lies in",
+        "object_wear": "Object and wear class together: drum streaks",
+    },
+    "render.speed": {
+        "fast": "Quickest: for detectors, which do not see the difference",
+        "balanced": "As good as most need",
+        "best": "As good as Cycles can",
+    },
+    "render.engine": {
+        "cycles": "Path tracing: the truest light",
+        "eevee": "Faster, simpler light; its labels come from a pass of Cycles",
+    },
+    "export.formats": {
+        "coco": "Boxes and masks: annotations/instances_*.json",
+        "coco_keypoints": "Boxes, masks and keypoints: annotations/keypoints_*.json",
+        "coco_panoptic": "Every pixel's object: annotations/panoptic_*.json",
+        "yolo": "Boxes: data.yaml",
+        "yolo_segment": "Polygons: yolo-segment/data.yaml",
+        "yolo_obb": "Rotated boxes: yolo-obb/data.yaml",
+        "yolo_pose": "Boxes and keypoints: yolo-pose/data.yaml",
+        "classify": "A folder of cut-outs for each class",
+        "voc": "Boxes as XML",
+        "bop": "6D poses",
+        "masks": "Maps of objects and of classes as PNG",
+        "depth": "Depth as 16-bit PNG",
+        "normals": "Normals as 16-bit PNG",
+        "csv": "A table with a row for each object",
     },
     "texture.method": {
         "procedural": "From noise, at once. Needs nothing",
@@ -187,6 +288,29 @@ SOFT = {
     "camera.min_height_m": (-10.0, 10.0),
     "camera.roll_deg": (-45.0, 45.0),
     "camera.azimuth_deg": (-180.0, 180.0),
+    "camera.orbit_frames": (2, 360),
+    "camera.eye_m": (0.2, 5.0),
+    "camera.shake_deg": (0.0, 10.0),
+    "camera.sensor_mm": (4.0, 60.0),
+    "camera.fstop": (0.7, 32.0),
+    "light.lamp_kelvin": (1500.0, 12_000.0),
+    "light.environment_rotation_deg": (-180.0, 180.0),
+    "ground.size": (2.0, 200.0),
+    "ground.tile_m": (0.1, 20.0),
+    "distractors.count": (0, 30),
+    "distractors.occluders": (0, 5),
+    "distractors.size": (0.05, 5.0),
+    "pose.yaw_deg": (-180.0, 180.0),
+    "pose.shift_m": (0.0, 5.0),
+    "tint.saturation": (0.0, 2.0),
+    "tint.value": (0.0, 2.0),
+    "sensor.exposure_ev": (-3.0, 3.0),
+    "sensor.kelvin": (2500.0, 12_000.0),
+    "sensor.chromatic_px": (0.0, 5.0),
+    "sensor.blur_px": (0.0, 5.0),
+    "sensor.motion_px": (0.0, 30.0),
+    "sensor.noise": (0.0, 0.2),
+    "sensor.jpeg": (20.0, 100.0),
     "light.sun_strength": (0.0, 20.0),
     "light.sun_angle_deg": (0.0, 20.0),
     "light.area_power_w": (0.0, 2000.0),
@@ -244,7 +368,7 @@ CAUSES = (
     "age_shift",
 )
 """The sliders that a preset turns, in the order in which they are shown."""
-FOLDERS = {"light.environments", "background.folder"}
+FOLDERS = {"light.environments", "background.folder", "ground.folder", "distractors.folder"}
 FILES = {
     "causes.damage_image",
     "texture.exemplar",
@@ -259,20 +383,22 @@ FILES = {
     "diffusion.style_model",
 }
 """Of these the models' names may also be names on the hub."""
-COLORS = {"background.color_low", "background.color_high"}
+COLORS = {"background.color_low", "background.color_high", "ground.color_low", "ground.color_high"}
+KINDS_KEY = ("wear", "kinds")
+"""Its choices are the kinds there are, which the recipe does not know."""
 RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"}
 
 
 def _label(name: str) -> str:
     plain = name.split(".")[1]
-    for ending in ("_deg", "_mm", "_m", "_w", "_ev"):
+    for ending in ("_deg", "_mm", "_m", "_w", "_ev", "_px"):
         plain = plain.removesuffix(ending)
     return LABELS.get(name, plain.replace("_", " ").title())
 
 
 def _choices(name: str, names: tuple[str, ...]) -> list[tuple[str, str, str]]:
     words, tips = CHOICES.get(name, {}), TIPS.get(name, {})
-    plain = name == "causes.preset"  # an artist's words; the others' own names are technical ones
+    plain = name in ("causes.preset", "causes.presets")  # an artist's words; the others' own names are technical ones
     return [(n, words.get(n, n.replace("_", " ").title() if plain else n), tips.get(n, "")) for n in names]
 
 
@@ -280,6 +406,10 @@ def _view_transforms(self: Any, context: Any, text: str) -> list[str]:
     found = bpy.types.ColorManagedViewSettings.bl_rna.properties["view_transform"].enum_items
     names = [item.identifier for item in found]
     return names or ["AgX", "Filmic", "Standard", "Khronos PBR Neutral", "Raw", "False Color"]
+
+
+def _collections(self: Any, context: Any, text: str) -> list[str]:
+    return [collection.name for collection in bpy.data.collections]
 
 
 def _joined(names: Any) -> str:
@@ -344,6 +474,8 @@ def _property(name: str, hint: Any, about: "dataclasses.Field[Any]", default: An
 
     if name == "wear.kind":
         return EnumProperty(items=KIND_ITEMS, default=default, **common)
+    if name == ".".join(KINDS_KEY):
+        return EnumProperty(items=KIND_ITEMS, default=set(), **{**common, "options": {"ENUM_FLAG"}})
     if name in ("causes.preset", "causes.age_shift"):
         common["update"] = _age_shift_changed
     if hint is bool:
@@ -358,6 +490,8 @@ def _property(name: str, hint: Any, about: "dataclasses.Field[Any]", default: An
     if hint is str:
         if name == "render.view_transform":
             return StringProperty(default=default, search=_view_transforms, **common)
+        if name == "distractors.collection":
+            return StringProperty(default=default, search=_collections, **common)
         subtype = "DIR_PATH" if name in FOLDERS else "FILE_PATH" if name in FILES else "NONE"
         if subtype != "NONE":
             common["options"] = RELATIVE
@@ -569,8 +703,11 @@ def recipe_of(scene: bpy.types.Scene) -> Recipe:
 
 
 def put_recipe(scene: bpy.types.Scene, recipe: Recipe) -> None:
-    """Show a recipe in the scene's settings."""
+    """Show a recipe in the scene's settings. Raises SynGenError where it names a kind of wear that is not known."""
     global _quiet
+    for kind in (recipe.wear.kind, *recipe.wear.kinds):
+        if kind not in KINDS:
+            raise SynGenError(f"There is no kind of wear called {kind!r}.", f"Known are: {', '.join(KINDS)}.")
     _quiet = True
     try:
         _put_recipe(scene, recipes.to_dict(recipe))
@@ -582,7 +719,7 @@ def _put_recipe(scene: bpy.types.Scene, plain: dict[str, dict[str, Any]]) -> Non
     for section, name, hint, about in every_key():
         value = plain[section][name]
         if hint == Names:
-            value = set(value) if about.metadata["choices"] else _joined(value)
+            value = set(value) if about.metadata["choices"] or (section, name) == KINDS_KEY else _joined(value)
         elif isinstance(value, dict):
             value = _table(value)
         setattr(getattr(scene.syngen, section), name, value)
@@ -592,8 +729,8 @@ def _read(value: Any, hint: Any, about: "dataclasses.Field[Any]") -> Any:
     """A property's value as TOML would give it."""
     if hint is float:
         return shortest(value)
-    if hint == Names and about.metadata["choices"]:
-        return [choice for choice in about.metadata["choices"] if choice in value]
+    if isinstance(value, set):
+        return [choice for choice in about.metadata["choices"] or KINDS if choice in value]
     if hint == Names:
         return _split(value)
     if hint in TABLES:
