@@ -20,7 +20,7 @@ from ..files import remove_parts, write_bytes
 from ..labels.record import encode
 from ..recipe import Recipe
 from ..sampling.draws import FrameDraw, SceneFacts
-from ..sampling.frame import draw_frame
+from ..sampling.frame import draw_frame, warnings_of
 from . import ageing, instances
 from .frames import Maker
 from .inputs import check_pictures, job_inputs
@@ -41,13 +41,18 @@ GIVE_UP_AFTER = 10
 
 @dataclass(frozen=True)
 class Job:
-    """What the command line says beside the recipe. shard: (number, of how many)."""
+    """What the command line says beside the recipe. shard: (number, of how many).
+
+    only: this frame alone, of the job in the folder `of`, which it must be a part of; its files come into out.
+    """
 
     recipe: Recipe
     out: Path
     frames: int
     seed: int = 0
     shard: tuple[int, int] = (0, 1)
+    only: int | None = None
+    of: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -105,12 +110,14 @@ def run(
         check_camera(scene)
     inputs = job_inputs(recipe, job.seed, objects, environments, backgrounds, device)
     classes = class_lists(recipe, objects)
+    if job.of is not None:
+        jobs.check_folder(job.of, inputs)
     begun = jobs.check_folder(out, inputs)
     remove_parts(out)
     if begun:
-        jobs.open_folder(out, inputs, recipe, classes)  # its export section may be another
+        jobs.open_folder(out, inputs, recipe, classes, bpy.data.filepath)  # its export section may be another
     summary = Summary()
-    mine = list(jobs.frames_of(job.frames, job.shard))
+    mine = list(jobs.frames_of(job.frames, job.shard)) if job.only is None else [job.only]
     missing = []
     for frame in mine:
         record = jobs.read_record(out, frame)
@@ -128,11 +135,11 @@ def run(
                 frames.prepare(objects, environments, backgrounds, device)
                 summary.warnings = list(dict.fromkeys(frames.warnings))
                 # Only now: a job that cannot be prepared leaves the folder free for its mended recipe.
-                jobs.open_folder(out, inputs, recipe, classes)
+                jobs.open_folder(out, inputs, recipe, classes, bpy.data.filepath)
                 frames.render(missing, summary)
         except Cancelled:
             summary.stopped = True
-    if not summary.stopped:
+    if not summary.stopped and job.only is None:
         finish(job, classes[recipe.labels.class_from], summary)
     return summary
 
@@ -196,7 +203,9 @@ class Frames:
         own_world = not (recipe.light.randomize and recipe.background.randomize)
         depsgraph = bpy.context.evaluated_depsgraph_get()
         self.warnings += check_pictures(objects, self.scene, self.layer, depsgraph, own_world)
-        self.wearing = Wearing(recipe, self.job.out, self.scene, borrowed, self.warnings, self._say, self.should_stop)
+        self.wearing = Wearing(
+            recipe, self.job.of or self.job.out, self.scene, borrowed, self.warnings, self._say, self.should_stop
+        )
         self.wearing.dress(objects)
         depsgraph = bpy.context.evaluated_depsgraph_get()
         objects = instances.make_real(shown, self.scene, self.layer, depsgraph, borrowed)
@@ -218,6 +227,7 @@ class Frames:
         depsgraph = bpy.context.evaluated_depsgraph_get()
         galleries = {t.obj.name: t.variants for t in self.targets}
         self.facts = scene_facts(recipe, objects, galleries, depsgraph, environments, backgrounds)
+        self.warnings += warnings_of(recipe, self.facts, self.job.seed)
         self.rig = Rig.build(self.scene, recipe, environments, backgrounds, borrowed)
         self.records = Records(
             recipe, self.job.seed, self.fingerprint, self.scene, self.layer, self.targets, classes, self.rig
