@@ -5,6 +5,8 @@ centre and in opposite directions, and every blur has its middle in the pixel it
 """
 
 import math
+from functools import lru_cache
+from statistics import NormalDist
 from typing import Any
 
 import cv2
@@ -78,7 +80,8 @@ def _lit(linear: Floats, draw: SensorDraw, rng: np.random.Generator) -> Floats:
         linear = _shifted(linear, draw.chromatic_px)
     gains = np.float32(2.0**draw.exposure_ev) * white_gains(draw.kelvin)
     if draw.vignette > 0:
-        linear *= vignette(linear.shape[0], linear.shape[1], draw.vignette)[:, :, None]
+        factors = vignette(linear.shape[0], linear.shape[1], draw.vignette)
+        linear *= cv2.merge([factors, factors, factors])  # three times faster than numpy's broadcasting
     if (gains != 1).any():
         linear *= gains
     return _noisy(linear, draw.noise, rng) if draw.noise > 0 else linear
@@ -134,7 +137,7 @@ def _shifted(linear: Floats, pixels: float) -> Floats:
     for i, scale in ((0, 1 + by), (2, 1 - by)):
         about = np.array([[scale, 0, center[0] * (1 - scale)], [0, scale, center[1] * (1 - scale)]])
         channels[i] = cv2.warpAffine(
-            channels[i], about, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+            channels[i], about, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
     return _array(cv2.merge(channels))
 
@@ -146,13 +149,21 @@ def _noisy(linear: Floats, strength: float, rng: np.random.Generator) -> Floats:
     variance = (strength / slope) ** 2
     gain = variance * (1 - READ_SHARE) / MID_GREY_LINEAR
     spread = cv2.sqrt(np.maximum(linear, 0) * np.float32(gain) + np.float32(variance * READ_SHARE))
-    linear += spread * rng.standard_normal(linear.shape, np.float32)
-    return linear
+    # Normal numbers by their quantiles: a quarter of the time of rng.standard_normal.
+    ranks = np.frombuffer(rng.bytes(2 * linear.size), "<u2").reshape(linear.shape)
+    return _array(cv2.add(linear, cv2.multiply(spread, _quantiles()[ranks]), dst=linear))
+
+
+@lru_cache(maxsize=1)
+def _quantiles() -> Floats:
+    """Of the normal distribution, at 65536 even steps."""
+    normal = NormalDist()
+    return np.array([normal.inv_cdf((i + 0.5) / 65536) for i in range(65536)], np.float32)
 
 
 def _coded(linear: Floats) -> Bytes:
-    whole = np.rint(np.clip(linear, 0, 1, out=linear) * np.float32(LEVELS - 1)).astype(np.uint16)
-    return np.asarray(_CODED[whole], np.uint8)
+    np.multiply(linear, np.float32(LEVELS - 1), out=linear)
+    return np.asarray(_CODED[np.clip(linear, 0, LEVELS - 1, out=linear).astype(np.uint16)], np.uint8)
 
 
 def _as_jpeg(picture: Bytes, quality: int) -> Bytes:
@@ -175,4 +186,5 @@ def _coded_of(linear: Any) -> Any:
 
 
 _LINEAR = _linear_of(np.arange(256) / 255).astype(np.float32)
-_CODED = np.rint(255 * _coded_of(np.arange(LEVELS) / (LEVELS - 1))).astype(np.uint8)
+_CODED = np.rint(255 * _coded_of((np.arange(LEVELS) + 0.5) / (LEVELS - 1))).clip(0, 255).astype(np.uint8)
+"""By whole levels, rounded down: each stands for its middle."""

@@ -21,7 +21,9 @@ from ..seeds import generator
 
 ONE = 2**64
 """Numbers are kept as whole 2^-64ths: exact for any frame, the same on any machine."""
-PRIMES = (2, 3, 5, 7)
+PRIMES = (151, 293, 61, 181)
+"""Of those under 400 the four with the least discrepancy, of all runs of 16 to 320 numbers and of every second to tenth
+of them: first of two dimensions together, then of four."""
 STRIDES = (1, 2, 3, 4, 5, 8, 10)
 """Every so manieth number is even as well: usual numbers of shards, and the shares of val and test."""
 WORST = 16

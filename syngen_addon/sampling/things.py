@@ -28,6 +28,11 @@ NARROWER = 0.15
 judged by their hulls here, and the render decides."""
 
 
+GRID = 24
+"""A target's outline is judged by so many points a side."""
+HALVINGS = 10
+
+
 def _circle(count: int) -> Floats:
     angles = np.arange(count) * 2 * math.pi / count
     return np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -204,7 +209,7 @@ def _slid(
             break
         depth *= 0.85
     inside, outside = 0.0, spread + 4 * size * reach * camera.focal_mm / camera.sensor_mm * max(width, height) / depth
-    for _ in range(14):
+    for _ in range(HALVINGS):
         half = (inside + outside) / 2
         if (hidden | at(half)[1]).mean() >= goal:
             inside = half
@@ -226,7 +231,9 @@ def _outline(camera: CameraDraw, aimed: TargetFacts, width: int, height: int) ->
         low, high = np.maximum(hull.min(axis=0), 0), np.minimum(hull.max(axis=0), [width, height])
         if (low >= high).any():
             return np.zeros((0, 2))
-        grid = np.stack(np.meshgrid(*(np.linspace(a, b, 34)[1:-1] for a, b in zip(low, high, strict=True))), axis=-1)
+        grid = np.stack(
+            np.meshgrid(*(np.linspace(a, b, GRID + 2)[1:-1] for a, b in zip(low, high, strict=True))), axis=-1
+        )
         pixels = grid.reshape(-1, 2)
         pixels = pixels[_in_hull(pixels, hull)]
     inside = ((pixels >= 0) & (pixels <= [width, height])).all(axis=1)
@@ -235,10 +242,12 @@ def _outline(camera: CameraDraw, aimed: TargetFacts, width: int, height: int) ->
 
 def _in_hull(points: Floats, hull: Floats) -> npt.NDArray[np.bool_]:
     """Which points N x 2 lie in a convex polygon M x 2, whichever way round that goes."""
+    near = ((points >= hull.min(axis=0)) & (points <= hull.max(axis=0))).all(axis=1)
     ahead = np.roll(hull, -1, axis=0) - hull
-    off = points[:, None] - hull[None]
-    side = ahead[None, :, 0] * off[..., 1] - ahead[None, :, 1] * off[..., 0]
-    return np.asarray((side >= 0).all(axis=1) | (side <= 0).all(axis=1))
+    normals = np.stack([-ahead[:, 1], ahead[:, 0]])
+    side = points[near] @ normals - np.einsum("mi,im->m", hull, normals)
+    near[near] = (side >= 0).all(axis=1) | (side <= 0).all(axis=1)
+    return np.asarray(near)
 
 
 def _at_pixel(camera: CameraDraw, pixel: Floats, depth: float, width: int, height: int) -> Floats:
