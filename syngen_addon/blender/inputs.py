@@ -17,6 +17,7 @@ from .. import jobs
 from ..errors import SynGenError
 from ..methods import Watch, identities
 from ..recipe import MODEL_KEYS, PATH_KEYS, Recipe, is_path, to_dict
+from ..sampling.pools import parts_apart
 from ..worker.protocol import Probe
 from . import ageing, worker
 from .layers import layer_of, layers_of
@@ -39,10 +40,13 @@ def job_inputs(
 ) -> dict[str, Any]:
     """Everything that decides what the frames look like, JSON-ready: two jobs with the same are the same job.
 
-    The export section is left out: formats can be made anew from the same frames.
+    The export section is left out: formats can be made anew from the same frames. Its split stays where it decides
+    what frames show.
     """
     sections = to_dict(recipe)
-    del sections["export"]
+    export = sections.pop("export")
+    if parts_apart(recipe):
+        sections["export"] = {"split": export["split"]}
     for section, key in PATH_KEYS:  # where they lie does not matter, what is in them does
         if sections[section][key]:
             sections[section][key] = "(files)"

@@ -214,6 +214,8 @@ class Records:
             "environment": "",
             "background": "",
         }
+        if draw.split:
+            header["split"] = draw.split
         if draw.environment is not None:
             header["environment"] = self.rig.environments[draw.environment.index].name
         if draw.background is not None and draw.background.image is not None:

@@ -37,6 +37,13 @@ class Pools:
         return bool(self.environments or self.backgrounds or any(self.variants.values()))
 
 
+def parts_apart(recipe: recipes.Recipe) -> set[str]:
+    """The parts of randomize.apart that the recipe draws: where there are any, export.split decides what frames show."""
+    pictures = recipe.background.randomize and recipe.background.kind == "images"
+    drawn = {"environment": recipe.light.randomize, "background": pictures, "variant": recipe.randomize.variant}
+    return {part for part in recipe.randomize.apart if drawn[part]}
+
+
 def pools_of(recipe: recipes.Recipe, facts: SceneFacts, seed: int) -> Pools:
     """What each split has for itself, for the parts that are drawn and named in randomize.apart.
 
@@ -44,13 +51,11 @@ def pools_of(recipe: recipes.Recipe, facts: SceneFacts, seed: int) -> Pools:
     than splits, all share, and a warning says so. Variants are dealt out for each kind and preset by itself where there
     are enough, so that every split sees every kind. Targets that share a gallery have the same pools.
     """
-    apart = recipe.randomize.apart
+    apart = parts_apart(recipe)
     return _pools(
-        facts.environments if recipe.light.randomize and "environment" in apart else (),
-        facts.backgrounds if recipe.background.randomize and "background" in apart else (),
-        tuple((t.name, t.variants) for t in facts.targets)
-        if recipe.randomize.variant and "variant" in apart
-        else (),
+        facts.environments if "environment" in apart else (),
+        facts.backgrounds if "background" in apart else (),
+        tuple((t.name, t.variants) for t in facts.targets) if "variant" in apart else (),
         recipe.export.split,
         seed,
     )  # fmt: skip
