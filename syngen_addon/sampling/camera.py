@@ -155,9 +155,9 @@ def _stand(
     focal_mm, sensor_mm = of(FOCAL, settings.focal_mm), of(SENSOR, settings.sensor_mm)
     distance = of(DISTANCE, settings.distance) * fit_distance(radius, focal_mm, width, height, sensor_mm)
     out, side = azimuth(facts.up, math.radians(of(AZIMUTH, settings.azimuth_deg)))
-    least = floor + settings.min_height_m
+    least = floor + settings.min_height_m / facts.unit_m
     if settings.path in ("ground", "handheld"):
-        over = max(floor + of(HEIGHT, settings.eye_m), least) - float(np.dot(up, center))
+        over = max(floor + of(HEIGHT, settings.eye_m) / facts.unit_m, least) - float(np.dot(up, center))
         aside = math.sqrt(max(distance**2 - over**2, (STEEPEST * over) ** 2))
         location = center + aside * out + over * up
     else:

@@ -1,6 +1,6 @@
 """What a frame is drawn from and what is drawn for it, as plain numbers: facts and draws. Imports nothing heavy.
 
-World space, metres; directions are unit vectors; a field that ends in _rad holds radians. A camera is Blender's (looks
+World space, in units of the scene (metres, but where SceneFacts.unit_m says otherwise); directions are unit vectors; a field that ends in _rad holds radians. A camera is Blender's (looks
 down its -Z, +Y is up) with square pixels and `sensor_fit = 'AUTO'`, which lays the sensor over the longer side of the
 picture. Colours are linear.
 """
@@ -64,7 +64,8 @@ class ThingFacts:
 @dataclass(frozen=True)
 class SceneFacts:
     """What can be drawn from. environments, backgrounds, grounds: file names, sorted. things: what distractors are made
-    of; empty: the simple shapes of things.SHAPES. up: unit vector against gravity."""
+    of; empty: the simple shapes of things.SHAPES. up: unit vector against gravity. unit_m: metres a unit of the scene;
+    all places and lengths here and in draws are in such units, and only the recipe's are in metres."""
 
     targets: tuple[TargetFacts, ...]
     environments: tuple[str, ...] = ()
@@ -72,6 +73,7 @@ class SceneFacts:
     grounds: tuple[str, ...] = ()
     things: tuple[ThingFacts, ...] = ()
     up: Vector = (0.0, 0.0, 1.0)
+    unit_m: float = 1.0
 
 
 # --- what is drawn ---------------------------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ def draw_ground(settings: recipes.Ground, facts: SceneFacts, floor: float, pictu
         color_linear=color_between(settings.color_low, settings.color_high, rng),
         roughness=float(rng.uniform(*settings.roughness)),
         picture=picture,
-        tile_m=float(rng.uniform(*settings.tile_m)),
+        tile_m=float(rng.uniform(*settings.tile_m)) / facts.unit_m,
     )
 
 

@@ -38,7 +38,7 @@ class Pools:
 
 
 def parts_apart(recipe: recipes.Recipe) -> set[str]:
-    """The parts of randomize.apart that the recipe draws: where there are any, export.split decides what frames show."""
+    """The parts of randomize.apart that are drawn: where there are any, export.split decides what frames show."""
     pictures = recipe.background.randomize and recipe.background.kind == "images"
     drawn = {"environment": recipe.light.randomize, "background": pictures, "variant": recipe.randomize.variant}
     return {part for part in recipe.randomize.apart if drawn[part]}

@@ -23,10 +23,10 @@ def draw_poses(recipe: recipes.Recipe, facts: SceneFacts, seed: int, frame: int)
         settings.yaw_deg == settings.tilt_deg == settings.shift_m == still and not settings.drop
     ):
         return {}
-    return {t.name: _pose(recipe, facts.up, t.name, seed, frame) for t in facts.targets}
+    return {t.name: _pose(recipe, facts, t.name, seed, frame) for t in facts.targets}
 
 
-def _pose(recipe: recipes.Recipe, up: Vector, name: str, seed: int, frame: int) -> PoseDraw:
+def _pose(recipe: recipes.Recipe, facts: SceneFacts, name: str, seed: int, frame: int) -> PoseDraw:
     settings = recipe.pose
     rng = generator(seed, f"pose/{name}", frame)
     turned, axis, way = (float(v) for v in rng.uniform(size=3))
@@ -36,8 +36,8 @@ def _pose(recipe: recipes.Recipe, up: Vector, name: str, seed: int, frame: int) 
     return PoseDraw(
         yaw_rad=math.radians(low + (high - low) * turned),
         tilt_rad=math.radians(rng.uniform(*settings.tilt_deg)),
-        tilt_axis=vector(azimuth(up, 2 * math.pi * axis)[0]),
-        shift_m=vector(azimuth(up, 2 * math.pi * way)[0] * rng.uniform(*settings.shift_m)),
+        tilt_axis=vector(azimuth(facts.up, 2 * math.pi * axis)[0]),
+        shift_m=vector(azimuth(facts.up, 2 * math.pi * way)[0] * rng.uniform(*settings.shift_m) / facts.unit_m),
         drop=settings.drop,
     )
 
