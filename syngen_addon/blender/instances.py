@@ -356,9 +356,8 @@ def make_real(
 
 
 def _template(source: bpy.types.Object, depsgraph: bpy.types.Depsgraph, new: list[bpy.types.ID]) -> bpy.types.Object:
-    """A copy of the source that hangs on nothing: with its mesh where that is all there is to it, else with the mesh
-    that its modifiers and shape keys make, once for all copies. One that has particles keeps its modifiers."""
-    evaluated = source.evaluated_get(depsgraph)
+    """A copy of the source that hangs on nothing, with a mesh of ours that all its copies share: the source's own, or
+    the one that its modifiers and shape keys make. One that has particles keeps its modifiers, which make its hair."""
     template = source.copy()
     new.append(template)
     template[SOURCE] = source
@@ -368,15 +367,18 @@ def _template(source: bpy.types.Object, depsgraph: bpy.types.Depsgraph, new: lis
     template.instance_type = "NONE"
     template.hide_render = template.hide_viewport = False
     if source.particle_systems or not (source.modifiers or source.data.shape_keys):
-        return template
-    mesh = bpy.data.meshes.new_from_object(evaluated, preserve_all_data_layers=True, depsgraph=depsgraph)
+        mesh = source.data.copy()
+    else:
+        evaluated = source.evaluated_get(depsgraph)
+        mesh = bpy.data.meshes.new_from_object(evaluated, preserve_all_data_layers=True, depsgraph=depsgraph)
+        template.modifiers.clear()
     new.append(mesh)
-    template.modifiers.clear()
     template.data = mesh
-    for slot, before in zip(template.material_slots, source.material_slots, strict=False):
-        if before.link == "OBJECT":
-            slot.link = "OBJECT"
-            slot.material = before.material
+    for slot in template.material_slots:  # one that is linked to the object would part its mesh from its twins'
+        if slot.link == "OBJECT":
+            shown = slot.material
+            slot.link = "DATA"
+            slot.material = shown
     return template
 
 

@@ -16,6 +16,7 @@ from ..recipe import Recipe, age_shift_of
 from ..sampling.draws import FrameDraw
 from ..variants import Request, Variant, make_variants
 from . import ageing, material, worker
+from .instances import original
 from .layers import layer_of, layers_of
 from .level import set_level
 from .names import UV_LAYER
@@ -23,6 +24,17 @@ from .records import kind_of, kinds_of, object_class
 from .shown import check_wear_shows
 from .state import Borrowed
 from .target import find, has_wear, wear_of
+
+
+@dataclass
+class Wardrobe:
+    """What the copies of one object (instances.py) show by turns: a mesh for each variant, which they share. So a
+    thousand copies cost no more than the variants do."""
+
+    mesh: bpy.types.Mesh
+    dresses: dict[int, bpy.types.Mesh] = field(default_factory=dict)
+    new: list[bpy.types.ID] = field(default_factory=list)
+    """All that was made for it."""
 
 
 @dataclass
@@ -36,7 +48,8 @@ class Target:
     variants: list[Variant]
     groups: dict[int, bpy.types.NodeTree] = field(default_factory=dict)
     """By the slot that the variants know it as."""
-    worn: dict[tuple[int, int], material.Worn] = field(default_factory=dict)
+    wardrobe: Wardrobe | None = None
+    """In place of groups, for copies."""
     further: dict[str, int] = field(default_factory=dict)
     """Kind -> the variant it wears, for the kinds beside its own."""
     wears: int = -1
@@ -71,6 +84,10 @@ class Wearing:
         """out: the job's folder, which gets the variants of targets that have none. warnings: these are added to."""
         self.recipe, self.out, self.scene, self.borrowed = recipe, out, scene, borrowed
         self.warnings, self.say, self.should_stop = warnings, say, should_stop
+        self.loaded: dict[tuple[Path, int], material.Worn] = {}
+        """What was loaded of a variant's folder for a slot; targets that show the same share it."""
+        self.first_copies: dict[bpy.types.Object, Target] = {}
+        """Source -> the first of its copies."""
 
     # --- before the first frame
 
@@ -171,7 +188,21 @@ class Wearing:
         )
 
     def target(self, obj: bpy.types.Object, index: int) -> Target:
-        """What the object can wear, its materials made ready for another variant in every frame."""
+        """What the object can wear, its materials made ready for another variant in every frame.
+
+        Copies of one object have all of it in common but their levels and the variant they show.
+        """
+        source = original(obj)
+        if source == obj:
+            return self._target(obj, index)
+        if source not in self.first_copies:
+            self.first_copies[source] = self._target(obj, index)
+        first = self.first_copies[source]
+        if first.wardrobe is not None:
+            self.borrowed.afterwards(lambda: setattr(obj, "data", first.wardrobe.mesh))
+        return dataclasses.replace(first, obj=obj, index=index, further=dict(first.further))
+
+    def _target(self, obj: bpy.types.Object, index: int) -> Target:
         for slot in obj.material_slots:  # what was made transparent since
             if slot.material is not None and slot.material.library is None:
                 self.borrowed.afterwards(material.follow_cover(slot.material))
@@ -189,7 +220,10 @@ class Wearing:
         if target.wears >= 0:
             self.warnings += [f"{obj.name}: {warning}" for warning in variants[target.wears].warnings]
         if self.recipe.randomize.variant and len(variants) > 1:
-            if obj.library is None:
+            if original(obj) != obj:
+                target.wardrobe = wardrobe = Wardrobe(obj.data)
+                self.borrowed.afterwards(lambda: bpy.data.batch_remove(wardrobe.new))
+            elif obj.library is None:
                 self._own_groups(target)
             else:  # Blender lets linked data refer to nothing local: its pictures cannot be swapped
                 target.variants = []
@@ -238,7 +272,10 @@ class Wearing:
         for target in targets:
             name = target.obj.name
             number = draw.variants.get(name, target.wears)
-            if target.groups and number != target.shown:
+            if number != target.shown and target.wardrobe is not None:
+                target.obj.data = self._dress(target.wardrobe, target.variants[number], number)
+                target.wears = target.shown = number
+            elif number != target.shown and target.groups:
                 self._wear(target, number)
             if name in draw.levels:
                 set_level(target.obj, draw.levels[name])
@@ -247,18 +284,38 @@ class Wearing:
 
     def _wear(self, target: Target, number: int) -> None:
         variant = target.variants[number]
-        kind = ageing.kind_named(variant.kind)
         for index, group in target.groups.items():
-            if index not in variant.slots:
-                continue
-            if (number, index) not in target.worn:
-                recipe = self.recipe
-                worn = ageing.load_worn(variant, index, kind, recipe.wear.softness, False, age_shift_of(recipe))
-                for image in worn.images.values():
-                    self.borrowed.new(bpy.data.images, image)
-                target.worn[number, index] = worn
-            material.show(group, target.worn[number, index])
+            if index in variant.slots:
+                material.show(group, self._worn(variant, index))
         target.wears = target.shown = number
+
+    def _dress(self, wardrobe: Wardrobe, variant: Variant, number: int) -> bpy.types.Mesh:
+        """The mesh of a wardrobe that shows a variant."""
+        if number not in wardrobe.dresses:
+            wardrobe.dresses[number] = mesh = wardrobe.mesh.copy()
+            wardrobe.new.append(mesh)
+            for place, before in enumerate(mesh.materials):
+                node = material.group_of(before)
+                index = place if node is None else int(node.node_tree.get(material.SLOT, place))
+                if node is None or index not in variant.slots:
+                    continue
+                copy = before.copy()
+                group = material.group_of(copy).node_tree = node.node_tree.copy()
+                wardrobe.new += [copy, group]
+                material.show(group, self._worn(variant, index))
+                mesh.materials[place] = copy
+        return wardrobe.dresses[number]
+
+    def _worn(self, variant: Variant, index: int) -> material.Worn:
+        """The variant's pictures and numbers for a slot, loaded once."""
+        key = (variant.folder, index)
+        if key not in self.loaded:
+            recipe, kind = self.recipe, ageing.kind_named(variant.kind)
+            worn = ageing.load_worn(variant, index, kind, recipe.wear.softness, False, age_shift_of(recipe))
+            for image in worn.images.values():
+                self.borrowed.new(bpy.data.images, image)
+            self.loaded[key] = worn
+        return self.loaded[key]
 
 
 def _one_by_one(request: Request) -> Iterator[Request]:
