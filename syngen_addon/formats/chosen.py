@@ -101,8 +101,8 @@ class Dataset:
         """Note how like the truth is what readers get of one object of a format that cannot express all of it."""
         found = self.fits.setdefault(format, Fit())
         found.objects += 1
-        found.total += iou
-        found.worst = min(found.worst, iou)
+        found.total += float(iou)
+        found.worst = min(found.worst, float(iou))
 
     def _of(self, record: dict[str, Any]) -> _Shared:
         if self._shared.record is not record:

@@ -1,12 +1,18 @@
-"""A mask's outline as polygons whose points lie on the edges of its pixels. Imports numpy, OpenCV and pycocotools.
+"""A mask as one polygon along the edges of its pixels. Imports numpy, OpenCV and pycocotools.
 
 A polygon through the middles of the outermost pixels, as contour finders give it, is half a pixel too small on every
-side. Here the mask is twice as large while its contour is followed, so that every point of the contour tells on which
-side of its pixel it lies: the polygon is the mask's true border, and filling it gives back every pixel and no other.
-Points are whole numbers of half pixels, (x, y) from the top left corner of the picture.
+side. This one is the mask's true border, and comes straight from its run lengths: every run, one column high, has two
+horizontal edges; on each upright line between two columns the ends of those edges, sorted, belong together in pairs
+(where the columns differ there is an upright edge, where they go on alike there is none); and so the edges form rings.
+The work grows with the border, not with the area.
+
+Points are (x, y) from the picture's top left corner, in units of 1/64 pixel. Right and lower edges lie one unit inside
+their pixels: nothing for those who fill what lies within, but a reader that first cuts its points down to whole pixels
+and then fills them with their border (OpenCV's fillPoly, and so Ultralytics) gets the mask back as well.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -16,20 +22,24 @@ import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
 Points = npt.NDArray[np.int32]
+Ints = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.uint8]
 
-EXACT_POINTS = 120
-"""A polygon of so few points is written as it is; a longer one with fewer, where that costs nothing."""
-TOLERANCE = 1
-"""Half pixels by which a simplified outline may leave the one it came from."""
+UNIT = 64
+EXACT_POINTS = 300
+"""A polygon of so few points is the mask's border; a longer one is simplified where that costs next to nothing."""
+DENSE = 0.025
+"""A mask with more points than this a pixel is all border, and does not stand being simplified."""
+TOLERANCE = UNIT / 2
+"""How far a simplified polygon may leave the one it came from."""
 LEAST = 0.995
-"""A simplified outline that gives back less of the mask (IoU) is thrown away for the exact one."""
+"""A simplified polygon that gives back less of the mask (IoU) is thrown away for the exact one."""
 
 
 # --- run lengths -----------------------------------------------------------------------------------------------------
 
 
-def runs(segmentation: dict[str, Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def runs(segmentation: dict[str, Any]) -> tuple[Ints, Ints]:
     """(starts, ends) of the mask's runs, as positions down the columns one after the other; an end is no part of it.
 
     segmentation: COCO's compressed run lengths, {"counts": text, "size": [height, width]}. Their text is pycocotools'
@@ -37,158 +47,269 @@ def runs(segmentation: dict[str, Any]) -> tuple[npt.NDArray[np.int64], npt.NDArr
     third count on the difference to the one two before.
     """
     raw = np.frombuffer(segmentation["counts"].encode("ascii"), np.uint8).astype(np.int64) - 48
-    if not raw.size:
-        return raw, raw
     last = np.flatnonzero(raw < 32)
-    first = np.concatenate([[0], last[:-1] + 1])
-    lengths = last - first + 1
+    lengths = np.diff(last, prepend=-1)
+    first = last - lengths + 1
     places = 5 * (np.arange(raw.size) - np.repeat(first, lengths))
-    counts = np.add.reduceat((raw & 31) << places, first)
+    counts = np.add.reduceat((raw & 31) << places, first) if raw.size else raw
     counts -= np.where(raw[last] & 16, 1 << (5 * lengths), 0)
     counts[1::2] = np.cumsum(counts[1::2])
     counts[2::2] = np.cumsum(counts[2::2])
     edges = np.cumsum(counts)
     ends = edges[1::2]
-    return edges[::2][: len(ends)], ends
+    starts = edges[::2][: len(ends)]
+    some = ends > starts
+    return (starts, ends) if some.all() else (starts[some], ends[some])
 
 
 def columns(segmentation: dict[str, Any], box: Sequence[int]) -> Bits:
-    """The mask inside its own box [x, y, width, height], turned: width x height, 0 and 1, row 0 its leftmost column.
-
-    What the whole picture has no part in, so that a small object in a large picture costs little.
+    """The mask inside a box that holds all of it, [x, y, width, height], turned: width x height, 0 and 1, row 0 the
+    box's leftmost column. A small object in a large picture costs little.
     """
     starts, ends = runs(segmentation)
     x, y, width, height = box
     full = segmentation["size"][0]
     changes = np.zeros(width * height + 1, np.int8)
-    # The box holds every run; one that goes on in the next column does so only where the box is as high as the picture.
+    # A run goes on in the next column only where it reaches foot and head of the picture, and so those of the box.
     changes[(starts // full - x) * height + starts % full - y] = 1
     last = ends - 1
     changes[(last // full - x) * height + last % full - y + 1] -= 1
     return np.cumsum(changes[:-1], dtype=np.int8).view(np.uint8).reshape(width, height)
 
 
-# --- outlines --------------------------------------------------------------------------------------------------------
+def _by_column(starts: Ints, ends: Ints, height: int) -> tuple[Ints, Ints]:
+    """(column, edges): the runs cut where they go on in the next column; edges: first and last + 1 row by turns."""
+    column, last = starts // height, (ends - 1) // height
+    if (column != last).any():
+        counts = last - column + 1
+        first = np.repeat(np.cumsum(counts) - counts, counts)
+        column = np.repeat(column, counts) + np.arange(counts.sum()) - first
+        starts = np.maximum(np.repeat(starts, counts), column * height)
+        ends = np.minimum(np.repeat(ends, counts), (column + 1) * height)
+    rows = np.empty(2 * len(starts), np.int64)
+    rows[::2], rows[1::2] = starts - column * height, ends - column * height
+    return np.repeat(column, 2), rows
 
 
-def outlines(turned: Bits, corner: tuple[int, int] = (0, 0)) -> list[tuple[Points, list[Points]]]:
-    """(outline, outlines of its holes) of each connected part (corners connect), exact, every point a corner.
+# --- the border ------------------------------------------------------------------------------------------------------
 
-    turned: the mask's crop as `columns` gives it; corner: (x, y) of its top left pixel.
+
+@dataclass(frozen=True)
+class _Edges:
+    """Horizontal edges: of each run its upper one, walked from left to right, then its lower one, from right to left.
+
+    So the mask lies to the right of the way. column: of the run; row: y of the edge. touch: E x 2, whether at the point
+    where the edge is entered, and where it is left, two parts meet that have but this point in common; None: none do.
     """
-    twice = cv2.resize(turned, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
-    contours, tree = cv2.findContours(twice, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    found: dict[int, tuple[Points, list[Points]]] = {}
-    shift = np.array([2 * corner[0], 2 * corner[1]], np.int32)
-    # Parts come before their holes in no promised order, so the parts are taken first.
-    parents = tree[0, :, 3].tolist()
-    rings = [_corners(np.asarray(contour, np.int32)) + shift for contour in contours]
-    for i, (ring, parent) in enumerate(zip(rings, parents, strict=True)):
-        if parent < 0:
-            found[i] = (ring, [])
-    for ring, parent in zip(rings, parents, strict=True):
-        if parent >= 0:
-            found[parent][1].append(ring)
-    return list(found.values())
+
+    column: Ints
+    row: Ints
+    touch: npt.NDArray[np.bool_] | None
 
 
-def _corners(contour: npt.NDArray[np.int32]) -> Points:
-    """Corners of pixels, in half pixels (so all even), from a contour through a mask twice as large and turned."""
-    points: Points = (contour[:, 0, ::-1] + 1) // 2 * 2
-    # At an inner corner the contour has two points, one on each side, that are the same corner.
-    after = np.concatenate([points[1:], points[:1]])
-    return np.ascontiguousarray(points[(points != after).any(axis=1)])
+def border(segmentation: dict[str, Any]) -> tuple[Points, npt.NDArray[np.bool_]]:
+    """(the mask's border as one polygon, N x 2, which of its points hold a bridge). The mask must not be empty.
+
+    Parts that touch at a corner are one. What is apart hangs on bridges, there and back along one line, which have no
+    area and so fill nothing: a hole on one that lies in the mask, a further part on one to about the nearest point.
+    """
+    height = segmentation["size"][0]
+    column, row = _by_column(*runs(segmentation), height)
+    after, touch = _successors(column, row, height)
+    edges = _Edges(column, row, touch)
+    order = _ring(after)
+    if len(order) == len(row):
+        return _points(np.array(order), edges, None)
+    bridges = _join(after, edges)
+    return _points(np.array(_ring(after)), edges, bridges)
 
 
-def simplified(ring: Points) -> Points:
-    """The outline with fewer points: steps of single pixels become the line they stand for.
+def _successors(column: Ints, row: Ints, height: int) -> tuple[list[int], npt.NDArray[np.bool_] | None]:
+    """The edge that follows on each one around its ring; and _Edges.touch."""
+    count = len(row)
+    lower = np.arange(count) & 1
+    left = (column * (height + 1) + row) * 2 + lower  # sorts by line, row; and joins parts that meet at a corner
+    ends = np.concatenate([left + 2 * (height + 1), left])  # right ends, then left ends: both sorted already
+    order = np.argsort(ends, kind="stable")
+    is_left = order >= count
+    edge = order - count * is_left
+    first, second = edge[::2], edge[1::2]
+    leaves = (first & 1) == is_left[::2]  # whether the way leaves the first by this end, and so enters the second
+    after = np.empty(count, np.int64)
+    after[np.where(leaves, first, second)] = np.where(leaves, second, first)
+    keys = ends[order]
+    meet = np.flatnonzero((keys[1:] - keys[:-1] == 1) & (keys[:-1] & 1 == 0))
+    if not len(meet):
+        return after.tolist(), None
+    touch = np.zeros((count, 2), bool)
+    meet = np.concatenate([meet, meet + 1])
+    touch[edge[meet], ((edge[meet] & 1) == is_left[meet]).astype(int)] = True
+    return after.tolist(), touch
+
+
+def _ring(after: list[int]) -> list[int]:
+    """The edges around the ring of the first."""
+    order, edge = [0], after[0]
+    while edge:
+        order.append(edge)
+        edge = after[edge]
+    return order
+
+
+@dataclass
+class _Bridges:
+    """ends: of each, the edges between which it was laid: the one it leaves, and the first of the ring it leads to.
+
+    back: x, y where the way back begins, and x, y where it ends. Ways back count as edges, numbered from the last on.
+    """
+
+    ends: list[tuple[int, int]]
+    back: list[tuple[int, int, int, int]]
+
+
+def _join(after: list[int], edges: _Edges) -> _Bridges:
+    """Lay bridges between the rings of edges, so that `after` leads around all of them.
+
+    A ring is found by its first edge, the topmost in its leftmost column. Where that is a lower edge, the ring is a
+    hole below a run, whose upper edge belongs to a ring found before.
+    """
+    heads = _heads(after)
+    before = [0] * len(after)
+    for edge, following in enumerate(after):
+        before[following] = edge
+    bridges = _Bridges([], [])
+    column, row, right = edges.column, edges.row, edges.column + 1
+    for head in heads[1:]:
+        if head & 1:  # a hole: down the right side of the run above it, around, and up again
+            edge = head - 1
+            x = int(right[head]) * UNIT - 1
+            way = (x, int(row[head]) * UNIT - 1, x, int(row[edge]) * UNIT)
+        else:
+            far = (right[:head:2] - column[head]) ** 2 + (row[:head:2] - row[head]) ** 2
+            edge = 2 * int(far.argmin())
+            way = (
+                int(column[head]) * UNIT, int(row[head]) * UNIT, int(right[edge]) * UNIT - 1, int(row[edge]) * UNIT
+            )  # fmt: skip
+        back, following, last = len(after), after[edge], before[head]
+        after[edge], after[last] = head, back
+        after.append(following)
+        before[head] = edge
+        before.append(last)
+        before[following] = back
+        bridges.ends.append((edge, head))
+        bridges.back.append(way)
+    return bridges
+
+
+def _heads(after: list[int]) -> list[int]:
+    """The first edge of every ring."""
+    seen = bytearray(len(after))
+    heads = []
+    for edge in range(len(after)):
+        if not seen[edge]:
+            heads.append(edge)
+            while not seen[edge]:
+                seen[edge] = 1
+                edge = after[edge]
+    return heads
+
+
+def _points(order: Ints, edges: _Edges, bridges: _Bridges | None) -> tuple[Points, npt.NDArray[np.bool_]]:
+    """The corners along a ring of edges, and which of them hold a bridge.
+
+    Between two edges lies an upright one, or none where they go on alike: then neither's end there is a corner. A
+    corner has its x from the upright edge and its y from the other, so that it lies inside the pixels of both. Where
+    parts touch, and at bridges, there are no such pixels: there the edge ends inside its own, and the upright one
+    begins inside its own.
+    """
+    count = len(edges.row)
+    real = order if bridges is None else order % count
+    lower, x, y = order & 1, edges.column[real], edges.row[real]
+    ends = np.stack([x + lower, y, x + 1 - lower, y], axis=1).reshape(-1, 2, 2)  # entered and left, in pixels
+    inside = np.stack([lower, lower, 1 - lower, lower], axis=1).reshape(-1, 2, 2)  # units by which to be inside
+    touch = np.zeros((len(order), 2), bool) if edges.touch is None else edges.touch[real]
+    held = begins = np.zeros((len(order), 2), bool)
+    if bridges is not None:
+        ways, held = order >= count, held.copy()
+        leave, head = np.array(bridges.ends).T
+        places = np.empty(count + len(leave), np.int64)
+        places[order] = np.arange(len(order))
+        each, over = order[ways] - count, np.array(bridges.back, np.int64).reshape(-1, 2, 2)
+        ends[ways] = -(-over[each] // UNIT)
+        inside[ways] = ends[ways] * UNIT - over[each]
+        held[ways] = held[places[leave], 1] = held[places[head], 0] = True
+        if edges.touch is not None:  # the upright edges there are now those beside the way back
+            touch[ways] = np.stack([edges.touch[head[each], 0], edges.touch[leave[each], 1]], axis=1)
+            touch[places[leave], 1] = touch[places[head], 0] = False
+        begins = np.repeat(ways[:, None], 2, axis=1)
+    way = np.roll(ends[:, 0, 1], -1) - ends[:, 1, 1]
+    turns = np.stack([np.roll(way, 1), way], axis=1) != 0
+    down = np.stack([np.roll(way, 1), way], axis=1) > 0
+    beside = inside.copy()  # the same for the upright edge
+    beside[..., 0] = down
+    if bridges is None and edges.touch is None:
+        return (ends * UNIT - beside)[turns].astype(np.int32), held[turns]
+    beside[..., 1] = np.where(touch, down == np.array([True, False]), beside[..., 1])
+    inside[..., 0] = np.where(held | touch, inside[..., 0], down)
+    keep, held, begins = turns | held, held | touch, (begins | touch) & turns
+    points = np.stack([ends[:, 0] * UNIT - beside[:, 0], *(ends[:, i] * UNIT - inside[:, i] for i in (0, 1)),
+                       ends[:, 1] * UNIT - beside[:, 1]], axis=1)  # fmt: skip
+    keep = np.stack([begins[:, 0], keep[:, 0], keep[:, 1], begins[:, 1]], axis=1)
+    return points[keep].astype(np.int32), np.stack([held[:, 0], held[:, 0], held[:, 1], held[:, 1]], axis=1)[keep]
+
+
+# --- simpler ---------------------------------------------------------------------------------------------------------
+
+
+def simplified(points: Points, held: npt.NDArray[np.bool_]) -> Points:
+    """A border with fewer points: steps of single pixels become the line they stand for.
 
     The middles of the steps of a digital line lie on that line, so these are the points that may go; corners between
-    two edges of more than a pixel stay. So do the outermost points, and with them the polygon's box.
+    two edges of more than a pixel stay. So do ends of bridges, and the outermost points, and with them the box.
     """
-    after = np.roll(ring, -1, axis=0)
-    long = np.abs(after - ring).sum(axis=1) > 2
-    middles = (ring + after) // 2
-    keep = np.empty((len(ring), 2), bool)
-    keep[:, 0] = long & np.roll(long, 1)
-    keep[:, 1] = True
-    points = np.stack([ring, middles], axis=1)[keep]
-    marks = sorted({int(f(points[:, axis])) for f in (np.argmin, np.argmax) for axis in (0, 1)})
-    points = np.roll(points, -marks[0], axis=0)
-    cuts = [mark - marks[0] for mark in marks] + [len(points)]
-    closed = np.concatenate([points, points[:1]])
-    pieces = [cv2.approxPolyDP(closed[a : b + 1], TOLERANCE, False)[:-1, 0] for a, b in pairwise(cuts)]
-    fewer = np.concatenate(pieces)
-    return fewer if len(fewer) > 2 else ring
+    after = np.roll(points, -1, axis=0)
+    long = np.abs(after - points).max(axis=1) > UNIT + 2
+    keep = np.ones((len(points), 2), bool)
+    keep[:, 0] = held | (long & np.roll(long, 1))
+    pairs = np.stack([points, (points + after) >> 1], axis=1)
+    stay = np.stack([held, np.zeros(len(held), bool)], axis=1)[keep]
+    found = pairs[keep]
+    for axis in (0, 1):
+        stay[[found[:, axis].argmin(), found[:, axis].argmax()]] = True
+    marks = np.flatnonzero(stay)
+    closed = np.roll(found, -int(marks[0]), axis=0)
+    closed = np.concatenate([closed, closed[:1]])
+    cuts = [*(marks - marks[0]).tolist(), len(found)]
+    return np.concatenate([cv2.approxPolyDP(closed[a : b + 1], TOLERANCE, False)[:-1, 0] for a, b in pairwise(cuts)])
 
 
-def joined(parts: Sequence[tuple[Points, Sequence[Points]]]) -> Points:
-    """One polygon of all parts and holes, for formats that have but one an object.
+def polygon(segmentation: dict[str, Any], box: Sequence[int], area: int) -> Points:
+    """One polygon of a whole mask, N x 2. box, area: the mask's own; [x, y, width, height].
 
-    Each further outline hangs on a bridge: there and back along one line, which has no area and so fills nothing.
+    Filled, it gives the mask back: exactly where it has few points, else with an IoU of LEAST or more.
     """
-    if len(parts) == 1 and not parts[0][1]:
-        return parts[0][0]
-    rings: list[Points] = []
-    lowest: list[int] = []  # the first ring that a ring may hang on: a hole hangs on its own part and that one's holes
-    for outline, holes in parts:
-        lowest += [0] + [len(rings)] * len(holes)
-        rings += [outline, *holes]
-    points = np.concatenate(rings)
-    first = np.cumsum([0, *map(len, rings)]).tolist()
-    children: list[list[tuple[int, int]]] = [[] for _ in rings]  # of each ring: (its point, the ring that hangs there)
-    owners = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
-    begins = [0] * len(rings)
-    for number in range(1, len(rings)):
-        ring, start = rings[number], first[lowest[number]]
-        near = start + _nearest(points[start : first[number]], ring[0])
-        begins[number] = _nearest(ring, points[near])
-        near = start + _nearest(points[start : first[number]], ring[begins[number]])
-        owner = int(owners[near])
-        children[owner].append((near - first[owner], number))
-    for number in reversed(range(len(rings))):  # a ring hangs on one before it: the last have nothing left to take in
-        rings[number] = _with_children(rings, number, begins[number], children[number])
-    return rings[0][:-1]
+    points, held = border(segmentation)
+    if EXACT_POINTS < len(points) < area * DENSE:
+        short = simplified(points, held)
+        if len(short) > 2 and filled_iou(short, segmentation, box) >= LEAST:
+            return short
+    return points
 
 
-def _nearest(points: Points, to: Points) -> int:
-    """About the nearest of the points: of very many, each few-th is looked at."""
-    step = len(points) // 1000 + 1
-    away = points[::step] - to
-    return int((away[:, 0] ** 2 + away[:, 1] ** 2).argmin()) * step
-
-
-def _with_children(rings: list[Points], number: int, begin: int, children: list[tuple[int, int]]) -> Points:
-    """The closed loop of a ring from its point `begin`, with the loops that hang on it."""
-    ring = rings[number]
-    loop = np.concatenate([ring[begin:], ring[: begin + 1]])
-    places = sorted(((place - begin) % len(ring), child) for place, child in children)
-    pieces, done = [], 0
-    for place, child in places:
-        pieces += [loop[done : place + 1], rings[child]]
-        done = place
-    return np.concatenate([*pieces, loop[done:]])
-
-
-def polygon(segmentation: dict[str, Any], box: Sequence[int]) -> tuple[Points, Bits]:
-    """(one polygon of a whole mask, the mask as `columns` gives it). box: the mask's own, [x, y, width, height].
-
-    Filled, the polygon gives the mask back: exactly where it has few points, else with an IoU of LEAST or more.
-    """
-    turned = columns(segmentation, box)
-    corner = (int(box[0]), int(box[1]))
-    parts = outlines(turned, corner)
-    if sum(len(outline) + sum(map(len, holes)) for outline, holes in parts) > EXACT_POINTS:
-        fewer = [(simplified(outline), [simplified(hole) for hole in holes]) for outline, holes in parts]
-        short = joined(fewer)
-        if filled_iou(short, turned, corner) >= LEAST:
-            return short, turned
-    return joined(parts), turned
-
-
-def filled_iou(points: Points, turned: Bits, corner: tuple[int, int]) -> float:
+def filled_iou(points: Points, segmentation: dict[str, Any], box: Sequence[int]) -> float:
     """IoU of a polygon, filled as pycocotools does, with the mask it stands for."""
-    height, width = turned.shape[1], turned.shape[0]
-    local = (points - np.array([2 * corner[0], 2 * corner[1]])) / 2
+    x, y, width, height = box
+    local = points / UNIT - np.array([x, y])
     filled = coco_mask.frPyObjects([local.ravel().tolist()], height, width)
-    return float(coco_mask.iou(filled, [coco_mask.encode(turned.T)], [0])[0, 0])
+    truth = coco_mask.encode(columns(segmentation, box).T)
+    return float(coco_mask.iou(filled, [truth], [0])[0, 0])
+
+
+def read_iou(points: Points, segmentation: dict[str, Any], box: Sequence[int]) -> float:
+    """IoU of the mask with what a reader gets that cuts the points down to pixels and fills them with their border."""
+    x, y, width, height = box
+    truth = columns(segmentation, box).T
+    read = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(read, [points // UNIT - np.array([x, y], np.int32)], (1,))
+    both, either = np.count_nonzero(read & truth), np.count_nonzero(read | truth)
+    return both / either
