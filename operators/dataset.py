@@ -1,4 +1,5 @@
-"""Operators for the dataset: export it beside this Blender, stop that, copy the command that does the same."""
+"""Operators for the dataset: export it beside this Blender, stop that, copy the command that does the same; show what
+came of it, check it."""
 
 import textwrap
 from pathlib import Path
@@ -6,10 +7,11 @@ from pathlib import Path
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
-from ..syngen_addon.blender import session, settings
+from ..syngen_addon.blender import session, settings, task
 from ..syngen_addon.errors import SynGenError
 from .common import reported
 
+SOUND = "Nothing is wrong with it."
 DIALOG = 400
 """Width of the dialog, in pixels before scaling."""
 
@@ -168,10 +170,70 @@ class SYNGEN_OT_show_labels(bpy.types.Operator):
         return bpy.ops.wm.path_open(filepath=self.sheet)
 
 
+class SYNGEN_OT_show_card(bpy.types.Operator):
+    """Show the dataset's card: what is in it, how it was made, and from what"""
+
+    bl_idname = "syngen.show_card"
+    bl_label = "Show Card"
+    bl_options = {"REGISTER"}
+
+    folder: StringProperty(name="Folder", subtype="DIR_PATH", options={"SKIP_SAVE"})
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..syngen_addon.blender import jobs_of_panel
+
+        card = jobs_of_panel.existing_folder(context.scene, self.folder) / "card.html"
+        if not card.is_file():
+            raise SynGenError(f"There is no {card}.", "Go on with the export: the card is written at its end.")
+        return bpy.ops.wm.path_open(filepath=str(card))
+
+
+class SYNGEN_OT_check_dataset(bpy.types.Operator):
+    """Read the whole dataset and say what is wrong with it"""
+
+    bl_idname = "syngen.check_dataset"
+    bl_label = "Check Dataset"
+    bl_options = {"REGISTER"}
+
+    folder: StringProperty(name="Folder", subtype="DIR_PATH", options={"SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if task.busy():
+            cls.poll_message_set(task.busy())
+            return False
+        return True
+
+    @reported
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..syngen_addon.blender import jobs_of_panel
+
+        folder = jobs_of_panel.existing_folder(context.scene, self.folder)
+        work = task.Task("dataset", lambda task: jobs_of_panel.checked(folder, task))
+        if bpy.app.background:
+            self.report({"INFO"}, work.run())
+        else:
+            session.now.checked = ()
+            task.begin(work, _checked)
+            session.redraw(views=False)
+        return {"FINISHED"}
+
+
+def _checked(work: task.Task) -> None:
+    """Show what a check said: problems first, the sum at its head."""
+    told = work.told.splitlines() if work.error is None else [str(work.error)]
+    session.now.checked = tuple(told)
+    session.now.sound = bool(told) and told[0] == SOUND
+    task.forget()
+
+
 CLASSES = (
     SYNGEN_OT_export_dataset,
     SYNGEN_OT_cancel_export,
     SYNGEN_OT_copy_batch_command,
     SYNGEN_OT_open_folder,
     SYNGEN_OT_show_labels,
+    SYNGEN_OT_show_card,
+    SYNGEN_OT_check_dataset,
 )

@@ -3,7 +3,10 @@
 import bpy
 
 from ..syngen_addon.blender import session
-from .common import Closed, InSidebar, clock, keys, pair, sentence, split
+from .common import Closed, InSidebar, clock, keys, pair, progress, sentence, split
+
+MOST_SAID = 5
+"""So many problems of a dataset are listed."""
 
 
 class SYNGEN_PT_dataset(InSidebar, bpy.types.Panel):
@@ -16,16 +19,39 @@ class SYNGEN_PT_dataset(InSidebar, bpy.types.Panel):
         keys(column, settings.job, "frames", "seed", "folder")
         column.separator()
         pair(column, settings.render, "width", "height", "Size")
-        keys(column, settings.render, "samples", "device")
+        keys(column, settings.render, "engine", "speed", "samples")
         column.separator()
         keys(column, settings.labels, "objects", "class_from")
-        row = column.row(align=True, heading="Formats")
-        row.prop(settings.export, "formats")
+        if settings.labels.class_from == "property":
+            keys(column, settings.labels, "class_property")
+        _formats(layout, settings.export)
         _export(layout, context)
         row = layout.row(align=True)
         row.operator("syngen.load_recipe", text="Load Recipe", icon="IMPORT")
         row.operator("syngen.save_recipe", text="Save Recipe", icon="EXPORT")
         layout.operator("syngen.copy_batch_command", icon="COPYDOWN")
+
+
+FORMATS = (
+    ("COCO", (("coco", "Instances"), ("coco_keypoints", "Keypoints"), ("coco_panoptic", "Panoptic"))),
+    ("YOLO", (("yolo", "Detect"), ("yolo_segment", "Segment"), ("yolo_obb", "OBB"))),
+    ("", (("yolo_pose", "Pose"), ("classify", "Classify"))),
+    ("Others", (("voc", "VOC"), ("bop", "BOP"), ("csv", "CSV"))),
+    ("Maps", (("masks", "Masks"), ("depth", "Depth"), ("normals", "Normals"))),
+)
+"""How the formats stand in the panel: a word, and toggles beside it, three in a row."""
+
+
+def _formats(layout: bpy.types.UILayout, export: bpy.types.PropertyGroup) -> None:
+    column = layout.column(align=True)
+    for word, formats in FORMATS:
+        parts = column.split(factor=0.2, align=True)
+        parts.label(text=word)
+        row = parts.row(align=True)
+        for name, text in formats:
+            row.prop_enum(export, "formats", name, text=text)
+        for _ in range(3 - len(formats)):
+            row.label()
 
 
 def _export(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -57,8 +83,26 @@ def _export(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         row.operator("syngen.open_folder", icon="FILE_FOLDER").folder = now.folder
         if now.sheet:
             row.operator("syngen.show_labels", icon="IMAGE_DATA").sheet = now.sheet
+        row = layout.row(align=True)
+        row.operator("syngen.show_card", icon="TEXT").folder = now.folder
+        row.operator("syngen.check_dataset", icon="VIEWZOOM").folder = now.folder
+    _checked(layout, context)
     for warning in now.warnings[:4]:
         sentence(layout, context, warning, "INFO")
+
+
+def _checked(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """How far a check of the dataset is, or what it said."""
+    now = session.now
+    if now.task is not None and now.task.kind == "dataset":
+        progress(layout, now.task, "syngen.cancel_task")
+    if now.checked:
+        first, *problems = now.checked
+        sentence(layout, context, first, "CHECKMARK" if now.sound else "ERROR")
+        for text in problems[:MOST_SAID]:
+            sentence(layout, context, text, "DOT")
+        if len(problems) > MOST_SAID:
+            sentence(layout, context, "The command line says all of it: --command syngen check FOLDER.", "INFO")
 
 
 class _Part(Closed):
@@ -77,6 +121,9 @@ class SYNGEN_PT_labels(_Part, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         labels, column = context.scene.syngen.labels, split(self.layout)
+        keys(column, labels, "geometry", "depth", "normals")
+        keys(column, context.scene.syngen.export, "min_visible")
+        column.separator()
         keys(column, labels, "min_pixels", "redraws", "wear_threshold")
         regions = column.column()
         regions.active = labels.objects == "regions"
@@ -90,7 +137,9 @@ class SYNGEN_PT_render(_Part, bpy.types.Panel):
         keys(
             split(self.layout),
             context.scene.syngen.render,
+            "device",
             "denoise",
+            "motion_blur",
             "view_transform",
             "exposure_ev",
             "keep_compositor",
@@ -104,6 +153,15 @@ class SYNGEN_PT_split(_Part, bpy.types.Panel):
         export, column = context.scene.syngen.export, split(self.layout)
         for number, name in enumerate(("Train", "Validation", "Test")):
             column.prop(export, "split", index=number, text=name)
+        row = column.row(heading="Kept Apart", align=True)
+        row.prop(context.scene.syngen.randomize, "apart")
 
 
-CLASSES = (SYNGEN_PT_dataset, SYNGEN_PT_targets, SYNGEN_PT_labels, SYNGEN_PT_render, SYNGEN_PT_split)
+class SYNGEN_PT_card(_Part, bpy.types.Panel):
+    bl_label = "Card"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        keys(split(self.layout), context.scene.syngen.export, "title", "license")
+
+
+CLASSES = (SYNGEN_PT_dataset, SYNGEN_PT_targets, SYNGEN_PT_labels, SYNGEN_PT_render, SYNGEN_PT_split, SYNGEN_PT_card)

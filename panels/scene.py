@@ -28,6 +28,7 @@ class SYNGEN_PT_scene(InSidebar, bpy.types.Panel):
             depress=shown >= 0,
         )
         row.operator("syngen.end_preview", text="End Preview", icon="LOOP_BACK")
+        keys(split(layout), settings.randomize, "control")
 
 
 class _Part(Closed):
@@ -51,18 +52,24 @@ class SYNGEN_PT_camera(_Part, bpy.types.Panel):
     section = "camera"
 
     def draw(self, context: bpy.types.Context) -> None:
-        camera = context.scene.syngen.camera
-        keys(
-            self.column(context),
-            camera,
-            "distance",
-            "azimuth_deg",
-            "elevation_deg",
-            "focal_mm",
-            "roll_deg",
-            "aim",
-            "min_height_m",
-        )
+        camera, column = context.scene.syngen.camera, self.column(context)
+        keys(column, camera, "path")
+        column.separator()
+        keys(column, camera, "distance", "azimuth_deg")
+        if camera.path in ("ground", "handheld"):
+            keys(column, camera, "eye_m")
+        else:
+            keys(column, camera, "elevation_deg", "min_height_m")
+        if camera.path in ("orbit", "handheld"):
+            # Of a carried camera these are the frames from one place to the next.
+            column.prop(camera, "orbit_frames", text="Frames a Leg" if camera.path == "handheld" else None)
+        if camera.path == "handheld":
+            keys(column, camera, "shake_deg")
+        keys(column, camera, "aim", "roll_deg", "stratify")
+        column.separator()
+        keys(column, camera, "focal_mm", "sensor_mm", "dof")
+        if camera.dof:
+            keys(column, camera, "fstop")
 
 
 class SYNGEN_PT_light(_Part, bpy.types.Panel):
@@ -73,9 +80,11 @@ class SYNGEN_PT_light(_Part, bpy.types.Panel):
         light, column = context.scene.syngen.light, self.column(context)
         keys(column, light, "sun_strength", "sun_elevation_deg", "sun_angle_deg")
         column.separator()
-        keys(column, light, "area_lights", "area_power_w", "keep_scene_lights")
+        keys(column, light, "area_lights", "area_power_w", "lamp_kelvin", "keep_scene_lights")
         column.separator()
-        keys(column, light, "environments", "environment_strength", "exposure_ev")
+        keys(column, light, "environments", "environment_strength", "environment_rotation_deg")
+        column.separator()
+        keys(column, light, "sky", "indoor", "exposure_ev")
 
 
 class SYNGEN_PT_background(_Part, bpy.types.Panel):
@@ -91,12 +100,85 @@ class SYNGEN_PT_background(_Part, bpy.types.Panel):
             keys(column, background, "folder")
 
 
+class SYNGEN_PT_ground(_Part, bpy.types.Panel):
+    bl_label = "Ground"
+    section = "ground"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        ground, column = context.scene.syngen.ground, self.column(context)
+        keys(column, ground, "size", "roughness", "folder")
+        keys(column, ground, *(("tile_m",) if ground.folder else ("color_low", "color_high")))
+
+
+class SYNGEN_PT_distractors(_Part, bpy.types.Panel):
+    bl_label = "Distractors"
+    section = "distractors"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        distractors, column = context.scene.syngen.distractors, self.column(context)
+        keys(column, distractors, "count", "occluders")
+        if distractors.occluders[1]:
+            keys(column, distractors, "occlusion")
+        column.separator()
+        keys(column, distractors, "size", "collection", "folder")
+
+
+class SYNGEN_PT_pose(_Part, bpy.types.Panel):
+    bl_label = "Pose"
+    section = "pose"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        keys(self.column(context), context.scene.syngen.pose, "yaw_deg", "tilt_deg", "shift_m", "drop")
+
+
+class SYNGEN_PT_tint(_Part, bpy.types.Panel):
+    bl_label = "Color"
+    section = "tint"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        keys(self.column(context), context.scene.syngen.tint, "hue_deg", "saturation", "value")
+
+
+class SYNGEN_PT_sensor(_Part, bpy.types.Panel):
+    bl_label = "Sensor"
+    section = "sensor"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        sensor, column = context.scene.syngen.sensor, self.column(context)
+        keys(column, sensor, "share")
+        column.separator()
+        keys(column, sensor, "exposure_ev", "kelvin", "vignette")
+        column.separator()
+        keys(column, sensor, "blur_px", "motion_px", "chromatic_px")
+        column.separator()
+        keys(column, sensor, "noise", "jpeg")
+
+
 class SYNGEN_PT_randomize(Closed, bpy.types.Panel):
     bl_label = "Wear of Targets"
     bl_parent_id = "SYNGEN_PT_scene"
 
     def draw(self, context: bpy.types.Context) -> None:
-        keys(split(self.layout), context.scene.syngen.randomize, "level", "variant")
+        settings, column = context.scene.syngen, split(self.layout)
+        keys(column, settings.randomize, "level", "variant")
+        column = self.layout.column()
+        column.label(text="Objects Without Wear Draw From")
+        grid = column.grid_flow(columns=2, align=True, row_major=True)
+        grid.prop(settings.wear, "kinds", expand=True)
+        column.separator()
+        grid = column.grid_flow(columns=2, align=True, row_major=True)
+        grid.prop(settings.causes, "presets", expand=True)
 
 
-CLASSES = (SYNGEN_PT_scene, SYNGEN_PT_camera, SYNGEN_PT_light, SYNGEN_PT_background, SYNGEN_PT_randomize)
+CLASSES = (
+    SYNGEN_PT_scene,
+    SYNGEN_PT_camera,
+    SYNGEN_PT_light,
+    SYNGEN_PT_background,
+    SYNGEN_PT_ground,
+    SYNGEN_PT_distractors,
+    SYNGEN_PT_pose,
+    SYNGEN_PT_tint,
+    SYNGEN_PT_sensor,
+    SYNGEN_PT_randomize,
+)

@@ -6,11 +6,12 @@ from pathlib import Path
 import bpy
 
 from .. import jobs
-from ..errors import SynGenError
+from ..errors import Cancelled, SynGenError
 from ..files import write_bytes
 from ..recipe import PATH_KEYS, Recipe, dumps, load, to_dict
 from . import background
 from .paths import with_absolute_paths
+from .task import Task
 
 MOST_NAMED = 4
 """So many changes are named in a dialog."""
@@ -121,6 +122,19 @@ def run_here(scene: bpy.types.Scene, recipe: Recipe) -> str:
     out = folder_of(scene)
     summary = dataset.run(dataset.Job(recipe, out, scene.syngen.job.frames, scene.syngen.job.seed))
     return f"{summary.rendered} frames rendered, {summary.found_finished} were there. Dataset in {out}"
+
+
+def checked(folder: Path, work: Task) -> str:
+    """What is wrong with a dataset, the sum on the first line. For a task. Raises SynGenError, Cancelled."""
+    from ..checking.check import check
+
+    def tell(pictures: int) -> None:
+        if work.should_stop():
+            raise Cancelled
+        work.progress(0.0, f"Checking: {pictures:,} pictures")
+
+    _, *problems, sums = check(folder, tell).lines()
+    return "\n".join([sums, *problems])
 
 
 def batch_line(scene: bpy.types.Scene, recipe: Recipe) -> str:

@@ -63,7 +63,8 @@ class Session:
     """The work of this Blender. told: how the last export ended, with its folder; sheet: its contact sheet, if any.
 
     not_generated: why the last Generate made nothing. sweep_sheet: picture of the last sweep over weights. levels: what
-    the last preview of levels shows; levels_sheet: the same as a file.
+    the last preview of levels shows; levels_sheet: the same as a file. checked: what the last check of a dataset said,
+    line by line; sound: whether nothing was wrong.
     """
 
     generation: Generation | None = None
@@ -78,6 +79,8 @@ class Session:
     failed: str = ""
     folder: str = ""
     sheet: str = ""
+    checked: tuple[str, ...] = ()
+    sound: bool = False
     warnings: tuple[str, ...] = ()
 
     @property
@@ -430,7 +433,7 @@ def _spaces(screen: bpy.types.Screen | None) -> list[bpy.types.SpaceView3D]:
 def watch_export(process: Process) -> None:
     """Follow an export until it ends. A timer and no modal operator: that would hold up autosave for hours."""
     now.export, now.folder, now.told, now.failed, now.warnings = process, str(process.out), "", "", ()
-    now.sheet = ""
+    now.sheet, now.checked = "", ()
     bpy.app.timers.register(_poll_export, first_interval=POLL_S, persistent=True)
 
 

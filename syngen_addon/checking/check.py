@@ -1,6 +1,6 @@
 """Which formats a folder holds, and what is wrong with each. Imports its siblings, formats and jobs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,18 @@ SKIPPED = {
 TASKS = {"detect": "YOLO detect", "segment": "YOLO segment", "obb": "YOLO OBB", "pose": "YOLO pose", "": "YOLO"}
 
 
-def check(folder: Path) -> Report:
+def check(folder: Path, tell: Callable[[int], None] = lambda pictures: None) -> Report:
     """Read a finished dataset and say what is wrong with it: a job of ours, COCO, YOLO and Pascal VOC of anyone.
 
     Pictures are read, and nothing is written. Memory grows with the number of pictures by a few hundred bytes each.
+    tell: called now and then with how many pictures were read; what it raises ends the check.
     Raises SynGenError: there is no such folder, or no dataset in it.
     """
     if not folder.is_dir():
         raise SynGenError(f"The folder {folder} does not exist.", "Name the folder of a dataset.")
     folder = folder.resolve()
     findings = Findings()
-    pictures = Pictures(findings)
+    pictures = Pictures(findings, tell)
     job = None
     ours = (folder / "job.json").is_file()
     if ours:

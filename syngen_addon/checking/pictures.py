@@ -4,7 +4,7 @@ and Pillow.
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -58,6 +58,8 @@ class Pictures:
     """Every picture of a dataset is read once, however many formats name it."""
 
     findings: Findings
+    tell: Callable[[int], None] = lambda pictures: None
+    """Called with how many were read, batch by batch."""
     seen: dict[tuple[int, int], Look] = field(default_factory=dict)
     """By what the file system calls a file: hard links are one."""
 
@@ -67,6 +69,7 @@ class Pictures:
         with ThreadPoolExecutor(THREADS) as pool:
             while batch := list(islice(every, BATCH)):
                 yield from zip(batch, pool.map(self.look, batch), strict=True)
+                self.tell(self.findings.sizes["pictures"])
 
     def look(self, path: Path) -> Look | None:
         """What lies at a path."""
