@@ -1,8 +1,8 @@
 """What a frame is drawn from and what is drawn for it, as plain numbers: facts and draws. Imports nothing heavy.
 
-World space, in units of the scene (metres, but where SceneFacts.unit_m says otherwise); directions are unit vectors; a field that ends in _rad holds radians. A camera is Blender's (looks
-down its -Z, +Y is up) with square pixels and `sensor_fit = 'AUTO'`, which lays the sensor over the longer side of the
-picture. Colours are linear.
+World space, in units of the scene: metres, but where SceneFacts.unit_m says otherwise. Directions are unit vectors; a
+field that ends in _rad holds radians. A camera is Blender's (looks down its -Z, +Y is up) with square pixels and
+`sensor_fit = 'AUTO'`, which lays the sensor over the longer side of the picture. Colours are linear.
 """
 
 import dataclasses
