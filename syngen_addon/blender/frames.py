@@ -7,8 +7,12 @@ finished when its record is there.
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import cv2
+import numpy as np
 
 from .. import jobs
 from ..files import frame_file, write_bytes
@@ -16,10 +20,24 @@ from ..labels.layers import Layers
 from ..labels.record import accepts
 from ..recipe import Recipe
 from ..sampling.draws import FrameDraw
+from ..sampling.sensor import applied
+from ..sampling.things import occlusion_fault
+from ..seeds import generator
 from .maps import depth_exr, normals_exr
 from .mesh import metres_per_unit
 from .records import Records
 from .renderer import Rendered, Renderer
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One draw of a frame, seen. done: None where only its labels were looked at, record and layers being those."""
+
+    number: int
+    draw: FrameDraw
+    layers: Layers
+    record: dict[str, Any]
+    done: Rendered | None
 
 
 class Maker:
@@ -45,55 +63,78 @@ class Maker:
     def frame(self, frame: int) -> dict[str, Any] | None:
         """The record of a frame, its files written; None where a stop was asked for.
 
-        The first attempt is rendered in full unless the frame before had to be drawn again; others are first looked at
-        with one sample: the index pass is exact from the first sample on, so the decision is the same and costs a
-        hundredth. Where labels have a render of their own anyway, every attempt begins with it.
+        Raises SynGenError where Blender cannot render it, or a file cannot be written.
         """
-        settings = self.recipe.labels
-        attempts = settings.redraws + 1 if self.recipe.camera.randomize else 1
-        fallback = None
+        attempts = self.recipe.labels.redraws + 1 if self.recipe.camera.randomize else 1
+        second_best = None
         reason = ""
-        for attempt in range(attempts):
-            draw = self.draw(frame, attempt)
-            self.show(draw)
-            done = None
-            if attempt == 0 and not self.refused_before and not self.renderer.apart:
-                done = self.renderer.frame()
-                layers = None if done is None else done.layers
-            else:
-                layers = self.renderer.look()
-            if layers is None:
+        for number in range(attempts):
+            attempt = self._try(frame, number)
+            if attempt is None:
                 return None
-            record = self.records.make(frame, attempt, draw, layers)
-            good, reason = accepts(record, settings)
+            good, reason = accepts(attempt.record, self.recipe.labels)
             if good:
-                self.refused_before = attempt > 0
-                return self._keep(frame, attempt, draw, done, layers)
-            if fallback is None and any(i["area"] >= settings.min_pixels for i in record["instances"]):
-                fallback = (attempt, draw, done, layers)
+                reason = occlusion_fault(attempt.record, attempt.draw, self.recipe)
+            if not reason:
+                self.refused_before = number > 0
+                return self._keep(frame, attempt)
+            if second_best is None and self._shows_a_target(attempt):
+                second_best = attempt
         self.refused_before = True
-        if fallback is not None:
-            self.show(fallback[1])
-            return self._keep(frame, *fallback)
-        return self.records.no_target(frame, attempts - 1, draw, reason)
+        if second_best is not None:
+            self.show(second_best.draw)
+            return self._keep(frame, second_best)
+        return self.records.no_target(frame, attempt.number, attempt.draw, reason)
 
-    def _keep(
-        self, frame: int, attempt: int, draw: FrameDraw, done: Rendered | None, looked: Layers
-    ) -> dict[str, Any] | None:
+    def _shows_a_target(self, attempt: _Attempt) -> bool:
+        return any(i["area"] >= self.recipe.labels.min_pixels for i in attempt.record["instances"])
+
+    def _try(self, frame: int, number: int) -> _Attempt | None:
+        """An attempt, rendered or looked at; None where a stop was asked for.
+
+        The first is rendered in full unless the frame before had to be drawn again; others are looked at with one
+        sample: the index pass is exact from the first sample on, so the decision is the same and costs a hundredth.
+        Where labels have a render of their own anyway, every attempt begins with it.
+        """
+        draw = self.draw(frame, number)
+        self.show(draw)
+        done = None
+        if number == 0 and not self.refused_before and not self.renderer.apart:
+            done = self.renderer.frame()
+            layers = done.layers if done is not None else None
+        else:
+            layers = self.renderer.look()
+        if layers is None:
+            return None
+        return _Attempt(number, draw, layers, self.records.make(frame, number, draw, layers), done)
+
+    def _keep(self, frame: int, attempt: _Attempt) -> dict[str, Any] | None:
         """The record of an attempt that counts, its files written; rendered in full where it was only looked at."""
-        done = done or self.renderer.frame(looked)
+        done = attempt.done or self.renderer.frame(attempt.layers)
         if done is None:
             return None
-        record = self.records.make(frame, attempt, draw, done.layers)
-        record["picture"] = self._write(jobs.picture_name(frame), done.picture)
-        record["maps"] = {}
-        if self.recipe.labels.depth and done.layers.depth is not None:
-            data = depth_exr(done.layers.depth, self.metres, self.renderer.scratch)
-            record["maps"]["depth"] = self._write(frame_file("depth", frame, ".exr"), data)
-        if self.recipe.labels.normals and done.layers.normal is not None:
-            data = normals_exr(done.layers.normal, self.renderer.scratch)
-            record["maps"]["normals"] = self._write(frame_file("normals", frame, ".exr"), data)
+        record, layers = attempt.record, done.layers
+        if layers is not attempt.layers:  # its wear is that of one sample
+            record = self.records.make(frame, attempt.number, attempt.draw, layers)
+        record["picture"] = self._write(jobs.picture_name(frame), self._developed(done.picture, frame, attempt.draw))
+        maps: dict[str, bytes] = {}
+        if self.recipe.labels.depth and layers.depth is not None:
+            maps["depth"] = depth_exr(layers.depth, self.metres, self.renderer.scratch)
+        if self.recipe.labels.normals and layers.normal is not None:
+            maps["normals"] = normals_exr(layers.normal, self.renderer.scratch)
+        record["maps"] = {name: self._write(frame_file(name, frame, ".exr"), data) for name, data in maps.items()}
         return record
+
+    def _developed(self, png: bytes, frame: int, draw: FrameDraw) -> bytes:
+        """The picture as the drawn camera would give it."""
+        if draw.sensor is None:
+            return png
+        rendered = np.asarray(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+        noise = generator(self.records.seed, "noise", frame)
+        taken = applied(np.ascontiguousarray(rendered[..., ::-1]), draw.sensor, noise)
+        done, data = cv2.imencode(".png", taken[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 3])
+        assert done, "OpenCV refused a well-formed picture"
+        return data.tobytes()
 
     def _write(self, name: str, data: bytes) -> dict[str, str]:
         write_bytes(self.out / name, data)

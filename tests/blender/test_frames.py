@@ -12,6 +12,9 @@ from pycocotools import mask as coco_mask
 from tests.blender import helpers as h
 from tests.blender.helpers import quick  # noqa: F401
 
+PLAIN = {"export": {"formats": ["csv"]}}
+CARD = ("log-", "README", "card")
+"""What says where its job lies."""
 MAPS = {"labels": {"depth": True, "normals": True}}
 
 
@@ -31,7 +34,7 @@ def place(addon, empty_scene, tmp_path: Path) -> Path:
 def job(addon: Any, place: Path, name: str, *parts: dict[str, dict[str, Any]], frames: int = 1) -> dict[str, Any]:
     """The first frame's record of a job."""
     dataset = addon("blender.dataset")
-    dataset.run(dataset.Job(h.recipe(addon, h.STILL, *parts), place / name, frames))
+    dataset.run(dataset.Job(h.recipe(addon, h.STILL, PLAIN, *parts), place / name, frames))
     return h.record(place / name)
 
 
@@ -144,12 +147,10 @@ def test_eevee_without_a_driver_is_refused(addon, place: Path, monkeypatch: pyte
     assert not (place / "out").exists()
 
 
-@pytest.mark.parametrize("engine", ["one render", "two renders"])
 def test_a_frame_that_died_before_its_maps_is_made_again_with_them(
-    addon, place: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+    addon, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    more = {"render": {"motion_blur": engine == "two renders"}}
-    job(addon, place, "whole", MAPS, more, frames=3)
+    job(addon, place, "whole", MAPS, frames=2)
     frames = addon("blender.frames")
     real = frames.write_bytes
 
@@ -160,14 +161,46 @@ def test_a_frame_that_died_before_its_maps_is_made_again_with_them(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(frames, "write_bytes", dying)
-        job(addon, place, "out", MAPS, more, frames=3)
+        job(addon, place, "out", MAPS, frames=2)
     assert not (place / "out/records/0000/00000001.json").exists()
     (place / "out/depth/0000/00000000.exr").unlink()
-    job(addon, place, "out", MAPS, more, frames=3)
-    assert h.differing(h.files_of(place / "whole"), h.files_of(place / "out")) == []
+    job(addon, place, "out", MAPS, frames=2)
+    assert h.differing(h.files_of(place / "whole", CARD), h.files_of(place / "out", CARD)) == []
 
 
 def test_frames_without_maps_write_none(addon, place: Path) -> None:
     record = job(addon, place, "out")
     assert record["maps"] == {}
     assert not (place / "out" / "depth").exists() and not (place / "out" / "normals").exists()
+
+
+def test_a_sensor_changes_the_picture_and_no_label(addon, place: Path) -> None:
+    plain = job(addon, place, "plain")
+    sensor = {"sensor": {"noise": [0.05, 0.05], "exposure_ev": [-1, -1]}}
+    record = job(addon, place, "out", sensor)
+    job(addon, place, "again", sensor)
+    before, after = picture(place / "plain"), picture(place / "out")
+    assert before.std() > 10 and (after != before).mean() > 0.3
+    lit = before.sum(axis=2) > 60
+    assert 0.5 < after[lit].mean() / before[lit].mean() < 0.85
+    assert record["instances"] == plain["instances"]
+    assert h.differing(h.files_of(place / "out", CARD), h.files_of(place / "again", CARD)) == []
+
+
+@pytest.mark.parametrize("blurred", [False, True])
+def test_a_frame_that_misses_its_occlusion_is_drawn_again(
+    addon, place: Path, monkeypatch: pytest.MonkeyPatch, blurred: bool
+) -> None:
+    frames, renderer, looks, pictures = addon("blender.frames"), addon("blender.renderer"), [], []
+    monkeypatch.setattr(
+        frames, "occlusion_fault", lambda record, draw, recipe: "Too little." if record["attempt"] < 2 else ""
+    )
+    for name, calls in (("render_layers", looks), ("render_picture", pictures), ("render_frame", pictures)):
+        real = getattr(renderer.render, name)
+        monkeypatch.setattr(renderer.render, name, lambda *a, real=real, calls=calls: calls.append(1) or real(*a))
+    dataset = addon("blender.dataset")
+    settings = {"light": h.STILL["light"], "background": h.STILL["background"], "camera": {"dof": blurred}}
+    dataset.run(dataset.Job(h.recipe(addon, settings, PLAIN), place / "out", 1))
+    assert h.record(place / "out")["attempt"] == 2
+    # Blurred: the labels of the third attempt are those that were looked at, and no refused picture was rendered.
+    assert (len(looks), len(pictures)) == ((3, 1) if blurred else (2, 2))
