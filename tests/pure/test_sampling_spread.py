@@ -38,7 +38,7 @@ ALONE = SceneFacts((target("Drum"),))
 
 
 def discrepancy(points: "np.ndarray[Any, Any]") -> float:
-    """Wrap-around L2 (Hickernell, 1998), times the root of the number of points: of random ones about the same for any."""
+    """Wrap-around L2 (Hickernell, 1998), times the root of the number of points: about constant for random ones."""
     n, d = points.shape
     apart = np.abs(points[:, None] - points[None])
     return math.sqrt(max(float(np.prod(1.5 - apart * (1 - apart), axis=2).mean()) - (4 / 3) ** d, 0) * n)
