@@ -255,7 +255,9 @@ def _points(order: Ints, edges: _Edges, bridges: _Bridges | None) -> tuple[Point
     points = np.stack([ends[:, 0] * UNIT - beside[:, 0], *(ends[:, i] * UNIT - inside[:, i] for i in (0, 1)),
                        ends[:, 1] * UNIT - beside[:, 1]], axis=1)  # fmt: skip
     keep = np.stack([begins[:, 0], keep[:, 0], keep[:, 1], begins[:, 1]], axis=1)
-    return points[keep].astype(np.int32), np.stack([held[:, 0], held[:, 0], held[:, 1], held[:, 1]], axis=1)[keep]
+    found, held = points[keep], np.repeat(held, 2, axis=1)[keep]
+    again = (found == np.roll(found, 1, axis=0)).all(axis=1)
+    return found[~again].astype(np.int32), (held | np.roll(again & held, -1))[~again]
 
 
 # --- simpler ---------------------------------------------------------------------------------------------------------
