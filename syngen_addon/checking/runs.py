@@ -84,12 +84,12 @@ def _decoded(text: str) -> Ints:
         signs = np.frombuffer(text.encode("ascii"), np.uint8).astype(np.int64) - 48
     except UnicodeEncodeError:
         raise ValueError("the counts of its mask are garbled") from None
-    if (signs < 0).any() or (signs > 63).any() or (len(signs) and signs[-1] & 32):
+    if not len(signs) or (signs < 0).any() or (signs > 63).any() or signs[-1] & 32:
         raise ValueError("the counts of its mask are garbled")
     last = (signs & 32) == 0
     number = np.concatenate([[0], np.cumsum(last)[:-1]])  # which count a character belongs to
-    first = np.concatenate([[0], np.flatnonzero(last)[:-1] + 1]) if len(signs) else np.zeros(0, np.int64)
-    place = np.arange(len(signs)) - first[number] if len(signs) else np.zeros(0, np.int64)
+    first = np.concatenate([[0], np.flatnonzero(last)[:-1] + 1])
+    place = np.arange(len(signs)) - first[number]
     if (place > 12).any():
         raise ValueError("the counts of its mask are garbled")
     counts = np.zeros(int(last.sum()), np.int64)
