@@ -44,6 +44,31 @@ def writing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
 
 
+def make_folder(folder: str | os.PathLike[str]) -> None:
+    """Make a folder and those above it where they are not there. Raises SynGenError."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def write_small(path: str, data: bytes) -> None:
+    """Write one of very many files, into a folder that is there; where it holds the same already, it stays.
+
+    A new one is written under its own name at once, which is half the work: for files that nobody looks for until a
+    list of them is there, which comes last. One that was not finished is found, and written again, by the next run.
+    Raises SynGenError where it cannot be written.
+    """
+    try:
+        with open(path, "xb", buffering=0) as file:
+            file.write(data)
+    except FileExistsError:
+        if Path(path).read_bytes() != data:
+            write_bytes(path, data)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
 def link_or_copy(source: Path, target: Path) -> None:
     """Give a file a second name: a hard link, or a copy where the file system has none. What had the name gives way.
 

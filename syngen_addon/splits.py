@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 from .seeds import generator
 
@@ -20,8 +21,7 @@ def split_of(frame: int, seed: int, fractions: Sequence[float]) -> str:
 def place_of(frame: int, seed: int, fractions: Sequence[float]) -> tuple[str, int]:
     """(the frame's split, how many frames of that split lie before it)."""
     # Whole steps of a line that rises by the fraction are the most even way to pick that fraction (Bresenham).
-    # Multiples of 2^-20 keep the sums below exact.
-    first, second = (int(n) / 2**20 for n in generator(seed, "split").integers(2**20, size=2))
+    first, second = _begins(seed)
     _, val, test = fractions
     held = math.floor(frame * (val + test) + first)
     if math.floor((frame + 1) * (val + test) + first) == held:
@@ -29,3 +29,10 @@ def place_of(frame: int, seed: int, fractions: Sequence[float]) -> tuple[str, in
     share = val / (val + test)
     vals = math.floor(held * share + second)
     return ("val", vals) if math.floor((held + 1) * share + second) > vals else ("test", held - vals)
+
+
+@lru_cache(maxsize=8)
+def _begins(seed: int) -> tuple[float, float]:
+    """Where the two lines begin, each within a step; multiples of 2^-20, which keep sums exact."""
+    first, second = (int(n) / 2**20 for n in generator(seed, "split").integers(2**20, size=2))
+    return first, second

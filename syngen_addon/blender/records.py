@@ -217,9 +217,9 @@ class Records:
         if draw.split:
             header["split"] = draw.split
         if draw.environment is not None:
-            header["environment"] = self.rig.environments[draw.environment.index].name
+            header["environment"] = self.rig.files.environments[draw.environment.index].name
         if draw.background is not None and draw.background.image is not None:
-            header["background"] = self.rig.backgrounds[draw.background.image].name
+            header["background"] = self.rig.files.backgrounds[draw.background.image].name
         return header
 
     def _instance(self, target: Target) -> Instance:
@@ -245,7 +245,7 @@ class Records:
 def camera_numbers(scene: bpy.types.Scene) -> dict[str, Any]:
     """Intrinsics in pixels and the 4 x 4 camera-to-world matrix (Blender's: looks down -Z, +Y up), row by row.
 
-    The matrix is without the camera's scale, as renders take it.
+    The matrix is without the camera's scale, as renders take it. Lengths are units of the scene, of unit_m metres each.
     """
     camera, width, height = scene.camera, scene.render.resolution_x, scene.render.resolution_y
     data = camera.data
@@ -260,6 +260,7 @@ def camera_numbers(scene: bpy.types.Scene) -> dict[str, Any]:
         "cx": _nine(width / 2 - data.shift_x * longest),
         "cy": _nine(height / 2 + data.shift_y * longest),
         "clip_start": _nine(data.clip_start),
+        "unit_m": _nine(metres_per_unit(scene)),
         "matrix_world": [[_nine(v) for v in row] for row in matrix],
     }
     if data.type == "PERSP":

@@ -11,7 +11,8 @@ calc_2d_bbox of the toolkit has it, what lies between its first and its last pix
 """
 
 import json
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -123,16 +124,22 @@ def _instances(record: dict[str, Any], dataset: Dataset) -> list[dict[str, Any]]
 def _camera(record: dict[str, Any]) -> dict[str, Any]:
     """cam_K and where the world lies in the camera's frame."""
     camera = record.get("camera", {})
-    if "fx" not in camera:
+    if camera.get("type") != "PERSP":
         raise SynGenError(
             f"bop: frame {record['frame']} was not taken by a perspective camera; BOP knows no other.",
             "Leave out bop, or use a perspective camera.",
         )
     k = [camera["fx"], 0.0, camera["cx"] - 0.5, 0.0, camera["fy"], camera["cy"] - 0.5, 0.0, 0.0, 1.0]
-    matrix = np.array(camera["matrix_world"], np.float64)
-    turned = (matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)).T * np.array([[1.0], [-1.0], [-1.0]])
-    moved = -turned @ matrix[:3, 3] * camera.get("metres", 1.0)
-    return {"cam_K": k, "cam_R_w2c": _numbers(turned.ravel()), "cam_t_w2c": _numbers(moved * 1000)}
+    matrix, unit = camera["matrix_world"], 1000 * camera.get("unit_m", 1.0)
+    turned: list[float] = []
+    moved: list[float] = []
+    for axis, way in enumerate((1, -1, -1)):  # Blender's camera looks down its -Z, +Y up
+        column = [matrix[row][axis] for row in range(3)]
+        length = way * math.hypot(*column)
+        column = [value / length for value in column]
+        turned += column
+        moved.append(-unit * sum(value * matrix[row][3] for row, value in enumerate(column)))
+    return {"cam_K": k, "cam_R_w2c": _numbers(turned), "cam_t_w2c": _numbers(moved)}
 
 
 def _sensor(record: dict[str, Any], scale: float) -> dict[str, Any]:
@@ -172,15 +179,18 @@ def _info(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _pixel(place: float) -> int:
     """The first pixel whose middle is not before this place."""
-    return int(np.ceil(place - 0.5))
+    return math.ceil(place - 0.5)
 
 
-def _numbers(values: npt.ArrayLike) -> list[float]:
-    return [float(f"{value:.9g}") + 0.0 for value in np.asarray(values, np.float64)]
+def _numbers(values: Iterable[float]) -> list[float]:
+    return [float(f"{value:.9g}") + 0.0 for value in values]
+
+
+_ENCODER = json.JSONEncoder(allow_nan=False)
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, allow_nan=False).encode("ascii")
+    return _ENCODER.encode(value).encode("ascii")
 
 
 # --- pictures and models ---------------------------------------------------------------------------------------------
@@ -217,9 +227,9 @@ def _write_masks(
             model = models.of(entry)
             rotation = np.array(entry["pose"]["rotation"], np.float64).reshape(3, 3)
             origin = np.array(_pose(entry)["cam_t_m2c"]) / 1000
-            near = record.get("draw", {}).get("camera") or {}
+            near = max(camera.get("clip_start", 0.0) * camera.get("unit_m", 1.0), 1e-6)
             points = model.vertices @ rotation.T + origin
-            whole = covered(points, model.triangles, k, size, near.get("clip_start_m", 0.01)) * np.uint8(255) | visible
+            whole = covered(points, model.triangles, k, size, near) * np.uint8(255) | visible
         name = f"{image:06d}_{number:06d}.png"
         write_gray(place / "mask" / name, whole)
         write_gray(place / "mask_visib" / name, visible)

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SynGenError
-from ..files import cannot_write, frame_file, part_of, write_bytes
+from ..files import cannot_write, frame_file, make_folder, part_of, write_bytes
 from .chosen import Dataset, file_names
 from .split import SPLITS
 
@@ -41,14 +41,14 @@ def classify(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]
     shown: set[str] = set()
     try:
         for split in SPLITS:
-            _make(work / split)
+            make_folder(work / split)
 
         def add(record: dict[str, Any], split: str) -> None:
             frame, chosen = record["frame"], dataset.objects(record)
             new = {c.name for c in chosen} - shown
             for name in new:
                 for each in SPLITS:
-                    _make(work / each / folders[name])
+                    make_folder(work / each / folders[name])
             shown.update(new)
             if not chosen:
                 return
@@ -96,13 +96,6 @@ def _save(path: Path, crop: npt.NDArray[np.uint8]) -> None:
         path.write_bytes(data.tobytes())
     except OSError as error:
         raise cannot_write(path, error) from error
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
 
 
 def _take_place(work: Path, folder: Path) -> None:

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..files import cannot_write, frame_file, link_or_copy, write_bytes, writing
+from ..files import frame_file, link_or_copy, make_folder, write_bytes, write_small, writing
 from .chosen import Chosen, Dataset
 from .split import SPLITS
 
@@ -39,10 +39,10 @@ def labelled(
             frame = record["frame"]
             picture, labels = frame_file("images", frame, ".png"), frame_file("labels", frame, ".txt")
             if labels[:-12] != last:  # a folder holds 10,000 of them
-                _make(f"{out}/{labels[:-12]}")
+                make_folder(f"{out}/{labels[:-12]}")
                 last = labels[:-12]
             lines = dict.fromkeys(line(record, chosen) for chosen in dataset.objects(record))
-            _write(f"{out}/{labels}", "".join(lines).encode("ascii"))
+            write_small(f"{out}/{labels}", "".join(lines).encode("ascii"))
             if links:
                 link_or_copy(dataset.out / picture, out / picture)
             written.add(frame)
@@ -68,29 +68,6 @@ def _tidy(folder: Path, suffix: str, frames: set[int]) -> None:
                 (inner / name).unlink()
     for cache in (*folder.glob("*.cache"), *folder.parent.glob(f"{folder.name}.cache")):
         cache.unlink()
-
-
-def _make(folder: str) -> None:
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-
-
-def _write(path: str, data: bytes) -> None:
-    """Write a file of a folder that is there; where it holds the same already, it stays.
-
-    A new one is written under its own name at once, which is half the work: until the lists are there, which come last,
-    nobody reads it, and the next run finds one that was not finished.
-    """
-    try:
-        with open(path, "xb", buffering=0) as file:
-            file.write(data)
-    except FileExistsError:
-        if Path(path).read_bytes() != data:
-            write_bytes(path, data)
-    except OSError as error:
-        raise cannot_write(path, error) from error
 
 
 def box_columns(bbox: Sequence[float], width: int, height: int) -> str:

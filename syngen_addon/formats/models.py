@@ -151,7 +151,10 @@ def _count(corners: Floats, width: int, height: int, crossings: npt.NDArray[np.i
     y = row + 0.5
     left, right = np.full(len(owner), np.inf), np.full(len(owner), -np.inf)
     for a, b in ((0, 1), (1, 2), (2, 0)):
-        (x0, y0), (x1, y1) = corners[owner, a].T, corners[owner, b].T
+        ends = corners[:, [a, b]]
+        upside = ends[:, 0, 1] > ends[:, 1, 1]  # from above down, so that both triangles at an edge get the same bits
+        ends = np.where(upside[:, None, None], ends[:, ::-1], ends)[owner]
+        (x0, y0), (x1, y1) = ends[:, 0].T, ends[:, 1].T
         crosses = (y0 <= y) != (y1 <= y)
         x = x0 + (y - y0) * np.divide(x1 - x0, y1 - y0, out=np.zeros_like(x0), where=crosses)
         left = np.where(crosses, np.minimum(left, x), left)

@@ -4,15 +4,16 @@ All instances and regions are there; `labelled` says which are objects to detect
 them; what a record does not hold is an empty field. Lengths are metres, angles degrees, truth values 0 and 1.
 """
 
-import csv
-import io
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, BinaryIO
+from functools import lru_cache
+from typing import Any
 
 from ..files import frame_file, writing
 from .chosen import Dataset
 
+END = b"\r\n"
 CLASSES = ("wear", "kind", "object", "collection", "property")
 FRAME = ("frame", "split", "picture", "width", "height")
 PLACE = ("environment", "background")
@@ -32,7 +33,8 @@ FRAMES_COLUMNS = (
     "camera_type", "fx", "fy", "cx", "cy", "ortho_scale",
     *(f"camera_m{row}{column}" for row in range(1, 5) for column in range(1, 5)),
 )  # fmt: skip
-_NO = {n: ("",) * n for n in (1, 2, 3, 4, 5, 6, 9, 16)}
+_BARE = "," * (len(INDEX_COLUMNS) - INDEX_COLUMNS.index("touches_border") - 1)
+"""What follows `touches_border` in the row of a region, which has no wear and no pose of its own."""
 
 
 @contextmanager
@@ -40,65 +42,81 @@ def table(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
     """Gives add(record, split); both files appear where the block ends well."""
     class_from = dataset.recipe.labels.class_from
     with ExitStack() as stack:
-        index = _table(stack.enter_context(writing(dataset.out / "index.csv")), INDEX_COLUMNS)
-        frames = _table(stack.enter_context(writing(dataset.out / "frames.csv")), FRAMES_COLUMNS)
+        index = stack.enter_context(writing(dataset.out / "index.csv"))
+        frames = stack.enter_context(writing(dataset.out / "frames.csv"))
+        index.write(",".join(INDEX_COLUMNS).encode("ascii") + END)
+        frames.write(",".join(FRAMES_COLUMNS).encode("ascii") + END)
 
         def add(record: dict[str, Any], split: str) -> None:
             frame = record["frame"]
-            head = (
-                *(frame, split, frame_file("images", frame, ".png"), record["width"], record["height"]),
-                *(record.get("environment", ""), record.get("background", "")),
-            )
+            place = f"{_text(record.get('environment', ''))},{_text(record.get('background', ''))}"
+            picture = frame_file("images", frame, ".png")
+            head = f"{frame},{split},{picture},{record['width']},{record['height']},{place}"
             labelled = {id(chosen.entry) for chosen in dataset.objects(record)}
-            index(
-                [
-                    (*head, what, number, *_object(entry, class_from, id(entry) in labelled))
-                    for what, entries in (("instance", record["instances"]), ("region", record["regions"]))
-                    for number, entry in enumerate(entries, start=1)
-                ]
-            )
-            frames([(*head, *_frame(record, len(labelled)))])
+            for number, entry in enumerate(record["instances"], start=1):
+                row = _object(entry, class_from, id(entry) in labelled)
+                index.write(f"{head},instance,{number},{row}{_amounts(entry)}".encode() + END)
+            for number, entry in enumerate(record["regions"], start=1):
+                row = _object(entry, class_from, id(entry) in labelled)
+                index.write(f"{head},region,{number},{row}{_BARE}".encode() + END)
+            frames.write(f"{head},{_frame(record, len(labelled))}".encode() + END)
 
         yield add
 
 
-def _table(file: BinaryIO, columns: Sequence[str]) -> Callable[[Sequence[Sequence[Any]]], None]:
-    """Writes the columns' names, and gives what writes rows."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-
-    def write(rows: Sequence[Sequence[Any]]) -> None:
-        writer.writerows(rows)
-        file.write(text.getvalue().encode("utf-8", "replace"))  # half of a surrogate pair in a name is no text
-        text.seek(0)
-        text.truncate()
-
-    write([columns])
-    return write
+@lru_cache(maxsize=4096)
+def _text(text: str) -> str:
+    """A field of text."""
+    known = text.encode("utf-8", "replace").decode("utf-8")  # half of a surrogate pair in a name is no text
+    return '"' + known.replace('"', '""') + '"' if _SPECIAL.search(known) else known
 
 
-def _object(entry: dict[str, Any], class_from: str, labelled: bool) -> tuple[Any, ...]:
-    classes, pose, box = entry["classes"], entry.get("pose"), entry.get("box_3d")
+_SPECIAL = re.compile('[",\r\n]|^ | $')
+
+
+def _object(entry: dict[str, Any], class_from: str, labelled: bool) -> str:
+    """What instances and regions have."""
+    classes = entry["classes"]
+    x, y, width, height = entry["bbox"]
+    names = ",".join([_text(classes.get(name, "")) for name in (class_from, *CLASSES)])
     return (
-        *(entry["index"], entry["name"], int(labelled), classes.get(class_from, "")),
-        *(classes.get(name, "") for name in CLASSES),
-        *(entry["level"], entry["variant"], *entry["bbox"], entry["area"], int(entry["touches_border"])),
-        *(entry.get("wear_area", ""), entry.get("wear_percent", ""), entry.get("severity", "")),
-        *entry.get("rotated_bbox", _NO[5]),
-        *entry.get("amodal_bbox", _NO[4]),
-        *(entry.get("silhouette_area", ""), entry.get("visible_fraction", ""), entry.get("truncation", "")),
-        *((*pose["rotation"], *pose["translation_m"], *pose["scale"]) if pose else (*_NO[9], *_NO[6])),
-        *((*box["center_m"], *box["size_m"]) if box else _NO[6]),
+        f"{entry['index']},{_text(entry['name'])},{labelled:d},{names},{entry['level']},{entry['variant']},"
+        f"{x},{y},{width},{height},{entry['area']},{entry['touches_border']:d}"
     )
 
 
-def _frame(record: dict[str, Any], labelled: int) -> tuple[Any, ...]:
+def _amounts(entry: dict[str, Any]) -> str:
+    """What an instance has besides, from a comma on."""
+    pose, box = entry.get("pose"), entry.get("box_3d")
+    values = [
+        entry.get("wear_area", ""),
+        entry.get("wear_percent", ""),
+        entry.get("severity", ""),
+        *entry.get("rotated_bbox", _NONE[:5]),
+        *entry.get("amodal_bbox", _NONE[:4]),
+        entry.get("silhouette_area", ""),
+        entry.get("visible_fraction", ""),
+        entry.get("truncation", ""),
+        *((*pose["rotation"], *pose["translation_m"], *pose["scale"]) if pose else _NONE[:15]),
+        *((*box["center_m"], *box["size_m"]) if box else _NONE[:6]),
+    ]
+    return "," + ",".join(map(str, values))
+
+
+def _frame(record: dict[str, Any], labelled: int) -> str:
     camera = record.get("camera", {})
     matrix = camera.get("matrix_world")
-    return (
+    values = [
         record.get("picture", {}).get("sha256", ""),
-        *(len(record["instances"]), len(record["regions"]), labelled),
-        *(record.get("attempt", ""), record.get("seed", "")),
+        len(record["instances"]),
+        len(record["regions"]),
+        labelled,
+        record.get("attempt", ""),
+        record.get("seed", ""),
         *(camera.get(name, "") for name in ("type", "fx", "fy", "cx", "cy", "ortho_scale")),
-        *((value for row in matrix for value in row) if matrix else _NO[16]),
-    )
+        *((value for row in matrix for value in row) if matrix else _NONE),
+    ]
+    return ",".join(map(str, values))
+
+
+_NONE = ("",) * 16

@@ -7,6 +7,7 @@ what lies inside (VOC2011 annotation guidelines); the latter is there only where
 """
 
 import json
+import os
 import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from ..files import frame_file, link_or_copy, write_bytes, writing
+from ..files import frame_file, link_or_copy, make_folder, write_bytes, write_small, writing
 from .chosen import Dataset, file_names
 from .pixels import BYTE, paint, write_labels
 from .split import SPLITS
@@ -32,6 +33,8 @@ def voc(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
     Raises SynGenError: a picture is missing, a file cannot be written.
     """
     out, folder = dataset.out, dataset.out / "voc"
+    make_folder(folder / "Annotations")
+    place = f"{folder / 'Annotations'}{os.sep}"
     frames = {split: array("q") for split in SPLITS}
     found = [array("q") for _ in dataset.classes]
     title = _text(dataset.recipe.export.title or "SynGen")
@@ -43,7 +46,7 @@ def voc(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
         hidden = _invisibility(record)
         objects = "".join(_object(names[c.number], c.entry, hidden.get(c.entry["index"])) for c in chosen)
         head = _HEAD.format(f"{frame:08d}", title, record["width"], record["height"], int(bool(chosen)))
-        write_bytes(folder / "Annotations" / f"{frame:08d}.xml", f"{head}{objects}</annotation>\n".encode("ascii"))
+        write_small(f"{place}{frame:08d}.xml", f"{head}{objects}</annotation>\n".encode("ascii"))
         frames[split].append(frame)
         for number in {c.number for c in chosen}:
             found[number].append(frame)

@@ -102,7 +102,7 @@ def record(frame: int) -> dict[str, Any]:
         Instance(i, f"Cube {i}", {"object": "cube"}, "heavy_rust", "default", 0.5, 0, body=Body(shape, matrix, ()))
         for i, matrix in CUBES.items()
     ]
-    camera = {"type": "PERSP", "fx": F, "fy": F, "cx": CX, "cy": CY, "matrix_world": CAMERA.tolist()}
+    camera = {"type": "PERSP", "fx": F, "fy": F, "cx": CX, "cy": CY, "matrix_world": CAMERA.tolist(), "clip_start": 0.1}
     layers = Layers(index_map(), np.zeros((HEIGHT, WIDTH), np.float32))
     made = make_record(layers, about, Labels(), {"frame": frame, "camera": camera}, view)
     return json.loads(json.dumps(made))
@@ -260,7 +260,7 @@ def test_what_bop_cannot_do_without_is_named(tmp_path: Path) -> None:
         write_formats(tmp_path, lambda: iter([scene(0)]), recipe, 7)
     assert "labels.geometry" in refused.value.hint
     flat = record(0)
-    del flat["camera"]["fx"]
+    flat["camera"]["type"] = "ORTHO"
     with pytest.raises(SynGenError, match="perspective"):
         write_formats(tmp_path, lambda: iter([flat]), recipe, 7)
     write_pictures(tmp_path, 1, HEIGHT, WIDTH)
@@ -303,14 +303,14 @@ meshes = hnp.arrays(np.float32, (12, 3), elements=numbers)
 @given(meshes)
 def test_covered_agrees_with_the_labels_silhouette(points: np.ndarray) -> None:
     triangles = np.arange(12, dtype=np.int32).reshape(-1, 3)
-    view = View("PERSP", np.diag([1.0, -1.0, -1.0, 1.0]), 40.0, 40.0, 32.0, 24.0, 64, 48, 0.1)
+    view = View("PERSP", np.diag([1.0, -1.0, -1.0, 1.0]), 41.3, 40.7, 32.137, 24.291, 64, 48, 0.1)
     moved = points.astype(float) + np.array([0, 0, 0.9])  # some lie before the near plane
-    mask = covered(moved, triangles, (40.0, 40.0, 32.0, 24.0), (64, 48), 0.1)
+    mask = covered(moved, triangles, (41.3, 40.7, 32.137, 24.291), (64, 48), 0.1)
     shape = Shape.of(moved.astype(np.float32), triangles)
     if not len(shape.triangles):
         return
     expected = silhouette(shape, project(shape, np.eye(4), view), view).inside
-    # Where single precision puts an edge on a pixel's middle the two may differ by a run along it.
+    # Single precision may put a corner on the other side of a pixel's middle.
     assert abs(int(mask.sum()) - expected) <= 2
 
 
