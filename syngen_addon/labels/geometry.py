@@ -37,55 +37,62 @@ def geometry_of(
         index: project(body.shape, matrix, view) for index, (body, matrix) in bodies.items() if areas.get(index, 0) > 0
     }
     boxes, depths = _boxes(bodies, seen, camera, view, others)
-    numbers = {index: row for row, index in enumerate(bodies)}
+    rows = {index: row for row, index in enumerate(bodies)}
+    chosen = [bodies[index] for index in seen]
+    poses = poses_of([body for body, _ in chosen], np.array([matrix for _, matrix in chosen]).reshape(-1, 4, 4), view)
     found = {}
-    for index, projected in seen.items():
-        body, matrix = bodies[index]
-        if _may_be_hidden(numbers[index], boxes, depths) or _is_cut(projected, view):
+    for (index, projected), (body, matrix), pose in zip(seen.items(), chosen, poses, strict=True):
+        if _may_be_hidden(rows[index], boxes, depths) or _is_cut(projected, view):
             shadow = silhouette(body.shape, projected, view)
         else:
             shadow = Silhouette(areas[index], areas[index])
         found[index] = {
             **_amounts(projected, shadow, areas[index]),
-            **pose_of(body, matrix, view),
+            **pose,
             "keypoints": _keypoints(body, matrix, projected, index, layers, view),
         }
     return found
 
 
-def pose_of(body: Body, matrix: Floats, view: View) -> dict[str, Any]:
-    """`pose` and `box_3d` of an entry. matrix: object -> the camera's frame."""
-    rotation, scale = _turned(matrix[:3, :3])
-    low, high = body.shape.bounds
-    corners = moved(box_corners(low, high), matrix)
-    places = pixels(corners, view)
-    ahead = (corners[:, 2] > BEHIND) | (view.kind == "ORTHO")
-    return {
-        "pose": {
-            "matrix_world": [_numbers(row) for row in body.matrix_world],
-            "rotation": _numbers(rotation.ravel()),
-            "translation_m": _numbers(matrix[:3, 3] * view.metres),
-            "scale": _numbers(scale),
-        },
-        "box_3d": {
-            "center_m": _numbers((low + high) / 2 * scale * view.metres),
-            "size_m": _numbers((high - low) * np.abs(scale) * view.metres),
-            "corners_px": [_pixel(place) if there else None for place, there in zip(places, ahead, strict=True)],
-        },
-    }
+def poses_of(bodies: Sequence[Body], matrices: Floats, view: View) -> list[dict[str, Any]]:
+    """`pose` and `box_3d` of each body's entry. matrices: n x 4 x 4, object -> the camera's frame."""
+    rotations, scales = turned(matrices[:, :3, :3])
+    bounds = np.array([body.shape.bounds for body in bodies]).reshape(-1, 2, 3)
+    low, high = bounds[:, 0], bounds[:, 1]
+    corners = np.array([box_corners(*each) for each in bounds]).reshape(-1, 8, 3)
+    corners = corners @ matrices[:, :3, :3].swapaxes(1, 2) + matrices[:, None, :3, 3]
+    places = np.round(pixels(corners, view), 2) + 0.0
+    ahead = (corners[..., 2] > BEHIND) | (view.kind == "ORTHO")
+    centers, sizes = (low + high) / 2 * scales * view.metres, (high - low) * np.abs(scales) * view.metres
+    return [
+        {
+            "pose": {
+                "matrix_world": [numbers(row) for row in body.matrix_world],
+                "rotation": numbers(rotations[i].ravel()),
+                "translation_m": numbers(matrices[i, :3, 3] * view.metres),
+                "scale": numbers(scales[i]),
+            },
+            "box_3d": {
+                "center_m": numbers(centers[i]),
+                "size_m": numbers(sizes[i]),
+                "corners_px": [p if there else None for p, there in zip(places[i].tolist(), ahead[i], strict=True)],
+            },
+        }
+        for i, body in enumerate(bodies)
+    ]
 
 
-def _turned(matrix: Floats) -> tuple[Floats, Floats]:
-    """(rotation, scale) of a 3 x 3 matrix; a mirrored one has negative scales. Of a sheared one the nearest rotation
-    (by singular values: Arun, Huang and Blostein, 1987)."""
-    scale = np.linalg.norm(matrix, axis=0)
-    if np.linalg.det(matrix) < 0:
-        scale = -scale
-    rotation = matrix / np.where(scale == 0, 1, scale)
-    if not np.allclose(rotation.T @ rotation, np.eye(3), atol=1e-5):
-        left, _, right = np.linalg.svd(rotation)
-        rotation = left @ np.diag([1, 1, np.sign(np.linalg.det(left @ right))]) @ right
-    return rotation, scale
+def turned(matrices: Floats) -> tuple[Floats, Floats]:
+    """(rotations n x 3 x 3, scales n x 3) of n x 3 x 3 matrices; mirrored ones have negative scales, sheared ones get the
+    nearest rotation (by singular values: Arun, Huang and Blostein, 1987)."""
+    scales = np.linalg.norm(matrices, axis=1)
+    scales[np.linalg.det(matrices) < 0] *= -1
+    rotations = matrices / np.where(scales == 0, 1, scales)[:, None]
+    off = np.abs(rotations.swapaxes(1, 2) @ rotations - np.eye(3)).max(axis=(1, 2), initial=0) > 1e-5
+    for i in np.flatnonzero(off):
+        left, _, right = np.linalg.svd(rotations[i])
+        rotations[i] = left @ np.diag([1, 1, np.sign(np.linalg.det(left @ right))]) @ right
+    return rotations, scales
 
 
 def _boxes(
@@ -116,7 +123,7 @@ def _may_be_hidden(row: int, boxes: Floats, depths: Floats) -> bool:
 
 def _is_cut(seen: Projected, view: View) -> bool:
     """Whether the border or the near plane cuts it."""
-    if seen.box is None or not seen.whole.all():
+    if seen.box is None or seen.whole is not None:
         return True
     x0, y0, x1, y1 = seen.box
     return x0 < 0 or y0 < 0 or x1 > view.width or y1 > view.height
@@ -141,8 +148,8 @@ def _amounts(seen: Projected, shadow: Silhouette, area: int) -> dict[str, Any]:
 def _keypoints(
     body: Body, matrix: Floats, seen: Projected, index: int, layers: Layers, view: View
 ) -> list[dict[str, Any]]:
-    _, scale = _turned(matrix[:3, :3])
     found: list[dict[str, Any]] = []
+    scale = turned(matrix[None, :3, :3])[1][0] if body.keypoints else np.ones(3)
     for keypoint in body.keypoints:
         position = np.array(keypoint.position, np.float64)
         point = moved(position, matrix)
@@ -151,15 +158,14 @@ def _keypoints(
             "x": None,
             "y": None,
             "visible": 0,
-            "position_m": _numbers(position * scale * view.metres),
+            "position_m": numbers(position * scale * view.metres),
         }
         if point[2] >= view.clip_start:
             place = pixels(point, view)
             entry["x"], entry["y"] = _pixel(place)
             if 0 <= place[0] < view.width and 0 <= place[1] < view.height:
-                depth = float(point[2])
-                near = depth - SUNK * _diagonal(body, matrix)
-                hidden = _behind_itself(body.shape, seen, place, near) or _behind_others(place, near, index, layers)
+                near = float(point[2]) - SUNK * _diagonal(body, matrix)
+                hidden = _behind_others(place, near, index, layers) or _behind_itself(body.shape, seen, place, near)
                 entry["visible"] = 1 if hidden else 2
         found.append(entry)
     return found
@@ -172,20 +178,27 @@ def _diagonal(body: Body, matrix: Floats) -> float:
 
 def _behind_itself(shape: Shape, seen: Projected, place: Floats, depth: float) -> bool:
     """Whether a triangle of the object lies over this place of the picture, nearer than `depth`."""
-    whole = shape.triangles[seen.whole]
-    corners = np.concatenate([seen.xy[whole], seen.loose])
-    depths = np.concatenate([seen.depth[whole], seen.loose_depth])
-    over = ((corners.min(axis=1) <= place) & (corners.max(axis=1) >= place)).all(axis=1)
-    over &= depths.min(axis=1) < depth
-    a, b, c = corners[over].swapaxes(0, 1)
-    doubled = _cross(b - a, c - a)
+    a, b, c = shape.corners
+    left, above = seen.x < place[0], seen.y < place[1]
+    near = seen.depth < depth
+    left_a, above_a = left.take(a), above.take(a)
+    # Around the place in both directions, and a corner of it is near enough.
+    around = (left_a != left.take(b)) | (left_a != left.take(c))
+    around &= (above_a != above.take(b)) | (above_a != above.take(c))
+    around &= near.take(a) | near.take(b) | near.take(c)
+    if seen.whole is not None:
+        around &= seen.whole
+    few = shape.triangles[np.flatnonzero(around)]
+    places = np.concatenate([np.stack([seen.x[few], seen.y[few]], axis=-1), seen.loose])
+    depths = np.concatenate([seen.depth[few], seen.loose_depth])
+    p, q, r = places.swapaxes(0, 1)
+    doubled = _cross(q - p, r - p)
     with np.errstate(divide="ignore", invalid="ignore"):
-        v, w = _cross(place - a, c - a) / doubled, _cross(b - a, place - a) / doubled
+        v, w = _cross(place - p, r - p) / doubled, _cross(q - p, place - p) / doubled
         u = 1 - v - w
-        inside = (u >= 0) & (v >= 0) & (w >= 0)
-        # 1 / depth is linear in the picture (for an orthographic view any mean of the corners' depths will do).
-        nearness = u / depths[over][:, 0] + v / depths[over][:, 1] + w / depths[over][:, 2]
-        return bool((inside & (nearness > 1 / depth)).any()) if depth > 0 else False
+        # 1 / depth is linear in the picture; of an orthographic view depth is, and this lies between the corners' too.
+        found = 1 / (u / depths[:, 0] + v / depths[:, 1] + w / depths[:, 2])
+        return bool(((u >= 0) & (v >= 0) & (w >= 0) & (found < depth)).any())
 
 
 def _cross(a: Floats, b: Floats) -> Floats:
@@ -207,9 +220,9 @@ def _behind_others(place: Floats, depth: float, index: int, layers: Layers) -> b
 # --- numbers ---------------------------------------------------------------------------------------------------------
 
 
-def _numbers(values: npt.ArrayLike) -> list[float]:
+def numbers(values: Floats) -> list[float]:
     """Nine digits, which is what a float32 holds; never -0."""
-    return [float(f"{value:.9g}") + 0.0 for value in np.asarray(values, np.float64)]
+    return [float(f"{value:.9g}") + 0.0 for value in values.tolist()]
 
 
 def _pixel(values: Sequence[float] | Floats) -> list[float]:

@@ -5,6 +5,8 @@ Masks are read off one pass over the picture, in runs down the columns: where th
 else is arithmetic on those few runs, so that a frame with fifty instances costs about as much as one with five.
 """
 
+import itertools
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +16,8 @@ import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
 Ints = npt.NDArray[np.int64]
+Labels = npt.NDArray[np.int32] | npt.NDArray[np.int16]
+"""H x W; half the memory takes half the time."""
 
 
 class Mask:
@@ -42,26 +46,39 @@ class Mask:
 
     def rle(self, width: int) -> dict[str, Any]:
         """COCO compressed run lengths: counts of 0s and 1s by turns, down the columns, from a count of 0s."""
-        starts, ends, height = self.starts, self.starts + self.lengths, self.height
-        # Runs that meet at the foot of one column and the head of the next are one.
-        apart = starts[1:] != ends[:-1]
-        starts, ends = starts[np.r_[True, apart][: len(starts)]], ends[np.r_[apart, True][: len(ends)]]
-        edges = np.column_stack([starts, ends]).ravel()
-        counts = np.diff(edges, prepend=0)
-        if not len(edges) or edges[-1] < width * height:
-            counts = np.append(counts, width * height - (edges[-1] if len(edges) else 0))
-        coded = coco_mask.frPyObjects([{"counts": counts.tolist(), "size": [height, width]}], height, width)[0]
-        return {"counts": coded["counts"].decode("ascii"), "size": [height, width]}
+        starts, lengths, size = self.starts, self.lengths, width * self.height
+        gaps = starts[1:] - (starts + lengths)[:-1]
+        if not gaps.all():  # runs that meet at the foot of one column and the head of the next are one
+            first = np.flatnonzero(np.concatenate([[True], gaps != 0]))
+            starts, lengths, gaps = starts[first], np.add.reduceat(lengths, first), gaps[gaps != 0]
+        counts = np.empty(2 * len(starts) + 1, np.uint32)
+        counts[0] = size
+        if len(starts):
+            counts[0] = starts[0]
+            counts[1::2] = lengths
+            counts[2:-1:2] = gaps
+            counts[-1] = size - starts[-1] - lengths[-1]
+        counts = counts[: len(counts) - (counts[-1] == 0)]
+        shape = [self.height, width]
+        coded = coco_mask.frPyObjects([{"counts": counts, "size": shape}], self.height, width)[0]
+        return {"counts": coded["counts"].decode("ascii"), "size": shape}
 
     @cached_property
     def outline(self) -> npt.NDArray[np.float64]:
         """The corners of the convex hull of its pixels (their outer edges, not their centres), K x 2."""
-        first = np.flatnonzero(np.r_[True, self.column[1:] != self.column[:-1]])
-        x = self.column[first]
-        high = np.minimum.reduceat(self.top, first)
-        low = np.maximum.reduceat(self.top + self.lengths, first)
-        points = np.column_stack([np.concatenate([x, x, x + 1, x + 1]), np.concatenate([high, low, high, low])])
-        return np.asarray(cv2.convexHull(points.astype(np.int32))[:, 0], np.float64)
+        new = np.empty(len(self.column), bool)
+        new[0] = True
+        np.not_equal(self.column[1:], self.column[:-1], out=new[1:])
+        first = np.flatnonzero(new)
+        count = len(first)
+        points = np.empty((4, count, 2), np.int32)
+        points[:2, :, 0] = self.column[first]
+        points[2:, :, 0] = points[0, :, 0] + 1
+        points[::2, :, 1] = self.top[first]  # of each column the first run is the highest
+        last = np.empty(count, np.int64)
+        last[:-1], last[-1] = first[1:] - 1, len(new) - 1
+        points[1::2, :, 1] = (self.top + self.lengths)[last]
+        return np.asarray(cv2.convexHull(points.reshape(-1, 2))[:, 0], np.float64)
 
     def rotated_bbox(self) -> list[float]:
         """[cx, cy, width, height, angle]: the smallest rectangle in any direction around its pixels.
@@ -70,50 +87,59 @@ class Mask:
         0 to under 90. One side of the smallest rectangle lies along the hull (Freeman and Shapira, 1975: "Determining
         the minimum-area encasing rectangle for an arbitrary closed curve"); of equal ones the least angle counts.
         """
-        hull = self.outline
-        sides = np.roll(hull, -1, axis=0) - hull
-        sides = np.where((sides[:, :1] * sides[:, 1:] < 0) | (sides[:, :1] == 0), sides[:, ::-1] * [1, -1], sides)
-        sides = np.abs(sides)  # a quarter turn more or less is the same rectangle: now from 0 to under 90 degrees
-        along = sides / np.hypot(sides[:, 0], sides[:, 1])[:, None]
-        across = along[:, ::-1] * [-1, 1]
-        u, v = hull @ along.T, hull @ across.T
-        u0, u1, v0, v1 = u.min(axis=0), u.max(axis=0), v.min(axis=0), v.max(axis=0)
-        angles = np.degrees(np.arctan2(sides[:, 1], sides[:, 0]))
+        x, y = self.outline.T
+        dx, dy = np.diff(x, append=x[0]), np.diff(y, append=y[0])
+        turned = (dx * dy < 0) | (dx == 0)  # a quarter turn more or less is the same rectangle: 0 to under 90 degrees
+        dx, dy = np.abs(np.where(turned, dy, dx)), np.abs(np.where(turned, dx, dy))
+        length = np.sqrt(dx * dx + dy * dy)
+        dx, dy = dx / length, dy / length
+        along, across = np.outer(dx, x) + np.outer(dy, y), np.outer(dx, y) - np.outer(dy, x)
+        u0, u1, v0, v1 = along.min(1), along.max(1), across.min(1), across.max(1)
+        angles = np.arctan2(dy, dx)
         best = np.lexsort((angles, np.round((u1 - u0) * (v1 - v0), 6)))[0]
-        center = ((u0 + u1)[best] * along[best] + (v0 + v1)[best] * across[best]) / 2
-        numbers = (*center, (u1 - u0)[best], (v1 - v0)[best], angles[best])
+        u, v, cos, sin = (u0 + u1)[best] / 2, (v0 + v1)[best] / 2, dx[best], dy[best]
+        turn = np.degrees(angles[best])
+        numbers = (u * cos - v * sin, u * sin + v * cos, (u1 - u0)[best], (v1 - v0)[best], turn)
         return [round(float(number), 3) for number in numbers]
 
 
-def masks_of(labels: npt.NDArray[np.int32], height: int, x0: int = 0, y0: int = 0) -> dict[int, Mask]:
-    """Label -> its mask in the full picture, for every label but 0. labels: a crop whose top left pixel is (x0, y0)."""
-    rows = labels.shape[0]
-    flat = np.ascontiguousarray(labels.T).ravel()
+def masks_of(labels: Labels) -> dict[int, Mask]:
+    """Label -> its mask, for every label but 0."""
+    height = labels.shape[0]
+    flat = cv2.transpose(labels).ravel()
     ends_here = np.empty(flat.size, bool)
     np.not_equal(flat[:-1], flat[1:], out=ends_here[:-1])
-    ends_here[rows - 1 :: rows] = True
+    ends_here[height - 1 :: height] = True
     ends = np.flatnonzero(ends_here) + 1
     starts = np.concatenate([[0], ends[:-1]])
     values = flat[starts]
     keep = values != 0
     starts, lengths, values = starts[keep], (ends - starts)[keep], values[keep]
-    starts = (starts // rows + x0) * height + starts % rows + y0
     order = np.argsort(values, kind="stable")
     starts, lengths, values = starts[order], lengths[order], values[order]
-    names, first = np.unique(values, return_index=True)
-    last = np.append(first, len(values))[1:]
-    return {int(n): Mask(starts[a:b], lengths[a:b], height) for n, a, b in zip(names, first, last, strict=True)}
+    return {int(values[a]): Mask(starts[a:b], lengths[a:b], height) for a, b in _groups(values)}
 
 
-def connected(labels: npt.NDArray[np.int32], label: int, mask: Mask, gap: int, least: int) -> list[Mask]:
+def connected(labels: Labels, label: int, mask: Mask, gap: int, least: int) -> list[Mask]:
     """The connected parts of `mask`, which is where `labels` (the full picture) is `label`; from the left.
 
     Two pixels are connected where at most `gap` rows and at most as many columns lie between them (0: they touch,
     corners included). Parts of fewer than `least` pixels are left out. Spreading the mask by a square of gap + 1
     pixels makes exactly those touch; the spread mask only says which pixels belong together and is not kept.
     """
-    crop = (labels[mask.y0 : mask.y1 + 1, mask.x0 : mask.x1 + 1] == label).astype(np.uint8)
+    crop = (labels[mask.y0 : mask.y1 + 1, mask.x0 : mask.x1 + 1] == label).view(np.uint8)
     spread = cv2.dilate(crop, np.ones((gap + 1, gap + 1), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=(0,))
-    parts = cv2.connectedComponents(spread, connectivity=8, ltype=cv2.CV_32S)[1] * crop
-    found = masks_of(parts, mask.height, mask.x0, mask.y0).values()
-    return sorted((part for part in found if part.area >= least), key=lambda part: int(part.starts[0]))
+    count, parts = cv2.connectedComponents(spread, connectivity=8, ltype=cv2.CV_32S)
+    if count == 2:  # one part, and what is around it
+        return [mask] if mask.area >= least else []
+    owners = parts[mask.top - mask.y0, mask.column - mask.x0]  # a run lies in one part
+    order = np.argsort(owners, kind="stable")
+    owners, starts, lengths = owners[order], mask.starts[order], mask.lengths[order]
+    found = [Mask(starts[a:b], lengths[a:b], mask.height) for a, b in _groups(owners) if lengths[a:b].sum() >= least]
+    return sorted(found, key=lambda part: int(part.starts[0]))
+
+
+def _groups(values: npt.NDArray[Any]) -> Iterator[tuple[int, int]]:
+    """(first, behind the last) of each stretch of equal values."""
+    bounds = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), len(values)]
+    return ((a, b) for a, b in itertools.pairwise(bounds) if a < b)

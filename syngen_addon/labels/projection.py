@@ -24,15 +24,15 @@ BEHIND = 1e-9
 class Projected:
     """A shape as a view sees it.
 
-    xy: N x 2 pixels and depth: N, of its points; xy means nothing where a point is not `ahead` of the near plane.
-    whole: T, triangles that lie ahead of it altogether. loose: M x 3 x 2 and loose_depth: M x 3, what the near plane
-    leaves of those that it cuts. box: (x0, y0, x1, y1) around all of it, None where none of it is ahead.
+    x, y: pixels and depth, N each, of its points; x and y mean nothing before the near plane. whole: T, triangles that
+    lie beyond it altogether, None where all do. loose: M x 3 x 2 and loose_depth: M x 3, what it leaves of those that
+    it cuts. box: (x0, y0, x1, y1) around all of it, None where all lies before the near plane.
     """
 
-    xy: Floats
+    x: Floats
+    y: Floats
     depth: Floats
-    ahead: Flags
-    whole: Flags
+    whole: Flags | None
     loose: Floats
     loose_depth: Floats
     box: tuple[float, float, float, float] | None
@@ -58,22 +58,29 @@ def pixels(points: Floats, view: View) -> Floats:
 
 def project(shape: Shape, matrix: Floats, view: View) -> Projected:
     """A shape in a view. matrix: object -> the camera's frame."""
-    points = moved(shape.points, matrix)
-    depth = points[:, 2]
-    ahead = depth >= view.clip_start
-    xy = pixels(points, view)
-    if ahead.all():
-        whole, cut = np.ones(len(shape.triangles), bool), np.zeros((0, 3, 3))
-        inside = xy
-    else:
+    x, y, depth = matrix[:3, :3] @ shape.columns + matrix[:3, 3:]
+    ahead = depth >= view.clip_start if depth.min(initial=np.inf) < view.clip_start else None
+    whole, cut = None, np.zeros((0, 3, 3))
+    if ahead is not None:
         count = ahead[shape.triangles].sum(axis=1)
         whole = count == 3
-        cut = _cut(points[shape.triangles[(count > 0) & ~whole]], view.clip_start)
-        inside = xy[ahead]
+        partly = shape.triangles[(count > 0) & ~whole]
+        cut = _cut(np.stack([x, y, depth], axis=-1)[partly], view.clip_start)
+    if view.kind == "PERSP":
+        nearness = 1 / (np.maximum(depth, BEHIND) if ahead is not None else depth)
+        x *= nearness
+        y *= nearness
+    x *= view.fx
+    x += view.cx
+    y *= view.fy
+    y += view.cy
     loose = pixels(cut, view)
-    seen = np.concatenate([inside, loose.reshape(-1, 2)])
-    box = tuple(map(float, (*seen.min(axis=0), *seen.max(axis=0)))) if len(seen) else None
-    return Projected(xy, depth, ahead, whole, loose, cut[..., 2], box)  # type: ignore[arg-type]
+    inside_x, inside_y = (x, y) if ahead is None else (x[ahead], y[ahead])
+    seen_x, seen_y = (np.concatenate([a, loose[..., i].ravel()]) for i, a in enumerate((inside_x, inside_y)))
+    box = None
+    if len(seen_x):
+        box = float(seen_x.min()), float(seen_y.min()), float(seen_x.max()), float(seen_y.max())
+    return Projected(x, y, depth, whole, loose, cut[..., 2], box)
 
 
 def _cut(corners: Floats, near: float) -> Floats:

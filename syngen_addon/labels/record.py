@@ -13,7 +13,7 @@ from .. import recipe as recipes
 from ..errors import SynGenError
 from .geometry import geometry_of
 from .layers import FurtherWear, Instance, Layers, View
-from .masks import Mask, connected, masks_of
+from .masks import Labels, Mask, connected, masks_of
 
 SCHEMA = "syngen-record"
 VERSION = 2
@@ -43,11 +43,12 @@ def make_record(
     known = {i.index: i for i in instances}
     if len(known) != len(instances) or min(known, default=1) < 1:
         raise SynGenError("Each instance needs an index of its own, over 0.")
-    whole = masks_of(layers.index, height)
+    index = layers.index.astype(np.int16) if layers.index.max(initial=0) < 1 << 15 else layers.index
+    whole = masks_of(index)
     seen = [known[index] for index in sorted(known.keys() & whole.keys())]
-    own = _worn(layers.index, layers.wear, settings)
+    own = _worn(index, layers.wear, settings)
     kinds = sorted({each.kind for instance in seen for each in instance.layers})
-    further = {kind: _worn(layers.index, _layer(layers, kind), settings) for kind in kinds}
+    further = {kind: _worn(index, _layer(layers, kind), settings) for kind in kinds}
     areas = {instance.index: whole[instance.index].area for instance in seen}
     shapes = {} if view is None else geometry_of(instances, areas, layers, view, others)
     entries: list[dict[str, Any]] = []
@@ -128,13 +129,13 @@ def decode(data: bytes, source: str = "The record") -> dict[str, Any]:
 class _Worn:
     """Where one kind of wear is. labels: the index of each pixel that counts as worn, else 0; masks: those of them."""
 
-    labels: npt.NDArray[np.int32]
+    labels: Labels
     masks: dict[int, Mask]
 
 
-def _worn(index: npt.NDArray[np.int32], wear: npt.NDArray[np.float32], settings: recipes.Labels) -> _Worn:
-    labels = np.where(wear >= settings.wear_threshold, index, np.int32(0))
-    return _Worn(labels, masks_of(labels, index.shape[0]))
+def _worn(index: Labels, wear: npt.NDArray[np.float32], settings: recipes.Labels) -> _Worn:
+    labels = index * (wear >= settings.wear_threshold)
+    return _Worn(labels, masks_of(labels))
 
 
 def _layer(layers: Layers, kind: str) -> npt.NDArray[np.float32]:

@@ -7,19 +7,23 @@ import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.intp]
+
+
+Flags = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True)
 class Edges:
     """The edges of a mesh, each with the one or two triangles that meet there; where more meet it stands again.
 
-    ends: E x 2, points. triangles: E x 2; T (one behind the last) where there is none. ways: E x 2 of +1 and -1:
+    ends: 2 x E, points. triangles: 2 x E; T (one behind the last) where there is none. ways: 2 x E of +1 and -1:
     whether the triangle runs through the edge from its first end to its second, or back.
     """
 
-    ends: Ints
-    triangles: Ints
-    ways: npt.NDArray[np.int8]
+    ends: Longs
+    triangles: Longs
+    ways: Flags
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,16 @@ class Shape:
         return self.points.min(axis=0), self.points.max(axis=0)
 
     @cached_property
+    def columns(self) -> npt.NDArray[np.float64]:
+        """3 x N: the points' x, y, z, each in one piece."""
+        return np.ascontiguousarray(self.points.T)
+
+    @cached_property
+    def corners(self) -> Longs:
+        """3 x T: the triangles' first, second and third points, each in one piece."""
+        return np.ascontiguousarray(self.triangles.T, np.intp)
+
+    @cached_property
     def edges(self) -> Edges:
         """Every edge with its triangles; it takes a while on large meshes."""
         count = len(self.triangles)
@@ -66,7 +80,6 @@ class Shape:
         first = np.flatnonzero(place % 2 == 0)  # of each pair; a leftover one stands alone
         pairs = (first + 1 < len(keys)) & (place[np.minimum(first + 1, len(keys) - 1)] % 2 == 1) if len(keys) else first
         second = np.minimum(first + 1, max(len(keys) - 1, 0))
-        triangles = np.column_stack([owner[first], np.where(pairs, owner[second], count)])
-        both = np.column_stack([ways[first], ways[second]])
-        ends = np.column_stack([low[order][first], high[order][first]])
-        return Edges(ends.astype(np.int32), triangles.astype(np.int32), both.astype(np.int8))
+        triangles = np.array([owner[first], np.where(pairs, owner[second], count)], np.intp)
+        both = np.array([ways[first], ways[second]], np.int8)
+        return Edges(np.array([low[order][first], high[order][first]], np.intp), triangles, both)

@@ -160,7 +160,7 @@ def test_points_at_one_place_are_one() -> None:
     split = [(-9, -9, 0), (9, -9, 0), (9, 9, 0), (-9, -9, -0.0), (9, 9, 0), (-9, 9, 0), (50, 50, 50)]
     shape = mesh(split, [(0, 1, 2), (3, 4, 5)])
     assert len(shape.points) == 4, "and those of no triangle are no part of it"
-    assert len(shape.edges.ends) == 5 and (shape.edges.triangles < 2).all(axis=1).sum() == 1
+    assert shape.edges.ends.shape == (2, 5) and (shape.edges.triangles < 2).all(axis=0).sum() == 1
     assert pixels_of(shape, ortho()).area == 18 * 18
 
 
