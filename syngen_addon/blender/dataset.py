@@ -22,6 +22,7 @@ from ..recipe import Recipe
 from ..sampling.draws import FrameDraw, SceneFacts
 from ..sampling.frame import draw_frame, warnings_of
 from . import ageing, instances
+from .folders import Files, check_pictures_in, files_of
 from .frames import Maker
 from .inputs import check_pictures, job_inputs
 from .layers import layers_of, level_name
@@ -30,7 +31,7 @@ from .names import LEVEL, PREVIEW
 from .records import Records, class_lists, classes_of, kinds_of
 from .render import check_engine, configure, resolve_device
 from .renderer import Renderer
-from .scene import Rig, background_files, environment_files, scene_facts
+from .scene import Rig, scene_facts
 from .state import Borrowed
 from .targets import check_camera, find_targets, left_out
 from .wearing import Target, Wearing, check_known
@@ -102,13 +103,12 @@ def run(
     for obj in objects:
         for kind in kinds_of(obj, recipe):
             check_known(obj, kind)
-    environments = environment_files(recipe) if recipe.light.randomize else []
-    backgrounds = background_files(recipe)
+    files = files_of(recipe)
     device = resolve_device(recipe.render.device)
     check_engine(recipe.render.engine)
     if not recipe.camera.randomize:
         check_camera(scene)
-    inputs = job_inputs(recipe, job.seed, objects, environments, backgrounds, device)
+    inputs = job_inputs(recipe, job.seed, objects, files, device)
     classes = class_lists(recipe, objects)
     if job.of is not None:
         jobs.check_folder(job.of, inputs)
@@ -127,12 +127,13 @@ def run(
             summary.found_finished += 1
             summary.no_target += record["no_target"]
     if missing:
+        check_pictures_in(files)
         try:
             with Borrowed() as borrowed, tempfile.TemporaryDirectory(prefix="syngen-") as scratch:
                 frames = Frames(
                     job, jobs.fingerprint_of(inputs), scene, layer, borrowed, Path(scratch), report, should_stop
                 )
-                frames.prepare(objects, environments, backgrounds, device)
+                frames.prepare(objects, files, device)
                 summary.warnings = list(dict.fromkeys(frames.warnings))
                 # Only now: a job that cannot be prepared leaves the folder free for its mended recipe.
                 jobs.open_folder(out, inputs, recipe, classes, bpy.data.filepath)
@@ -191,9 +192,7 @@ class Frames:
 
     # --- before the first frame
 
-    def prepare(
-        self, objects: list[bpy.types.Object], environments: list[Path], backgrounds: list[Path], device: str
-    ) -> None:
+    def prepare(self, objects: list[bpy.types.Object], files: Files, device: str) -> None:
         """Borrow the scene: wear, passes, rig, indices."""
         recipe, borrowed = self.job.recipe, self.borrowed
         self.device = device
@@ -226,9 +225,11 @@ class Frames:
             borrowed.afterwards(target.obj.update_tag)
         depsgraph = bpy.context.evaluated_depsgraph_get()
         galleries = {t.obj.name: t.variants for t in self.targets}
-        self.facts = scene_facts(recipe, objects, galleries, depsgraph, environments, backgrounds)
+        self.rig = Rig.build(self.scene, recipe, files, objects, borrowed)
+        things = self.rig.things.facts if self.rig.things else ()
+        self.warnings += self.rig.things.warnings if self.rig.things else []
+        self.facts = scene_facts(recipe, objects, galleries, depsgraph, files, things)
         self.warnings += warnings_of(recipe, self.facts, self.job.seed)
-        self.rig = Rig.build(self.scene, recipe, environments, backgrounds, borrowed)
         self.records = Records(
             recipe, self.job.seed, self.fingerprint, self.scene, self.layer, self.targets, classes, self.rig
         )

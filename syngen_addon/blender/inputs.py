@@ -7,7 +7,7 @@ as it is written in the .blend.
 import platform
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,13 @@ from ..recipe import MODEL_KEYS, PATH_KEYS, Recipe, is_path, to_dict
 from ..sampling.pools import parts_apart
 from ..worker.protocol import Probe
 from . import ageing, worker
+from .folders import Files
 from .layers import layer_of, layers_of
 from .paths import absolute_path, with_absolute_paths
-from .scene import is_rendered
-from .shown import pictures_behind
+from .shown import is_rendered, pictures_behind
 from .target import has_wear
 
-FOLDERS = {("light", "environments"), ("background", "folder")}
+FOLDERS = {("light", "environments"), ("background", "folder"), ("ground", "folder"), ("distractors", "folder")}
 """Those of the recipe's paths that name no file: what lies in them counts, by its own name."""
 
 
@@ -34,8 +34,7 @@ def job_inputs(
     recipe: Recipe,
     seed: int,
     objects: list[bpy.types.Object],
-    environments: list[Path],
-    backgrounds: list[Path],
+    found: Files,
     device: str,
 ) -> dict[str, Any]:
     """Everything that decides what the frames look like, JSON-ready: two jobs with the same are the same job.
@@ -54,9 +53,8 @@ def job_inputs(
         if sections[section][key] and is_path(sections[section][key]):
             sections[section][key] = "(files)"
     files: dict[str, str] = {}
-    for key, paths in (("light.environments", environments), ("background.folder", backgrounds)):
-        for path in paths:
-            files[f"{key}/{path.name}"] = jobs.file_hash(path)
+    for name, path in found.all().items():
+        files[name] = jobs.file_hash(path)
     for section, key in PATH_KEYS:
         path = getattr(getattr(recipe, section), key)
         if path and (section, key) not in FOLDERS:
@@ -185,7 +183,7 @@ def check_pictures(
     own_world: the scene's own world takes part. Raises SynGenError where a target's own are missing.
     """
     for obj in objects:
-        missing = _missing(slot.material for slot in obj.material_slots)
+        missing = missing_pictures(slot.material for slot in obj.material_slots)
         if missing:
             raise SynGenError(
                 f"An image file of the target {obj.name!r} is missing: {missing[0]}.",
@@ -196,11 +194,12 @@ def check_pictures(
     blocks = {slot.material for obj in others for slot in obj.material_slots}
     if own_world:
         blocks.add(scene.world)
-    missing = _missing(iter(blocks))
+    missing = missing_pictures(iter(blocks))
     return [f"Image files are missing, so that renders show them pink: {', '.join(missing)}."] if missing else []
 
 
-def _missing(blocks: Iterator[bpy.types.Material | bpy.types.World | None]) -> list[str]:
+def missing_pictures(blocks: Iterable[bpy.types.Material | bpy.types.World | None]) -> list[str]:
+    """The picture files that these materials show and that are not there, named."""
     pictures = {picture for block in blocks if block is not None for picture in pictures_behind(block)}
     return sorted(
         f"{picture.name!r} ({path})"

@@ -11,10 +11,11 @@ import bpy
 from ..recipe import Recipe
 from ..sampling.frame import draw_frame
 from . import ageing
+from .folders import files_of
 from .layers import layers_of, level_name
 from .level import get_level, set_level
 from .names import LEVEL, PREVIEW
-from .scene import Rig, background_files, environment_files, scene_facts
+from .scene import Rig, scene_facts
 from .state import Borrowed
 from .target import has_wear
 from .targets import check_camera, find_targets
@@ -67,16 +68,16 @@ def begin(context: bpy.types.Context, recipe: Recipe, frame: int, seed: int) -> 
     scene, layer = context.scene, context.view_layer
     end(scene)
     objects = find_targets(recipe, scene, layer)
-    environments = environment_files(recipe) if recipe.light.randomize else []
-    backgrounds = background_files(recipe)
+    files = files_of(recipe)
     if not recipe.camera.randomize:
         check_camera(scene)
     galleries = {obj.name: ageing.applied_variants(obj) for obj in objects}
-    facts = scene_facts(recipe, objects, galleries, context.evaluated_depsgraph_get(), environments, backgrounds)
-    draw = draw_frame(recipe, facts, seed, frame)
     borrowed = _Noted()
     try:
-        rig = Rig.build(scene, recipe, environments, backgrounds, borrowed)
+        rig = Rig.build(scene, recipe, files, objects, borrowed)
+        things = rig.things.facts if rig.things else ()
+        facts = scene_facts(recipe, objects, galleries, context.evaluated_depsgraph_get(), files, things)
+        draw = draw_frame(recipe, facts, seed, frame)
         render, view = recipe.render, scene.view_settings
         for name, value in (
             ("resolution_x", render.width),

@@ -1,4 +1,4 @@
-"""What renders show of materials: whether wear is among it, and which pictures are behind it. Reads only.
+"""What renders show: of objects; of materials, whether wear is among it, and which pictures are behind it. Reads only.
 
 Imports bpy, numpy.
 """
@@ -103,6 +103,17 @@ def _principled(
             parts = [1.0 - factor, factor]
     for each, part in zip(inputs, parts, strict=True):
         yield from _principled(each, groups, share * part)
+
+
+def is_rendered(obj: bpy.types.Object, layer: bpy.types.ViewLayer) -> bool:
+    """Whether renders of this view layer show the object."""
+
+    def shown(collection: bpy.types.LayerCollection) -> bool:
+        if collection.exclude or collection.collection.hide_render:
+            return False
+        return obj.name in collection.collection.objects or any(shown(child) for child in collection.children)
+
+    return not obj.hide_render and obj.name in layer.objects and shown(layer.layer_collection)
 
 
 def behind(sockets: Iterable[Source], into_wear: bool = False) -> Iterator[Source]:
