@@ -118,9 +118,13 @@ def _frames(
             if said != found.sha256:
                 sentence = "It is not the picture that the frame's record was made with."
                 findings.problem("picture changed", name, sentence)
-        for wanted, key in (("depth", job.recipe.labels.depth), ("normals", job.recipe.labels.normals)):
-            if key and not (folder / frame_file(wanted, frame, ".exr")).is_file():
-                findings.problem("picture missing", where, f"Its {frame_file(wanted, frame, '.exr')} is not there.")
+        for wanted, about in record.get("maps", {}).items():
+            said = jobs.file_hash(folder / about["file"])
+            if said == "missing":
+                findings.problem("picture missing", where, f"Its {about['file']} is not there.")
+            elif said != about.get("sha256", said):
+                sentence = f"It is not the map of {wanted} that the frame's record was made with."
+                findings.problem("picture changed", about["file"], sentence)
         _labels(where, record, job, findings)
         split = split_of(record, job.recipe, job.seed)
         job.pictures[split] += 1

@@ -138,7 +138,9 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Heat:
-    """Cells by row (from the top) and column, darker where there is more. mark_empty: those with nothing are framed.
+    """Cells by row (from the top) and column, darker where there is more.
+
+    empty: the cells (row, column) that ought to hold something and do not; they are framed.
 
     columns, rows: their labels, in order; as many as cells, or one more: of the edges.
     """
@@ -150,7 +152,8 @@ class Heat:
     axis: str = ""
     side: str = ""
     note: str = ""
-    mark_empty: bool = True
+    empty: frozenset[tuple[int, int]] = frozenset()
+    numbers: bool = True
     cell_height: float = 22.0
 
     @property
@@ -168,12 +171,12 @@ class Heat:
         for r, row in enumerate(self.cells):
             for c, count in enumerate(row):
                 x, top = left + c * wide, y + r * tall
-                if count or not self.mark_empty:
-                    on.rect(x + 0.5, top + 0.5, wide - 1, tall - 1, _shade(count / largest), 2)
-                else:
+                if (r, c) in self.empty:
                     on.frame(x + 1, top + 1, wide - 2, tall - 2, EMPTY)
-                if wide >= 26 and tall >= 15 and (count or self.mark_empty):
-                    ink = EMPTY if not count else PAPER if count / largest > 0.45 else INK
+                else:
+                    on.rect(x + 0.5, top + 0.5, wide - 1, tall - 1, _shade(count / largest), 2)
+                if self.numbers and wide >= 26 and (count or (r, c) in self.empty):
+                    ink = EMPTY if not count else PAPER if count / largest > 0.3 else INK
                     on.text(x + wide / 2, top + tall / 2, _count(count), SMALL - 1, ink, "m")
         for i, text in enumerate(self.rows):
             at = y + (i + (0.0 if len(self.rows) > len(self.cells) else 0.5)) * tall

@@ -7,7 +7,7 @@ import math
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,10 +84,8 @@ class Tally:
         for entry in record["instances"]:
             self._instance(entry)
             self._show("variants", split, (entry["name"], entry["variant"]))
-        draw = record.get("draw") or {}
-        environment, background = draw.get("environment") or {}, draw.get("background") or {}
-        for what, which in (("environments", environment.get("index")), ("backgrounds", background.get("image"))):
-            if isinstance(which, int) and which >= 0:
+        for what, which in (("environments", record.get("environment")), ("backgrounds", record.get("background"))):
+            if which:
                 self._show(what, split, which)
 
     def _show(self, what: str, split: str, which: Any) -> None:
@@ -148,7 +146,7 @@ class Tally:
             Heat(
                 "Where boxes lie", tuple(map(tuple, self.centers)), ("left", *[""] * (GRID[0] - 2), "right"),
                 ("top", *[""] * (GRID[1] - 2), "foot"), note="Centers of boxes in the picture",
-                mark_empty=False, cell_height=17.0,
+                numbers=False, cell_height=17.0,
             ),
         ]  # fmt: skip
         most = max(self.a_picture, default=0)
@@ -162,7 +160,7 @@ class Tally:
         none = tuple(False for _ in counts)
         charts.append(Histogram("Objects in a picture", tuple(counts), labels, "objects", expected=none))
         if len(self.names) > 1:
-            charts.append(_ranked("Targets", self.names, "Pictures in which each is seen"))
+            charts.append(ranked("Targets", self.names, "Pictures in which each is seen"))
         return charts
 
     def occlusion(self) -> list[Chart]:
@@ -204,7 +202,7 @@ class Tally:
                 )
             )
         if len(self.kinds) > 1:
-            charts.append(_ranked("Kinds of wear", self.kinds, "Objects on which each is seen"))
+            charts.append(ranked("Kinds of wear", self.kinds, "Objects on which each is seen"))
         return charts
 
 
@@ -238,8 +236,9 @@ def _held(counts: Sequence[int]) -> tuple[int, int]:
     return (held[0], held[-1]) if held else (0, len(counts) - 1)
 
 
-def _ranked(title: str, counts: Counter[str], note: str) -> Bars:
-    rows = counts.most_common(MOST_ROWS)
+def ranked(title: str, counts: Mapping[str, int], note: str) -> Bars:
+    """How many of each name, the most frequent first."""
+    rows = Counter(counts).most_common(MOST_ROWS)
     if len(counts) > MOST_ROWS:
         note = f"{note}; the {MOST_ROWS} most frequent of {len(counts)}"
     return Bars(title, tuple((name.replace("_", " "), (float(n),)) for name, n in rows), note=note)
