@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import ageing_keys, dataset, layers, levels, marks, preview, prompts, recipes, sweep, wear, worker
+from . import ageing_keys, dataset, keypoints, layers, levels, marks, preview, prompts, recipes, sweep, wear, worker
 
 CLASSES: tuple[type, ...] = (
     *wear.CLASSES,
@@ -13,6 +13,7 @@ CLASSES: tuple[type, ...] = (
     *prompts.CLASSES,
     *sweep.CLASSES,
     *preview.CLASSES,
+    *keypoints.CLASSES,
     *dataset.CLASSES,
     *recipes.CLASSES,
     *worker.CLASSES,

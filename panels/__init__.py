@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import dataset, marks, neural, objects, scene, texture, wear
+from . import dataset, keypoints, marks, neural, objects, scene, texture, wear
 
 CLASSES: tuple[type, ...] = (
     *texture.CLASSES,
@@ -12,6 +12,7 @@ CLASSES: tuple[type, ...] = (
     *objects.CLASSES,
     *scene.CLASSES,
     *dataset.CLASSES,
+    *keypoints.CLASSES,
 )
 """In the order of registration."""
 

@@ -87,9 +87,9 @@ class Geometry:
                     self.shapes[obj] = shape
         for obj, found in parts.items():
             starts = np.cumsum([0, *(len(vertices) for vertices, _ in found)])
-            triangles = [part + start for (_, part), start in zip(found, starts[:-1], strict=True)]
-            vertices = np.concatenate([part for part, _ in found]).astype(np.float32)
-            self.shapes[obj] = Shape.of(vertices, np.concatenate(triangles).astype(np.int32))
+            points = np.concatenate([vertices for vertices, _ in found]).astype(np.float32)
+            faces = np.concatenate([part + start for (_, part), start in zip(found, starts[:-1], strict=True)])
+            self.shapes[obj] = Shape.of(points, faces.astype(np.int32))
         self.shapes = {obj: shape for obj, shape in self.shapes.items() if len(shape.triangles)}
         self.carried = {obj: np.array(corners) for obj, corners in carried.items()}
 

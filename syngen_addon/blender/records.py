@@ -24,9 +24,6 @@ from .names import CLASS
 from .scene import Rig
 from .target import matches, plain_name, wear_of
 
-FORBIDDEN = set('/\\:*?"<>|')
-"""What names of files cannot hold on one system or another."""
-
 
 class Target(Protocol):
     """What a record asks of a target. wears: the number of the variant it shows; further: that of each further kind."""
@@ -67,24 +64,19 @@ def _wear_classes(kind: Kind) -> tuple[str, ...]:
 
 
 def check_names(names: Iterable[str], what: str) -> None:
-    """Raises SynGenError for names that formats cannot write: they become folders, lines and keys of files.
+    """Raises SynGenError for names that no file of a dataset can hold, and for two that are one to some of its readers.
 
-    what: they are names of, for the message.
+    what: they are names of, for the message. A slash, a quote and the like are allowed: formats see to them.
     """
     known: dict[str, str] = {}
     for name in names:
-        bad = sorted({c for c in name if c in FORBIDDEN or not c.isprintable()})
-        if bad or name in (".", "..") or name.endswith("."):
-            which = " ".join(bad) if "".join(bad).isprintable() else "a control character"
-            raise SynGenError(
-                f"The {what} name {name!r} holds {which or 'a dot at its end'}, which files of datasets cannot have.",
-                "Rename it (Wear > Class, or the recipe's [targets.classes]).",
-            )
+        if not name.isprintable():
+            raise SynGenError(f"The {what} name {name!r} holds a letter that cannot be printed.", "Type the name anew.")
         other = known.setdefault(name.casefold(), name)
         if other != name:
             raise SynGenError(
                 f"The {what} names {other!r} and {name!r} differ in capitals only.",
-                "Give both the same name: files of datasets cannot tell them apart everywhere.",
+                "Give both the same name: not every reader of a dataset tells them apart.",
             )
 
 
@@ -185,7 +177,8 @@ class Records:
     def make(self, frame: int, attempt: int, draw: FrameDraw, layers: Layers) -> dict[str, Any]:
         """The record of a frame that was rendered."""
         header = self.header(frame, attempt, draw)
-        view, others = None, ()
+        view: View | None = None
+        others = np.zeros((0, 8, 3))
         if self.geometry is not None:
             self.layer.update()  # what was moved for this frame
             view = view_of(header["camera"], self.scene)

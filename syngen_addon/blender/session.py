@@ -175,6 +175,23 @@ def object_class(obj: bpy.types.Object) -> str:
     return str(obj.get(CLASS, "")) or target.plain_name(obj)
 
 
+class Keypoints(NamedTuple):
+    """The keypoints of an object, by name. target: the object's name, "" where there is none."""
+
+    target: str
+    names: list[str]
+
+
+def keypoints(obj: bpy.types.Object | None) -> Keypoints:
+    """The keypoints of a mesh object, or of that which an empty is parented to."""
+    from . import keypoints
+
+    target = keypoints.target_of(obj) if obj is not None and obj.type == "EMPTY" else obj
+    if target is None or target.type != "MESH":
+        return Keypoints("", [])
+    return Keypoints(target.name, keypoints.names_of(target))
+
+
 def is_keyed(obj: bpy.types.Object, kind: str = "") -> bool:
     """Whether keys or a driver give the object's level. kind: of which layer; "": of its own wear."""
     if obj.animation_data is None:

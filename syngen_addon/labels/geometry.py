@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .layers import Body, Instance, Layers, View
 from .projection import BEHIND, Floats, Projected, box_corners, boxes_in_view, moved, pixels, project, to_camera
@@ -23,11 +22,12 @@ def geometry_of(
     areas: Mapping[int, int],
     layers: Layers,
     view: View,
-    others: Sequence[npt.NDArray[Any]] = (),
+    others: Floats | None = None,
 ) -> dict[int, dict[str, Any]]:
     """Index -> the geometric part of its entry in the record, for the instances with visible pixels and a body.
 
-    areas: index -> visible pixels. others: boxes (8 x 3, world) of what is no target but may hide one. A silhouette is
+    areas: index -> visible pixels. others: K x 8 x 3, corners in the world of the boxes of what is no target
+    but may hide one. A silhouette is
     worked out only where something else's box overlaps or the border cuts: else the object is seen in full.
     """
     camera = to_camera(view)
@@ -83,8 +83,8 @@ def poses_of(bodies: Sequence[Body], matrices: Floats, view: View) -> list[dict[
 
 
 def turned(matrices: Floats) -> tuple[Floats, Floats]:
-    """(rotations n x 3 x 3, scales n x 3) of n x 3 x 3 matrices; mirrored ones have negative scales, sheared ones get the
-    nearest rotation (by singular values: Arun, Huang and Blostein, 1987)."""
+    """(rotations n x 3 x 3, scales n x 3) of n x 3 x 3 matrices. Mirrored ones have negative scales; sheared ones get
+    the nearest rotation (by singular values: Arun, Huang and Blostein, 1987)."""
     scales = np.linalg.norm(matrices, axis=1)
     scales[np.linalg.det(matrices) < 0] *= -1
     rotations = matrices / np.where(scales == 0, 1, scales)[:, None]
@@ -100,12 +100,12 @@ def _boxes(
     seen: Mapping[int, Projected],
     camera: Floats,
     view: View,
-    others: Sequence[npt.NDArray[Any]],
+    others: Floats | None,
 ) -> tuple[Floats, Floats]:
     """(boxes in pixels, depths) of the bodies in their order, then of the others; see boxes_in_view."""
     corners = [moved(box_corners(*body.shape.bounds), matrix) for body, matrix in bodies.values()]
-    corners += [moved(np.asarray(other, np.float64), camera) for other in others]
-    boxes, depths = boxes_in_view(np.array(corners).reshape(-1, 8, 3), view)
+    more = moved(np.zeros((0, 8, 3)) if others is None else others, camera)
+    boxes, depths = boxes_in_view(np.concatenate([np.array(corners).reshape(-1, 8, 3), more]), view)
     for row, index in enumerate(bodies):  # what is projected anyway has a tighter one
         if index in seen and seen[index].box is not None:
             boxes[row] = seen[index].box

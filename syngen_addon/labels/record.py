@@ -27,13 +27,13 @@ def make_record(
     settings: recipes.Labels,
     header: dict[str, Any],
     view: View | None = None,
-    others: Sequence[npt.NDArray[Any]] = (),
+    others: npt.NDArray[np.float64] | None = None,
 ) -> dict[str, Any]:
     """The record of one frame, JSON-ready; the same input gives the same record.
 
     header: what else the record is to hold (JSON-ready); `frame`, the frame's number, is required. view: the camera;
-    without it, and for instances without a body, the record has no geometry. others: boxes (8 x 3, world) of what is
-    no target but may hide one.
+    without it, and for instances without a body, the record has no geometry. others: K x 8 x 3, corners in the
+    world of the boxes of what is no target but may hide one.
     Raises SynGenError: layers of different sizes, one that is missing, or two instances of one index.
     """
     height, width = layers.index.shape

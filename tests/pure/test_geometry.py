@@ -108,7 +108,7 @@ def layers_of(view: View, *objects: Instance, depth: bool = False) -> Layers:
     return Layers(index, np.zeros(index.shape, np.float32), depth=far)
 
 
-def entries(view: View, *objects: Instance, others: Any = (), layers: Layers | None = None) -> dict[int, Any]:
+def entries(view: View, *objects: Instance, others: Any = None, layers: Layers | None = None) -> dict[int, Any]:
     layers = layers or layers_of(view, *objects)
     record = make_record(layers, objects, Labels(), {"frame": 0}, view, others)
     assert encode(record) == encode(make_record(layers, objects[::-1], Labels(), {"frame": 0}, view, others))
@@ -240,10 +240,10 @@ def test_hidden_by_what_is_no_target() -> None:
     layers = layers_of(view, target)
     layers.index[:, :32] = 0
     wall = projection.box_corners(np.array([-40.0, -40, 2]), np.array([0.0, 40, 3]))
-    assert entries(view, target, layers=layers, others=[wall])[1]["visible_fraction"] == 0.5
+    assert entries(view, target, layers=layers, others=wall[None])[1]["visible_fraction"] == 0.5
     assert entries(view, target, layers=layers)[1]["visible_fraction"] == 1.0, "nothing is there that could hide it"
     for away in (wall - (0, 0, 9), wall - (30, 0, 0)):
-        assert entries(view, target, layers=layers, others=[away])[1]["visible_fraction"] == 1.0
+        assert entries(view, target, layers=layers, others=away[None])[1]["visible_fraction"] == 1.0
 
 
 def test_a_box_around_the_camera_may_hide_anything() -> None:
@@ -251,7 +251,7 @@ def test_a_box_around_the_camera_may_hide_anything() -> None:
     layers = layers_of(view, target)
     layers.index[:, :32] = 0
     room = projection.box_corners(np.array([-50.0, -50, -50]), np.array([50.0, 50, 50]))
-    assert entries(view, target, layers=layers, others=[room])[1]["visible_fraction"] == 0.5
+    assert entries(view, target, layers=layers, others=room[None])[1]["visible_fraction"] == 0.5
 
 
 def test_crossing_the_near_plane_it_is_cut_there() -> None:
