@@ -153,9 +153,9 @@ def record(rng: np.random.Generator, shapes: list[Shape]) -> dict[str, Any]:
         index[mask > 0] = number + 1
     noise = sum(
         cv2.resize(rng.normal(size=(n, n)).astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC) / weight
-        for n, weight in ((24, 1.0), (96, 2.5), (256, 6.0))
+        for n, weight in ((9, 1.0), (64, 8.0), (300, 25.0))
     )
-    wear = np.clip(noise * 2 + 0.1, 0, 1).astype(np.float32)
+    wear = np.clip(noise * 2 + 0.3, 0, 1).astype(np.float32)
     instances = [
         Instance(
             i + 1, f"Part.{i:03d}", {"object": f"part {i}", "collection": "Scene"}, "heavy_rust", "default",

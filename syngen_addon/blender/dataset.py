@@ -17,6 +17,7 @@ import bpy
 from .. import jobs
 from ..errors import Cancelled, SynGenError
 from ..files import remove_parts, write_bytes
+from ..formats.write import check_formats
 from ..labels.record import encode
 from ..recipe import Recipe
 from ..sampling.draws import FrameDraw, SceneFacts
@@ -27,6 +28,7 @@ from .frames import Maker
 from .inputs import check_pictures, job_inputs
 from .layers import layers_of, level_name
 from .level import get_level
+from .models import write_models
 from .names import LEVEL, PREVIEW
 from .records import Records, class_lists, classes_of, kinds_of
 from .render import check_engine, configure, resolve_device
@@ -92,6 +94,7 @@ def run(
     recipe, out = job.recipe, job.out
     if job.frames < 1:
         raise SynGenError(f"--frames {job.frames}: a job has at least one frame.")
+    check_formats(recipe)
     scene, layer = bpy.context.scene, bpy.context.view_layer
     if not bpy.data.filepath:
         raise SynGenError("The scene is not saved.", "Save the .blend file first: a job is tied to its scene file.")
@@ -137,6 +140,7 @@ def run(
                 summary.warnings = list(dict.fromkeys(frames.warnings))
                 # Only now: a job that cannot be prepared leaves the folder free for its mended recipe.
                 jobs.open_folder(out, inputs, recipe, classes, bpy.data.filepath)
+                write_models(out, frames.records.geometry, frames.targets, scene)
                 frames.render(missing, summary)
         except Cancelled:
             summary.stopped = True

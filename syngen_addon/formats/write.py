@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import recipe as recipes
+from ..errors import SynGenError
 from .bop import bop
 from .chosen import Dataset, Fit, annotations, class_names, kinds_of
 from .classify import classify
@@ -59,6 +60,29 @@ class Written:
     losses: dict[str, dict[str, int]] = field(default_factory=dict)
     fits: dict[str, Fit] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+
+
+GEOMETRY_FORMATS = {"bop", *KEYPOINT_FORMATS}
+
+
+def check_formats(recipe: recipes.Recipe) -> None:
+    """Before a job is rendered. Raises SynGenError where a format needs labels that the recipe does not ask for."""
+    labels, formats = recipe.labels, set(recipe.export.formats)
+    for name in sorted(formats & GEOMETRY_FORMATS):
+        if not labels.geometry:
+            hint = _SWITCH.format("geometry", name)
+            raise SynGenError(f"The format {name} needs labels.geometry, which is off.", hint)
+    if recipe.export.min_visible > 0 and not labels.geometry:
+        raise SynGenError(
+            f"export.min_visible = {recipe.export.min_visible:g} needs labels.geometry, which is off.",
+            "Switch it on, or set export.min_visible to 0.",
+        )
+    for name in ("depth", "normals"):
+        if name in formats and not getattr(labels, name):
+            raise SynGenError(f"The format {name} needs labels.{name}, which is off.", _SWITCH.format(name, name))
+
+
+_SWITCH = "Set labels.{} = true (Dataset > Labels), or take {} out of export.formats."
 
 
 def write_formats(
