@@ -549,7 +549,7 @@ class Export(Frozen):
     formats: Names = key(("coco", "yolo"), "Formats (docs/formats.md).", choices=FORMATS)
     split: tuple[float, float, float] = key((0.8, 0.1, 0.1), "Fractions of train, val and test.", low=0, high=1, length=3)
     min_visible: float = key(0.0, "Objects of which less than this fraction is visible are left out; needs labels.geometry.", low=0, high=1)
-    title: str = key("", "The dataset's name, for its card; empty: the folder's.")
+    title: str = key("", "The dataset's name, for its card; empty: the scene's.")
     license: str = key("", "The dataset's licence, for its card and COCO.")
     licenses: dict[str, str] = key({}, "Licence by name of an input file (wildcards allowed), for the card: `\"*.hdr\" = \"CC0-1.0\"`.")
 
