@@ -1,21 +1,19 @@
-"""What of the space of views and wear a run has covered, and what not. Imports recipe, numpy, this stage's own modules.
+"""What of the space of views and wear a run has covered, and what not. Imports recipe and this stage's own modules.
 
 Read off records (docs/record.md), one at a time: memory does not grow with their number.
 """
 
 import itertools
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from .. import recipe as recipes
 from .camera import azimuth
-from .draws import PoseDraw, TargetFacts, Vector
-from .poses import pose_matrix
+from .draws import Vector, vector
 
 BINS = 8
 """Of every range."""
@@ -69,8 +67,8 @@ class Coverage:
     frames: int = 0
     without_target: int = 0
     without_geometry: int = 0
-    views: dict[str, Any] = field(default_factory=dict)
-    ranges: list[Bins] = field(default_factory=list)
+    views: dict[str, list[list[int]]] = field(default_factory=dict)
+    ranges: dict[str, Bins] = field(default_factory=dict)
     names: dict[str, Counter[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -82,13 +80,14 @@ class Coverage:
             ("yaw", "Turned about the up axis", "degrees", recipe.pose.yaw_deg),
             ("tilt", "Tilted", "degrees", recipe.pose.tilt_deg),
         )
-        self.ranges = [Bins(n, t, u, even_edges(*ends)) for n, t, u, ends in wanted if ends[0] < ends[1]]
-        self.ranges += [
-            Bins("occlusion", "Hidden share, of what is inside the picture", "", even_edges(0, 1)),
-            Bins(
-                "size", "Box, as a share of the picture's longer side", "", tuple(2.0**-i for i in range(BINS, -1, -1))
-            ),
-        ]
+        sizes = tuple(2.0**-i for i in range(BINS, -1, -1))
+        ranges = [Bins(n, t, u, even_edges(*ends)) for n, t, u, ends in wanted if ends[0] < ends[1]]
+        ranges.append(Bins("occlusion", "Hidden share, of what is inside the picture", "", even_edges(0, 1)))
+        ranges.append(Bins("size", "Box, as a share of the picture's longer side", "", sizes))
+        self.ranges = {bins.name: bins for bins in ranges}
+        self.up = UPS[recipe.wear.up]
+        out, side = azimuth(self.up, 0.0)
+        self.out, self.side = vector(out), vector(side)
         self.names = {name: Counter() for name in ("class", "kind", "environment", "background", "split")}
 
     def add(self, record: Mapping[str, Any]) -> None:
@@ -107,10 +106,17 @@ class Coverage:
         for name in ("environment", "background", "split"):
             if record.get(name):
                 self.names[name][record[name]] += 1
+        axes = _axes(record["camera"]) if record.get("camera") else None
         for entry in record["instances"]:
-            self._instance(record, draw, entry)
+            self._instance(record, draw, axes, entry)
 
-    def _instance(self, record: Mapping[str, Any], draw: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
+    def _instance(
+        self,
+        record: Mapping[str, Any],
+        draw: Mapping[str, Any],
+        axes: tuple[Vector, Vector, Vector] | None,
+        entry: Mapping[str, Any],
+    ) -> None:
         label = entry["classes"].get(self.recipe.labels.class_from) or UNSEEN
         self.names["class"][label] += 1
         if entry["classes"].get("kind"):
@@ -120,38 +126,40 @@ class Coverage:
         if entry.get("visible_fraction") is not None:
             inside = max(1 - entry.get("truncation", 0.0), 1e-6)
             self._count("occlusion", 1 - min(entry["visible_fraction"] / inside, 1.0))
-        if not entry.get("pose") or not record.get("camera"):
+        if not entry.get("pose") or axes is None:
             self.without_geometry += 1
             return
-        towards, away = _seen_from(record["camera"], entry)
-        towards = _unposed(towards, draw, entry, UPS[self.recipe.wear.up])
-        angles = _angles(towards, UPS[self.recipe.wear.up])
-        grid = self.views.setdefault(label, np.zeros((len(ELEVATIONS) - 1, len(AZIMUTHS) - 1), np.int64))
-        grid[_bin(ELEVATIONS, angles[1]), _bin(AZIMUTHS, angles[0])] += 1
+        towards, away = _seen_from(axes, entry)
+        towards = _unposed(towards, draw, entry, self.up)
+        around = math.degrees(math.atan2(_dot(towards, self.side), _dot(towards, self.out)))
+        elevation = math.degrees(math.asin(min(max(_dot(towards, self.up), -1.0), 1.0)))
+        if label not in self.views:
+            self.views[label] = [[0] * (len(AZIMUTHS) - 1) for _ in range(len(ELEVATIONS) - 1)]
+        self.views[label][_bin(ELEVATIONS, elevation)][_bin(AZIMUTHS, around)] += 1
         if entry["name"] == draw.get("aimed_at") and record["camera"].get("fx"):
             short = min(record["width"], record["height"]) / 2 / record["camera"]["fx"]
-            radius = float(np.linalg.norm(entry["box_3d"]["size_m"])) / 2
+            radius = math.hypot(*entry["box_3d"]["size_m"]) / 2
             self._count("distance", away * math.sin(math.atan(short)) / max(radius, 1e-9))
 
     def _count(self, name: str, value: float) -> None:
-        for bins in self.ranges:
-            if bins.name == name:
-                bins.add(value)
+        bins = self.ranges.get(name)
+        if bins:
+            bins.add(value)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready: views, ranges and names with their bins, which of them are empty, and the same in sentences."""
         expected = _rows_expected(self.recipe)
         views = {}
         for label, grid in sorted(self.views.items()):
-            rows = [i for i in range(len(grid)) if expected[i] or grid[i].any()]
+            rows = [i for i in range(len(grid)) if expected[i] or any(grid[i])]
             columns = _columns_expected(self.recipe)
             empty = [
                 [[AZIMUTHS[c], AZIMUTHS[c + 1]], [ELEVATIONS[r], ELEVATIONS[r + 1]]]
                 for r in rows
                 for c in range(len(AZIMUTHS) - 1)
-                if not grid[r, c] and columns[c]
+                if not grid[r][c] and columns[c]
             ]
-            views[label] = {"counts": grid.tolist(), "empty": empty}
+            views[label] = {"counts": grid, "empty": empty}
         names = {
             name: {
                 "counts": dict(sorted(counts.items())),
@@ -175,7 +183,7 @@ class Coverage:
                     "outside": bins.outside,
                     "empty": [list(ends) for ends in bins.empty],
                 }
-                for bins in self.ranges
+                for bins in self.ranges.values()
             ],
             "names": names,
             "sentences": self._sentences(views, names),
@@ -187,7 +195,7 @@ class Coverage:
             if view["empty"]:
                 count = len(view["empty"])
                 said.append(f"{label} is never seen from {count} {'direction' if count == 1 else 'directions'}.")
-        for bins in self.ranges:
+        for bins in self.ranges.values():
             counted = sum(bins.counts) + bins.outside
             if bins.name in ("occlusion", "size") or not counted or not bins.empty:
                 continue
@@ -215,38 +223,58 @@ def even_edges(low: float, high: float) -> tuple[float, ...]:
     return tuple(low + (high - low) * i / BINS for i in range(BINS + 1))
 
 
+# Plain numbers from here on: arrays of three would cost ten times as much, and there are a hundred thousand records.
+
+
 def _bin(edges: Sequence[float], value: float) -> int:
-    return min(max(int(np.searchsorted(edges, value, side="right")) - 1, 0), len(edges) - 2)
+    return min(max(bisect_right(edges, value) - 1, 0), len(edges) - 2)
 
 
-def _seen_from(camera: Mapping[str, Any], entry: Mapping[str, Any]) -> tuple[Any, float]:
+def _dot(a: Vector, b: Vector) -> float:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def _axes(camera: Mapping[str, Any]) -> tuple[Vector, Vector, Vector]:
+    """World directions of what is right of, below and before the camera."""
+    matrix = camera["matrix_world"]
+    columns = [(matrix[0][i], matrix[1][i], matrix[2][i]) for i in range(3)]
+    right, top, back = ((x / n, y / n, z / n) for x, y, z in columns for n in (math.hypot(x, y, z),))
+    return right, (-top[0], -top[1], -top[2]), (-back[0], -back[1], -back[2])
+
+
+def _seen_from(axes: tuple[Vector, Vector, Vector], entry: Mapping[str, Any]) -> tuple[Vector, float]:
     """(unit vector in world space from an object's middle to the camera, the distance between them in metres)."""
-    turn = np.array(entry["pose"]["rotation"]).reshape(3, 3)
-    center = turn @ np.array(entry["box_3d"]["center_m"]) + np.array(entry["pose"]["translation_m"])
-    away = float(np.linalg.norm(center))
-    world = np.array(camera["matrix_world"])[:3, :3]
-    world = world / np.linalg.norm(world, axis=0)
-    return -(world * np.array([1.0, -1.0, -1.0])) @ center / max(away, 1e-12), away
+    r, t, c = entry["pose"]["rotation"], entry["pose"]["translation_m"], entry["box_3d"]["center_m"]
+    x, y, z = (r[3 * i] * c[0] + r[3 * i + 1] * c[1] + r[3 * i + 2] * c[2] + t[i] for i in range(3))
+    away = math.hypot(x, y, z)
+    scale = -1 / max(away, 1e-12)
+    right, down, ahead = axes
+    world = [scale * (x * right[i] + y * down[i] + z * ahead[i]) for i in range(3)]
+    return (world[0], world[1], world[2]), away
 
 
-def _unposed(towards: Any, draw: Mapping[str, Any], entry: Mapping[str, Any], up: Vector) -> Any:
+def _unposed(towards: Vector, draw: Mapping[str, Any], entry: Mapping[str, Any], up: Vector) -> Vector:
     """The same direction as the object would have it if it stood as in the scene. One that fell has its own axes."""
     pose = (draw.get("poses") or {}).get(entry["name"])
     if not pose:
         return towards
     if pose["drop"]:
-        axes = np.array(entry["pose"]["matrix_world"])[:3, :3]
-        return (axes / np.linalg.norm(axes, axis=0)).T @ towards
-    drawn = PoseDraw(pose["yaw_rad"], pose["tilt_rad"], tuple(pose["tilt_axis"]), (0.0, 0.0, 0.0))
-    turn = np.array(pose_matrix(TargetFacts("", (0.0, 0.0, 0.0), 0.0, ((0.0, 0.0, 0.0),)), drawn, up))
-    return turn[:3, :3].T @ towards
+        m = entry["pose"]["matrix_world"]
+        own = [sum(m[j][i] * towards[j] for j in range(3)) / math.hypot(m[0][i], m[1][i], m[2][i]) for i in range(3)]
+        return own[0], own[1], own[2]
+    return _turned(_turned(towards, tuple(pose["tilt_axis"]), -pose["tilt_rad"]), up, -pose["yaw_rad"])
 
 
-def _angles(towards: Any, up: Vector) -> tuple[float, float]:
-    """(azimuth, elevation) of a direction in degrees, as the recipe counts them."""
-    out, side = azimuth(up, 0.0)
-    around = math.degrees(math.atan2(float(towards @ side), float(towards @ out)))
-    return around, math.degrees(math.asin(min(max(float(towards @ np.array(up)), -1.0), 1.0)))
+def _turned(v: Vector, axis: Vector, angle: float) -> Vector:
+    """About a unit vector (Rodrigues)."""
+    s, c = math.sin(angle), math.cos(angle)
+    along = (1 - c) * _dot(axis, v)
+    (x, y, z), (a, b, d) = v, axis
+    return (
+        c * x + s * (b * z - d * y) + along * a,
+        c * y + s * (d * x - a * z) + along * b,
+        c * z + s * (a * y - b * x) + along * d,
+    )
 
 
 def _rows_expected(recipe: recipes.Recipe) -> list[bool]:
