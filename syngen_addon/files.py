@@ -5,7 +5,7 @@ import platform
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -67,6 +67,21 @@ def write_small(path: str, data: bytes) -> None:
             write_bytes(path, data)
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def remove_other_frames(folder: Path, keep: Container[int]) -> None:
+    """Remove what earlier runs have left in a folder and below it: files called by the number of a frame not in keep.
+
+    The number is what stands before the first "_" or "."; files without one stay. Raises SynGenError.
+    """
+    for place, _, names in os.walk(folder):
+        for name in names:
+            number = re.split(r"[_.]", name, maxsplit=1)[0]
+            if number.isdecimal() and int(number) not in keep:
+                try:
+                    os.unlink(os.path.join(place, name))
+                except OSError as error:
+                    raise cannot_write(os.path.join(place, name), error) from error
 
 
 def link_or_copy(source: Path, target: Path) -> None:

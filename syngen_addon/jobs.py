@@ -208,7 +208,10 @@ def rebuild(out: Path, recipe: recipes.Recipe, seed: int, frames: int, classes: 
                 gathering.add(record, record.get("split") or split_of(frame, seed, recipe.export.split))
                 yield record
 
-    written = write_formats(out, records, recipe, seed, classes)
+    known = about["classes"]
+    written = write_formats(
+        out, records, recipe, seed, classes, keypoints=known.get("keypoints"), kinds=known.get("kind")
+    )
     for path in (out / "labels").glob("*/*.txt"):
         if path.stem.isdigit() and int(path.stem) >= frames:
             path.unlink()

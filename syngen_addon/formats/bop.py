@@ -12,6 +12,7 @@ calc_2d_bbox of the toolkit has it, what lies between its first and its last pix
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,11 +22,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SynGenError
-from ..files import frame_file, link_or_copy, write_bytes, writing
+from ..files import cannot_write, frame_file, link_or_copy, remove_other_frames, write_bytes, writing
 from .chosen import NO_GEOMETRY, Dataset, well_seen
 from .depth import in_units
 from .models import Model, covered, diameter, model_file, read_model, scaled, write_model
 from .pixels import FAR, WORD, read_exr, write_gray, write_words
+from .split import SPLITS
 
 SCENE = 1000
 DEPTH_SCALES = (0.1, 1.0, 10.0, 100.0)
@@ -47,6 +49,7 @@ def bop(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
     models = _Models(dataset)
     with ExitStack() as stack:
         scenes: dict[str, _Scene] = {}
+        begun: set[Path] = set()
         first: dict[str, Any] = {}
 
         def add(record: dict[str, Any], split: str) -> None:
@@ -57,6 +60,7 @@ def bop(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
                 if split in scenes:
                     scenes[split].close()
                 scenes[split] = stack.enter_context(_Scene(folder / split / f"{number:06d}", number))
+                begun.add(scenes[split].folder)
             place = scenes[split].folder
             models.see(entries)
             scale = DEPTH_SCALES[0]
@@ -76,6 +80,13 @@ def bop(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
 
         yield add
 
+    for split in SPLITS:
+        for place in (folder / split).glob("[0-9]" * 6):
+            if place not in begun:  # left by an earlier run
+                try:
+                    shutil.rmtree(place)
+                except OSError as error:
+                    raise cannot_write(place, error) from error
     models.write(folder / "models")
     if first:
         write_bytes(folder / "camera.json", _json(first))
@@ -85,7 +96,8 @@ class _Scene:
     """The three text files of one scene, open for the next image."""
 
     def __init__(self, folder: Path, number: int) -> None:
-        self.folder, self.number, self.images = folder, number, 0
+        self.folder, self.number = folder, number
+        self.images: set[int] = set()
         self._stack = ExitStack()
 
     def __enter__(self) -> "_Scene":
@@ -96,7 +108,7 @@ class _Scene:
     def write(self, image: int, *values: Any) -> None:
         for file, value in zip(self._files, values, strict=True):
             file.write((b",\n" if self.images else b"{\n") + f'  "{image}": '.encode("ascii") + _json(value))
-        self.images += 1
+        self.images.add(image)
 
     def close(self) -> None:
         self.__exit__(None, None, None)
@@ -105,6 +117,8 @@ class _Scene:
         if error[0] is None and self._files:
             for file in self._files:
                 file.write(b"\n}\n")
+            for what in ("rgb", "depth", "mask", "mask_visib"):
+                remove_other_frames(self.folder / what, self.images)
         self._files = []
         self._stack.__exit__(*error)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..files import frame_file, write_bytes
+from ..files import frame_file, remove_other_frames, write_bytes
 from .chosen import Dataset
 from .pixels import FAR, WORD, read_exr, write_words
 
@@ -24,7 +24,10 @@ def depth(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
     about = {"unit_m": UNIT_M, "nothing": 0, "farthest": WORD, "along": "the view axis", "file": "16-bit grey PNG"}
     write_bytes(dataset.out / "depth-png" / "about.json", (json.dumps(about, indent=1) + "\n").encode("ascii"))
 
+    written: set[int] = set()
+
     def add(record: dict[str, Any], split: str) -> None:
+        written.add(record["frame"])
         if not dataset.pictures:
             return
         meters = read_exr(dataset.out / frame_file("depth", record["frame"], ".exr"), 1, "labels.depth")
@@ -33,6 +36,8 @@ def depth(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
         write_words(dataset.out / frame_file("depth-png", record["frame"], ".png"), pixels)
 
     yield add
+
+    remove_other_frames(dataset.out / "depth-png", written)
 
 
 def in_units(meters: npt.NDArray[np.float32], unit_m: float) -> tuple[npt.NDArray[np.uint16], int]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SynGenError
-from ..files import frame_file, write_bytes
+from ..files import frame_file, remove_other_frames, write_bytes
 from .chosen import Dataset, wear_of
 from .pixels import WORD, paint, palette, write_labels, write_words
 
@@ -30,10 +30,12 @@ def masks(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
     """
     out = dataset.out
     kinds = {kind: number for number, kind in enumerate(dataset.kinds, start=1)}
+    written: set[int] = set()
     _check(len(dataset.classes), "classes")
 
     def add(record: dict[str, Any], split: str) -> None:
         frame, size = record["frame"], (record["height"], record["width"])
+        written.add(frame)
         objects = record[dataset.recipe.labels.objects]
         number = {id(entry): place for place, entry in enumerate(objects, start=1)}
         if dataset.recipe.labels.objects == "instances":
@@ -61,6 +63,7 @@ def masks(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
 
     yield add
 
+    remove_other_frames(out / "masks", written)
     about = {"semantic": _legend(dataset.classes), "wear": _legend(dataset.kinds)}
     write_bytes(out / "masks" / "classes.json", (json.dumps(about, indent=1) + "\n").encode("ascii"))
 

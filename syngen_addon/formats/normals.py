@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..files import frame_file, write_bytes
+from ..files import frame_file, remove_other_frames, write_bytes
 from .chosen import Dataset
 from .pixels import WORD, read_exr, write_words
 
@@ -23,12 +23,17 @@ def normals(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]
     about = {"minus_one": 0, "one": WORD, "nothing": [0, 0, 0], "space": "world", "file": "16-bit RGB PNG"}
     write_bytes(dataset.out / "normals-png" / "about.json", (json.dumps(about, indent=1) + "\n").encode("ascii"))
 
+    written: set[int] = set()
+
     def add(record: dict[str, Any], split: str) -> None:
+        written.add(record["frame"])
         if dataset.pictures:
             vectors = read_exr(dataset.out / frame_file("normals", record["frame"], ".exr"), 3, "labels.normals")
             write_words(dataset.out / frame_file("normals-png", record["frame"], ".png"), in_words(vectors))
 
     yield add
+
+    remove_other_frames(dataset.out / "normals-png", written)
 
 
 def in_words(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from ..files import frame_file, link_or_copy, make_folder, write_bytes, write_small, writing
+from ..files import frame_file, link_or_copy, make_folder, remove_other_frames, write_bytes, write_small, writing
 from .chosen import Dataset, file_names
 from .pixels import BYTE, paint, write_labels
 from .split import SPLITS
@@ -56,6 +56,9 @@ def voc(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
 
     yield add
 
+    keep = {n for numbers in frames.values() for n in numbers}
+    for what in ("Annotations", "JPEGImages", "SegmentationClass", "SegmentationObject"):
+        remove_other_frames(folder / what, keep)
     for what in ("Main", "Segmentation"):
         for split, numbers in _with_trainval(frames).items():
             _write_list(folder / "ImageSets" / what / f"{split}.txt", (f"{n:08d}" for n in numbers))

@@ -17,6 +17,7 @@ from syngen_addon.errors import SynGenError
 from syngen_addon.files import frame_file
 from syngen_addon.formats.models import Model, covered, diameter, model_file, read_model, scaled, write_model
 from syngen_addon.formats.write import Written, write_formats
+from syngen_addon.images import save_png
 from syngen_addon.labels.layers import Body, Instance, Layers, View
 from syngen_addon.labels.projection import project
 from syngen_addon.labels.record import make_record
@@ -109,8 +110,8 @@ def record(frame: int) -> dict[str, Any]:
 
 
 def write(out: Path, frames: tuple[int, ...] = (0, 1), **labels: Any) -> Written:
-    write_pictures(out, max(frames) + 1, HEIGHT, WIDTH)
     for frame in frames:
+        save_png(out / frame_file("images", frame, ".png"), np.full((HEIGHT, WIDTH, 3), frame / 1000, np.float32))
         write_exr(out / frame_file("depth", frame, ".exr"), {"Z": depth_map()})
     for index in CUBES:
         write_model(out / model_file(index), Model(CORNERS, FACES))
@@ -246,6 +247,16 @@ def test_a_scene_holds_a_thousand_frames(tmp_path: Path) -> None:
     train = tmp_path / "bop" / "train"
     assert [p.name for p in sorted(train.iterdir())] == ["000000", "000001", "000002"]
     assert [list(load(p / "scene_gt.json")) for p in sorted(train.iterdir())] == [[0, 999], [0], [500]]
+
+
+def test_what_an_earlier_and_longer_run_left_is_removed(tmp_path: Path) -> None:
+    write(tmp_path, (0,))
+    first = everything(tmp_path / "bop")
+    (tmp_path / "bop").rename(tmp_path / "before")
+    write(tmp_path, (0, 1, 1000))
+    assert (tmp_path / "bop" / "train" / "000001" / "scene_gt.json").is_file()
+    write(tmp_path, (0,))
+    assert everything(tmp_path / "bop") == first
 
 
 def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:

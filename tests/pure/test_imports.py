@@ -14,7 +14,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("textures", "transfer", "marks", "filters", "wear", "sampling", "labels", "formats")
 STAGE_PACKAGES = tuple(f"syngen_addon.{stage}" for stage in STAGES)
-FOUNDATIONS = tuple(f"syngen_addon.{name}" for name in ("errors", "files", "presets", "recipe", "seeds", "splits", "images"))
+FOUNDATIONS = tuple(
+    f"syngen_addon.{name}" for name in ("errors", "files", "presets", "recipe", "seeds", "splits", "images")
+)
 TOPS = ("syngen_addon", "operators", "panels", "examples")
 BLENDER = ("bpy", "bpy_extras", "bmesh", "mathutils", "addon_utils", "gpu", "gpu_extras", "blf", "_cycles")
 ARRAYS = ("numpy", "cv2")

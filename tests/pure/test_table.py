@@ -13,7 +13,7 @@ from syngen_addon.errors import SynGenError
 from syngen_addon.formats.split import SPLITS, split_of
 from syngen_addon.formats.write import Written, write_formats
 from syngen_addon.recipe import Export, Labels, Recipe
-from tests.pure.framed import Thing, everything, record_of, scene, scenes
+from tests.pure.framed import Thing, everything, record_of, scene, scenes, write_pictures, write_text
 
 GEOMETRY: dict[str, Any] = {
     "severity": 3,
@@ -50,7 +50,8 @@ def test_every_instance_and_region_has_its_row(tmp_path: Path) -> None:
     write(tmp_path, list(scenes()))
     rows = table(tmp_path / "index.csv")
     expected = [
-        (str(record["frame"]), what, str(entry["index"]), entry["name"], entry["classes"]["object"], *map(str, entry["bbox"]))
+        (*(str(v) for v in (record["frame"], what, entry["index"])), entry["name"], entry["classes"]["object"])
+        + tuple(map(str, entry["bbox"]))
         for record in scenes()
         for what in ("instance", "region")
         for entry in record[f"{what}s"]
@@ -154,3 +155,19 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path, name
     recipe = Recipe(export=Export(formats=(name,)))
     with pytest.raises(SynGenError, match="Cannot write"):
         write_formats(tmp_path, lambda: scenes(1), recipe, 7, pictures=False)
+
+
+def test_what_an_earlier_and_longer_run_left_is_removed(tmp_path: Path) -> None:
+    write_pictures(tmp_path, 4)
+    recipe = Recipe(export=Export(formats=("voc", "masks"), split=(1, 0, 0)))
+    write_formats(tmp_path, lambda: scenes(4), recipe, 7)
+    first = everything(tmp_path)
+    stray = [name.replace("00000003", "00000777") for name in first if "00000003" in name and "images" not in name]
+    assert len(stray) == 7
+    for name in stray:
+        write_text(tmp_path / name, "old")
+    write_text(tmp_path / "voc" / "Annotations" / "mine.txt", "the user's")
+    write_formats(tmp_path, lambda: scenes(4), recipe, 7)
+    after = everything(tmp_path)
+    assert after.pop("voc/Annotations/mine.txt") == b"the user's"
+    assert after == first
