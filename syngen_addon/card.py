@@ -44,7 +44,7 @@ class Gathering:
         self.coverage.known = _known(about)
         covered = self.coverage.as_dict()
         card = Card(
-            self.recipe.export.title or out.name,
+            self.recipe.export.title or title_of(about),
             self.recipe,
             about,
             self.tally,
@@ -56,6 +56,15 @@ class Gathering:
             covered["sentences"],
         )
         write_card(out, card)
+
+
+def title_of(about: Mapping[str, Any]) -> str:
+    """What a dataset without a title is called: after its scene. Not after its folder: the same job is the same bytes.
+
+    The panel's copy of a scene has a name of its own, which says nothing.
+    """
+    scene = Path(str(about.get("scene_file", "")))
+    return scene.stem if scene.name and scene.parent == Path() else "SynGen dataset"
 
 
 def _known(about: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -1,6 +1,6 @@
 """Which formats a folder holds, and what is wrong with each. Imports its siblings, formats and jobs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from .report import Findings, Report
 from .voc import check_voc
 from .yolo import check_yolo
 
+Counts = dict[str, tuple[int, int]]
 DEEP = 3
 """So many folders down formats are looked for."""
 SKIPPED = {
@@ -44,7 +45,7 @@ def check(folder: Path, tell: Callable[[int], None] = lambda pictures: None) -> 
     places = list(_places(folder, DEEP))
     every = (path for place in places for path in place.glob("*.json") if path.name != "job.json")
     coco = sorted(path for path in every if is_coco(path))
-    found: dict[str, dict[str, tuple[int, int]]] = {}
+    found: dict[str, Counts] = {}
     if coco:
         findings.found.append("COCO")
         found["coco"] = check_coco(coco, folder, pictures, findings)
@@ -93,44 +94,45 @@ def _is_yolo(path: Path) -> bool:
 # --- what the formats of a job of ours hold, against its records ------------------------------------------------------
 
 
-def _as_recorded(folder: Path, job: Job, found: dict[str, dict[str, tuple[int, int]]], findings: Findings) -> None:
-    """Each format that the recipe names is there, and has as many pictures and objects in each split as the records."""
+def _as_recorded(folder: Path, job: Job, found: dict[str, Counts], findings: Findings) -> None:
+    """Each format that the recipe names is there, and has as many pictures and objects as the records.
+
+    Over all splits: formats may be written again with other shares than the recipe's.
+    """
     formats = job.recipe.export.formats
     for name, place in (("coco", "instances"), ("coco_keypoints", "keypoints"), ("coco_panoptic", "panoptic")):
         if name in formats:
-            for split in SPLITS:
-                file = f"annotations/{place}_{split}.json"
-                _compare(file, found.get("coco", {}).get(file), job, split, name == "coco", folder, findings)
+            files = [f"annotations/{place}_{split}.json" for split in SPLITS]
+            there = [found.get("coco", {}).get(file) for file in files if _is_there(folder / file, file, findings)]
+            _compare(f"annotations/{place}_*.json", there, job, name == "coco", findings)
     yolo = {"yolo": "data.yaml", **{f"yolo_{t}": f"yolo-{t}/data.yaml" for t in ("segment", "obb", "pose")}}
     for name, file in yolo.items():
+        if name in formats and _is_there(folder / file, file, findings):
+            # Not the objects: two of one box are one line, and a mask may be too thin for a polygon.
+            _compare(file, list(found.get(file, {}).values()), job, False, findings)
+    if "voc" in formats and _is_there(folder / "voc", "voc", findings):
+        _compare("voc", list(found.get("voc", {}).values()), job, True, findings)
+    others = {"csv": "index.csv", "classify": "classify", "bop": "bop", "masks": "masks"}
+    for name, place in {**others, "depth": "depth-png", "normals": "normals-png"}.items():
         if name in formats:
-            for split in SPLITS:
-                counts = found.get(file, {}).get(split) if (folder / file).is_file() else None
-                # Two regions of one box are one line; a mask may be too thin for a polygon.
-                _compare(file, counts, job, split, False, folder, findings)
-    if "voc" in formats and "voc" not in found:
-        findings.problem("format missing", "voc", "The recipe names it, and it is not there: write the formats again.")
-    for name, file in (("csv", "index.csv"), ("classify", "classify"), ("bop", "bop"), ("masks", "masks")):
-        if name in formats and not (folder / file).exists():
-            sentence = "The recipe names it, and it is not there: write the formats again."
-            findings.problem("format missing", file, sentence)
+            _is_there(folder / place, place, findings)
 
 
-def _compare(
-    file: str, counts: tuple[int, int] | None, job: Job, split: str, objects: bool, folder: Path, findings: Findings
-) -> None:
-    if counts is None:
-        if not (folder / file).is_file():
-            sentence = "The recipe names it, and it is not there: write the formats again."
-            findings.problem("format missing", file, sentence)
+def _is_there(path: Path, name: str, findings: Findings) -> bool:
+    if not path.exists():
+        findings.problem("format missing", name, "The recipe names it, and it is not there: write the formats again.")
+    return path.exists()
+
+
+def _compare(where: str, counts: Sequence[tuple[int, int] | None], job: Job, objects: bool, findings: Findings) -> None:
+    """counts: of each split (pictures, objects); None where a file could not be read, which was said."""
+    if None in counts:
         return
-    if counts[0] != job.pictures[split]:
-        sentence = (
-            f"{split} has {counts[0]} pictures here, {job.pictures[split]} in the records: write the formats again."
-        )
-        findings.problem("format stale", file, sentence)
-    elif objects and job.recipe.export.min_visible == 0 and counts[1] != job.objects[split]:
-        sentence = (
-            f"{split} has {counts[1]} objects here, {job.objects[split]} in the records: write the formats again."
-        )
-        findings.problem("format stale", file, sentence)
+    said = (sum(c[0] for c in counts if c), sum(c[1] for c in counts if c))
+    true = (sum(job.pictures.values()), sum(job.objects.values()))
+    for i, what in enumerate(("pictures", "objects")):
+        whole = i == 0 or (objects and job.recipe.export.min_visible == 0)
+        if whole and said[i] != true[i]:
+            sentence = f"It has {said[i]:,} {what}, the records have {true[i]:,}: write the formats again."
+            findings.problem("format stale", where, sentence)
+            return

@@ -27,6 +27,8 @@ from .split import SPLITS
 UNKNOWN = "unknown"
 CELL = 480
 """Width of a sample, in pixels."""
+PICTURES = ("classes", "objects", "occlusion", "wear", "views")
+"""Of charts, in card/."""
 MOST_INPUTS = 40
 """So many inputs of a sort are listed in the README; the page has them all."""
 TOOLS = {
@@ -101,11 +103,13 @@ def write_card(out: Path, card: Card) -> None:
     card = replace(card, warnings=[*card.warnings, *faults])
     samples = [(record, _jpeg(cell)) for record, cell in cells]
     sections = _sections(card)
-    for section in sections:
-        if section.charts:
-            write_bytes(out / "card" / f"{section.picture}.png", _png(png(section.charts)))
+    pictures = {f"{s.picture}.png": _png(png(s.charts)) for s in sections if s.charts}
     if samples:
-        write_bytes(out / "card" / "samples.jpg", _jpeg(_sheet([cell for _, cell in cells])))
+        pictures["samples.jpg"] = _jpeg(_sheet([cell for _, cell in cells]))
+    for name, data in pictures.items():
+        write_bytes(out / "card" / name, data)
+    for name in {"samples.jpg", *(f"{s}.png" for s in PICTURES)} - pictures.keys():  # what an earlier card had
+        (out / "card" / name).unlink(missing_ok=True)
     write_bytes(out / "README.md", _readme(card, sections, bool(samples)).encode())
     write_bytes(out / "card.html", _page(card, sections, samples).encode())
 
