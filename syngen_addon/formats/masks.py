@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..errors import SynGenError
 from ..files import frame_file, remove_other_frames, write_bytes
-from .chosen import Dataset, wear_of
+from .chosen import Dataset, class_index, wear_of
 from .pixels import WORD, paint, palette, write_labels, write_words
 
 Piece = tuple[int, tuple[int, int], npt.NDArray[np.uint8]]
@@ -73,7 +73,7 @@ def _worn(dataset: Dataset, record: dict[str, Any], kinds: dict[str, int]) -> It
         for kind, each in wear_of(entry):
             if each["wear_area"]:
                 x, y = entry["bbox"][:2]
-                yield kinds[kind], (x, y), dataset.crop(record, each["wear_segmentation"], entry["bbox"])
+                yield class_index(kind, kinds, record["frame"]), (x, y), dataset.crop(record, each["wear_segmentation"], entry["bbox"])
 
 
 def _legend(names: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -50,8 +50,13 @@ def test_every_instance_and_region_has_its_row(tmp_path: Path) -> None:
     write(tmp_path, list(scenes()))
     rows = table(tmp_path / "index.csv")
     expected = [
-        (*(str(v) for v in (record["frame"], what, entry["index"])), entry["name"], entry["classes"]["object"])
-        + tuple(map(str, entry["bbox"]))
+        tuple(
+            str(value)
+            for value in (
+                *(record["frame"], what, entry["index"], entry["name"], entry["classes"]["object"]),
+                *entry["bbox"],
+            )
+        )
         for record in scenes()
         for what in ("instance", "region")
         for entry in record[f"{what}s"]
