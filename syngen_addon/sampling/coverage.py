@@ -130,7 +130,7 @@ class Coverage:
             self.without_geometry += 1
             return
         towards, away = _seen_from(axes, entry)
-        towards = _unposed(towards, draw, entry, self.up)
+        towards = _unposed(towards, draw, entry)
         around = math.degrees(math.atan2(_dot(towards, self.side), _dot(towards, self.out)))
         elevation = math.degrees(math.asin(min(max(_dot(towards, self.up), -1.0), 1.0)))
         if label not in self.views:
@@ -253,28 +253,13 @@ def _seen_from(axes: tuple[Vector, Vector, Vector], entry: Mapping[str, Any]) ->
     return (world[0], world[1], world[2]), away
 
 
-def _unposed(towards: Vector, draw: Mapping[str, Any], entry: Mapping[str, Any], up: Vector) -> Vector:
-    """The same direction as the object would have it if it stood as in the scene. One that fell has its own axes."""
-    pose = (draw.get("poses") or {}).get(entry["name"])
-    if not pose:
+def _unposed(towards: Vector, draw: Mapping[str, Any], entry: Mapping[str, Any]) -> Vector:
+    """The same direction as the object would have it if it stood as in the scene."""
+    rest = (draw.get("rests") or {}).get(entry["name"])
+    if not rest:
         return towards
-    if pose["drop"]:
-        m = entry["pose"]["matrix_world"]
-        own = [sum(m[j][i] * towards[j] for j in range(3)) / math.hypot(m[0][i], m[1][i], m[2][i]) for i in range(3)]
-        return own[0], own[1], own[2]
-    return _turned(_turned(towards, tuple(pose["tilt_axis"]), -pose["tilt_rad"]), up, -pose["yaw_rad"])
-
-
-def _turned(v: Vector, axis: Vector, angle: float) -> Vector:
-    """About a unit vector (Rodrigues)."""
-    s, c = math.sin(angle), math.cos(angle)
-    along = (1 - c) * _dot(axis, v)
-    (x, y, z), (a, b, d) = v, axis
-    return (
-        c * x + s * (b * z - d * y) + along * a,
-        c * y + s * (d * x - a * z) + along * b,
-        c * z + s * (a * y - b * x) + along * d,
-    )
+    x, y, z = (rest[0][i] * towards[0] + rest[1][i] * towards[1] + rest[2][i] * towards[2] for i in range(3))
+    return x, y, z
 
 
 def _rows_expected(recipe: recipes.Recipe) -> list[bool]:

@@ -222,8 +222,9 @@ class FrameDraw:
     exposure_ev: to be added to render.exposure_ev. levels, variants: by target name, but for targets without variants;
     variants are indices of TargetFacts.variants. also: by target name, the levels of its further kinds of wear.
     sky: lights the frame in place of `environment`, which is None then. indoor: lamps alone light it; the strength of
-    the sun is 0 then, and that of the environment next to it. poses, tints: by target name. split: the one whose pool
-    environment, background and variants come from; "" where nothing is kept apart.
+    the sun is 0 then, and that of the environment next to it. poses, tints: by target name. rests: by target name what
+    to multiply its matrix_world by, from the left, so that it lies as in this frame; those that stay where they are are
+    not named. split: the one whose pool environment, background and variants come from; "" where nothing is kept apart.
     """
 
     aimed_at: str
@@ -242,6 +243,7 @@ class FrameDraw:
     distractors: tuple[ThingDraw, ...] = ()
     occluders: tuple[ThingDraw, ...] = ()
     poses: dict[str, PoseDraw] = field(default_factory=dict)
+    rests: dict[str, Matrix] = field(default_factory=dict)
     tints: dict[str, TintDraw] = field(default_factory=dict)
     sensor: SensorDraw | None = None
     split: str = ""

@@ -19,7 +19,7 @@ from .camera import aimed_target, draw_camera
 from .draws import FrameDraw, Matrix, SceneFacts, TargetFacts
 from .light import draw_areas, draw_background, draw_environment, draw_ground, draw_sky, draw_sun
 from .pools import Apart, pools_of, taken, taken_variant
-from .poses import draw_poses, draw_tints, posed
+from .poses import draw_poses, draw_tints, moved, resting
 from .sensor import draw_sensor
 from .sequence import Chance, Middle, even
 from .things import draw_distractors, draw_occluders, kept_clear
@@ -48,7 +48,8 @@ def draw_frame(
     targets = sorted(facts.targets, key=lambda t: t.name)
     floor = min(float(np.dot(facts.up, c)) for t in targets for c in t.corners)
     poses = draw_poses(recipe, facts, seed, frame)
-    lying = posed(facts, poses, rests)
+    matrices = resting(facts, poses, rests)
+    lying = moved(facts, matrices)
     aimed, turn = aimed_target(sorted(lying.targets, key=lambda t: t.name), recipe, seed, frame)
     camera = draw_camera(recipe, lying, aimed, turn, floor, seed, frame, attempt) if recipe.camera.randomize else None
 
@@ -106,6 +107,7 @@ def draw_frame(
         ),
         occluders=draw_occluders(recipe, lying, aimed, camera, seed, frame, attempt),
         poses=poses,
+        rests=matrices,
         tints=draw_tints(recipe, facts, seed, frame),
         sensor=draw_sensor(recipe.sensor, chance("sensor")),
         split=split,

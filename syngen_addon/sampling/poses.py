@@ -52,14 +52,21 @@ def pose_matrix(target: TargetFacts, pose: PoseDraw, up: Vector) -> Matrix:
     return (*rows, (0.0, 0.0, 0.0, 1.0))
 
 
-def posed(facts: SceneFacts, poses: Mapping[str, PoseDraw], rests: Mapping[str, Matrix] | None = None) -> SceneFacts:
-    """The facts with every target where it lies: by rests where one is named there, else by its pose, else unmoved."""
+def resting(
+    facts: SceneFacts, poses: Mapping[str, PoseDraw], rests: Mapping[str, Matrix] | None = None
+) -> dict[str, Matrix]:
+    """By target the matrix that moves it from where it stands in the scene to where it lies: that of rests where it is
+    named there, else its pose's; a target that stays is not named."""
     matrices = {t.name: pose_matrix(t, poses[t.name], facts.up) for t in facts.targets if t.name in poses}
-    matrices |= rests or {}
+    return matrices | dict(rests or {})
+
+
+def moved(facts: SceneFacts, matrices: Mapping[str, Matrix]) -> SceneFacts:
+    """The facts with every target that is named moved by its matrix."""
     if not matrices:
         return facts
-    moved = (_moved(t, matrices[t.name]) if t.name in matrices else t for t in facts.targets)
-    return dataclasses.replace(facts, targets=tuple(moved))
+    lying = (_moved(t, matrices[t.name]) if t.name in matrices else t for t in facts.targets)
+    return dataclasses.replace(facts, targets=tuple(lying))
 
 
 def _moved(target: TargetFacts, matrix: Matrix) -> TargetFacts:

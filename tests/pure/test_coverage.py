@@ -105,23 +105,31 @@ def test_what_the_ranges_reach_and_no_frame_shows_is_empty_and_said() -> None:
 
 
 def test_a_turned_target_is_seen_from_its_own_side() -> None:
-    still = {"camera": recipes.Camera(azimuth_deg=(10, 10), elevation_deg=(20, 20), aim=(0, 0)), "randomize": SHARED}
-    turned = Recipe(**still, pose=recipes.Pose(yaw_deg=(100, 100)))
+    still = {
+        "camera": recipes.Camera(azimuth_deg=(10, 10), elevation_deg=(20, 20), aim=(0, 0), min_height_m=-9),
+        "randomize": SHARED,
+    }
+    turned = Recipe(**still, pose=recipes.Pose(yaw_deg=(95, 95)))
     counts = np.array(found(turned, 2)["views"]["classes"]["default"]["counts"])
-    assert AZIMUTHS[np.argwhere(counts)[0][1]] == -90, "10 - 100 degrees"
+    assert AZIMUTHS[np.argwhere(counts)[0][1]] == -90, "10 - 95 degrees"
     tilted = Recipe(**still, pose=recipes.Pose(tilt_deg=(0, 90)))
     counts = np.array(found(tilted, 60)["views"]["classes"]["default"]["counts"])
     assert (counts.sum(axis=1) > 0).sum() >= 6, "from above and below"
-    fallen = record(Recipe(**still, pose=recipes.Pose(drop=True)), 0)
-    upright = record(Recipe(**still), 0)
-    rolled = np.array([[0, 0, 1.0, 0], [0, 1, 0, 0], [-1, 0, 0, 0], [0, 0, 0, 1]])  # its +Z points along world +X
-    camera = draw_frame(Recipe(**still), FACTS, 3, 0).camera
-    assert camera
-    fallen["instances"] = [entry(camera, rolled)]
-    views = [
-        coverage([r], Recipe(**still)).as_dict()["views"]["classes"]["default"]["counts"] for r in (fallen, upright)
-    ]
-    assert views[0] != views[1]
+    rolled = ((0.0, 0.0, 1.0, 0.0), (0.0, 1.0, 0.0, 0.0), (-1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))  # +Z to world +X
+    recipe = Recipe(**still, pose=recipes.Pose(drop=True))
+    draw = draw_frame(recipe, FACTS, 3, 0, rests={"Drum": rolled})
+    assert draw.camera
+    fallen = {**record(recipe, 0), "draw": draw.as_dict(), "instances": [entry(draw.camera, rolled)]}
+    fallen["camera"] = {**fallen["camera"], "matrix_world": draw.camera.matrix_world}
+    around = math.radians(10), math.radians(20)
+    away = np.array(
+        [math.sin(around[0]) * math.cos(around[1]), -math.cos(around[0]) * math.cos(around[1]), math.sin(around[1])]
+    )
+    own = np.array(rolled)[:3, :3].T @ away
+    counts = np.array(coverage([fallen], recipe).as_dict()["views"]["classes"]["default"]["counts"])
+    row, column = np.argwhere(counts)[0]
+    assert ELEVATIONS[row] <= math.degrees(math.asin(own[2])) < ELEVATIONS[row + 1]
+    assert AZIMUTHS[column] <= math.degrees(math.atan2(own[0], -own[1])) < AZIMUTHS[column + 1]
 
 
 def test_pose_level_occlusion_size_and_names_are_counted() -> None:

@@ -251,7 +251,7 @@ def test_where_targets_came_to_rest_counts_before_their_pose() -> None:
     recipe = Recipe(pose=recipes.Pose(drop=True), camera=recipes.Camera(aim=(0, 0)))
     fallen = ((1.0, 0.0, 0.0, 5.0), (0.0, 0.0, -1.0, 6.0), (0.0, 1.0, 0.0, 7.0), (0.0, 0.0, 0.0, 1.0))
     draw = draw_frame(recipe, ALONE, 3, 0, rests={"Drum": fallen})
-    assert draw.poses["Drum"].drop
+    assert draw.poses["Drum"].drop and draw.rests == {"Drum": fallen}
     assert draw.camera and projected_point(draw.camera, (5, 5, 7), 512, 512) == pytest.approx((256, 256), abs=1e-3)
     here = draw_frame(recipe, ALONE, 3, 0).camera
     assert here and projected_point(here, (0, 0, 1), 512, 512) == pytest.approx((256, 256), abs=1e-3)
