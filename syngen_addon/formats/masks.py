@@ -73,7 +73,8 @@ def _worn(dataset: Dataset, record: dict[str, Any], kinds: dict[str, int]) -> It
         for kind, each in wear_of(entry):
             if each["wear_area"]:
                 x, y = entry["bbox"][:2]
-                yield class_index(kind, kinds, record["frame"]), (x, y), dataset.crop(record, each["wear_segmentation"], entry["bbox"])
+                number = class_index(kind, kinds, record["frame"])
+                yield number, (x, y), dataset.crop(record, each["wear_segmentation"], entry["bbox"])
 
 
 def _legend(names: tuple[str, ...]) -> list[dict[str, Any]]:
