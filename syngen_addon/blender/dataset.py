@@ -30,6 +30,7 @@ from .layers import layers_of, level_name
 from .level import get_level
 from .models import write_models
 from .names import LEVEL, PREVIEW
+from .poses import Poser, moves
 from .records import Records, class_lists, classes_of, kinds_of
 from .render import check_engine, configure, resolve_device
 from .renderer import Renderer
@@ -187,6 +188,7 @@ class Frames:
         self.facts: SceneFacts
         self.rig: Rig
         self.wearing: Wearing
+        self.poser: Poser | None = None
         self.records: Records
         self.maker: Maker
         self.device = ""
@@ -234,6 +236,9 @@ class Frames:
         self.warnings += self.rig.things.warnings if self.rig.things else []
         self.facts = scene_facts(recipe, objects, galleries, depsgraph, files, things)
         self.warnings += warnings_of(recipe, self.facts, self.job.seed)
+        if moves(recipe):
+            self.poser = Poser(recipe, objects, self.facts, self.rig.collection, self.layer, borrowed, borrowed)
+            self.warnings += self.poser.warnings
         self.records = Records(
             recipe, self.job.seed, self.fingerprint, self.scene, self.layer, self.targets, classes, self.rig
         )
@@ -304,11 +309,17 @@ class Frames:
 
     def draw(self, frame: int, attempt: int) -> FrameDraw:
         """What an attempt at a frame shows."""
-        return draw_frame(self.job.recipe, self.facts, self.job.seed, frame, attempt)
+        recipe, seed = self.job.recipe, self.job.seed
+        if self.poser is None:
+            return draw_frame(recipe, self.facts, seed, frame, attempt)
+        rests = self.poser.rest(recipe, seed, frame)
+        return self.poser.told(draw_frame(recipe, self.facts, seed, frame, attempt, rests), rests)
 
     def show(self, draw: FrameDraw) -> None:
         """Put a drawn frame into the scene."""
         recipe = self.job.recipe
         self.rig.show(draw)
+        if self.poser is not None:
+            self.poser.show(draw.rests)
         self.scene.view_settings.exposure = recipe.render.exposure_ev + draw.exposure_ev
         self.wearing.show(self.targets, draw)

@@ -15,8 +15,9 @@ from .folders import files_of
 from .layers import layers_of, level_name
 from .level import get_level, set_level
 from .names import LEVEL, PREVIEW
+from .poses import Poser, moves
 from .scene import Rig, scene_facts
-from .state import Borrowed
+from .state import Borrowed, plain
 from .target import has_wear
 from .targets import check_camera, find_targets
 
@@ -35,8 +36,8 @@ class _Noted(Borrowed):
         self.notes: dict[Any, list[dict[str, Any]]] = {}
 
     def set(self, owner: Any, name: str, value: Any) -> None:
-        before = getattr(owner, name)
-        if before == value:
+        before = plain(getattr(owner, name))
+        if before == plain(value):
             return
         setattr(owner, name, value)
         block = owner.id_data
@@ -77,7 +78,12 @@ def begin(context: bpy.types.Context, recipe: Recipe, frame: int, seed: int) -> 
         rig = Rig.build(scene, recipe, files, objects, borrowed)
         things = rig.things.facts if rig.things else ()
         facts = scene_facts(recipe, objects, galleries, context.evaluated_depsgraph_get(), files, things)
-        draw = draw_frame(recipe, facts, seed, frame)
+        poser = None
+        with Borrowed() as workshop:
+            if moves(recipe):
+                poser = Poser(recipe, objects, facts, rig.collection, layer, borrowed, workshop)
+            rests = poser.rest(recipe, seed, frame) if poser else {}
+        draw = draw_frame(recipe, facts, seed, frame, 0, rests)
         render, view = recipe.render, scene.view_settings
         for name, value in (
             ("resolution_x", render.width),
@@ -87,6 +93,8 @@ def begin(context: bpy.types.Context, recipe: Recipe, frame: int, seed: int) -> 
             borrowed.set(scene.render, name, value)
         borrowed.set(view, "exposure", render.exposure_ev + draw.exposure_ev)
         rig.show(draw)
+        if poser is not None:
+            poser.show(rests)
         for obj in objects:
             if obj.name in draw.levels and has_wear(obj):
                 borrowed.set_key(obj, LEVEL, get_level(obj))

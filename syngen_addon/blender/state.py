@@ -34,10 +34,10 @@ class Borrowed:
 
     def set(self, owner: Any, name: str, value: Any) -> None:
         """owner.name = value, for plain values and datablock pointers; noted also where it changes only later."""
-        before = _plain(getattr(owner, name))
+        before = plain(getattr(owner, name))
 
         def give_back() -> None:
-            if _plain(getattr(owner, name)) != before:
+            if plain(getattr(owner, name)) != before:
                 setattr(owner, name, before)
 
         self._mute(owner, name)
@@ -105,6 +105,8 @@ def _strips(strips: Any) -> Iterator[bpy.types.NlaStrip]:
         yield from _strips(strip.strips)
 
 
-def _plain(value: Any) -> Any:
-    """A vector or colour as a tuple: Blender's own would follow the change."""
-    return tuple(value) if hasattr(value, "__len__") and not isinstance(value, (str, bytes, set)) else value
+def plain(value: Any) -> Any:
+    """A vector, colour or matrix as tuples: Blender's own would follow the change."""
+    if hasattr(value, "__len__") and not isinstance(value, (str, bytes, set)):
+        return tuple(plain(each) for each in value)
+    return value
