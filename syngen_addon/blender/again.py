@@ -50,6 +50,8 @@ def frame_again(
         known = f"Its frames are 0 to {frames - 1}." if frames else "It has no finished frame yet."
         raise SynGenError(f"The job in {of} has no frame {frame}.", known)
     if into is not None:
+        if into.resolve() == of.resolve():
+            raise SynGenError("--into names the job's own folder.", "Name another, or leave it out.")
         _remove(into, frame)
         return _made(of, frame, recipe, seed, into, False, report, should_stop)
     with tempfile.TemporaryDirectory(prefix="syngen-again-") as scratch:
@@ -73,8 +75,6 @@ def _made(
     report: Callable[[dataset.Progress], None],
     should_stop: Callable[[], bool],
 ) -> Again:
-    if folder.resolve() == of.resolve():
-        raise SynGenError("--into names the job's own folder.", "Name another, or leave it out.")
     job = dataset.Job(recipe, folder, frame + 1, seed, only=frame, of=of)
     summary = dataset.run(job, report=report, should_stop=should_stop)
     if summary.stopped:

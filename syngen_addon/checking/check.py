@@ -125,8 +125,8 @@ def _is_there(path: Path, name: str, findings: Findings) -> bool:
 
 
 def _compare(where: str, counts: Sequence[tuple[int, int] | None], job: Job, objects: bool, findings: Findings) -> None:
-    """counts: of each split (pictures, objects); None where a file could not be read, which was said."""
-    if None in counts:
+    """counts: of each split (pictures, objects); None or nothing where that was missing, which was said."""
+    if not counts or None in counts:
         return
     said = (sum(c[0] for c in counts if c), sum(c[1] for c in counts if c))
     true = (sum(job.pictures.values()), sum(job.objects.values()))
