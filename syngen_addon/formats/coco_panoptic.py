@@ -39,7 +39,7 @@ def coco_panoptic(dataset: Dataset) -> Iterator[Add]:
         void = _left_out(dataset, record, things)
         pixels = None  # painting costs most of all, and where nothing is shared or cut the record says all there is
         shared = _may_share([*things, *void])
-        if dataset.pictures or shared or any(entry["touches_border"] for entry in (*things, *void)):
+        if dataset.pictures or shared or _may_fill_a_side(record, [*things, *void]):
             pixels = _painted(dataset, record, things, void)
         segments = [_segment(i, c) for i, c in enumerate(chosen, start=1)]
         if pixels is not None and shared:
@@ -89,6 +89,19 @@ def _may_share(entries: list[dict[str, Any]]) -> bool:
     """Whether two of them may have a pixel in common: regions of one object by two kinds of wear."""
     kinds = {(entry["index"], entry["classes"]["kind"]) for entry in entries}
     return len(kinds) > len({index for index, _ in kinds})
+
+
+def _may_fill_a_side(record: dict[str, Any], entries: list[dict[str, Any]]) -> bool:
+    """Whether they may cover a whole outermost row or column: where they can't, the background's box is the picture."""
+    width, height = record["width"], record["height"]
+    left = top = right = bottom = 0
+    for entry in entries:
+        x, y, across, down = entry["bbox"]
+        left += down * (x == 0)
+        right += down * (x + across == width)
+        top += across * (y == 0)
+        bottom += across * (y + down == height)
+    return max(top, bottom) >= width or max(left, right) >= height
 
 
 def _painted(
