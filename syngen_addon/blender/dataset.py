@@ -249,7 +249,7 @@ class Frames:
         """What of the targets renders show, copies and all; those that are left out are warned of."""
         instances.as_rendered(objects, self.scene, self.layer, self.borrowed)
         shown = instances.collect(objects, self.layer, bpy.context.evaluated_depsgraph_get())
-        self.warnings += left_out(objects, shown)
+        self.warnings += left_out(self.job.recipe, self.scene, self.layer, shown)
         return shown
 
     # --- frames
