@@ -4,7 +4,7 @@ Imports recipe, errors, numpy and pycocotools.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,6 +48,7 @@ class _Shared:
     record: dict[str, Any] | None = None
     chosen: list[Chosen] = field(default_factory=list)
     masks: dict[tuple[str, int, int, int, int], npt.NDArray[np.uint8]] = field(default_factory=dict)
+    texts: dict[tuple[str, int], bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,13 @@ class Dataset:
             masks[key] = np.ascontiguousarray(coco_mask.decode(segmentation)[y : y + height, x : x + width])
         return masks[key]
 
+    def text(self, record: dict[str, Any], what: str, entry: dict[str, Any], make: Callable[[], bytes]) -> bytes:
+        """What `make` gives for an entry of the record, made once for all formats that ask for the same."""
+        texts, key = self._of(record).texts, (what, id(entry))
+        if key not in texts:
+            texts[key] = make()
+        return texts[key]
+
     def lose(self, format: str, what: str, count: int = 1) -> None:
         """Note that a format could not express something; what: in the plural, such as "holes in polygons"."""
         if count:
@@ -108,6 +116,7 @@ class Dataset:
         if self._shared.record is not record:
             self._shared.record, self._shared.chosen = record, []
             self._shared.masks.clear()
+            self._shared.texts.clear()
         return self._shared
 
 

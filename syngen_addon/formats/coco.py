@@ -29,7 +29,7 @@ def coco(dataset: Dataset) -> Iterator[Add]:
     with documents(dataset, "instances", categories(dataset)) as write:
 
         def add(record: dict[str, Any], split: str) -> None:
-            write(record, split, [annotation(record, chosen) for chosen in dataset.objects(record)])
+            write(record, split, [annotation(dataset, record, chosen) for chosen in dataset.objects(record)])
 
         yield add
 
@@ -40,8 +40,12 @@ def categories(dataset: Dataset) -> list[dict[str, Any]]:
     return [{"id": i, "name": name, "supercategory": kind} for i, name in enumerate(dataset.classes, start=1)]
 
 
-def annotation(record: dict[str, Any], chosen: Chosen) -> dict[str, Any]:
+def annotation(dataset: Dataset, record: dict[str, Any], chosen: Chosen) -> bytes:
     """An object in COCO's words, without its id."""
+    return dataset.text(record, "coco", chosen.entry, lambda: encoded(_annotation(record, chosen)))
+
+
+def _annotation(record: dict[str, Any], chosen: Chosen) -> dict[str, Any]:
     entry = chosen.entry
     found = {
         "image_id": record["frame"] + 1,
@@ -71,10 +75,10 @@ def _wear(kind: str, worn: dict[str, Any], entry: dict[str, Any]) -> dict[str, A
 @contextmanager
 def documents(
     dataset: Dataset, stem: str, kinds: Sequence[dict[str, Any]], *, numbered: bool = True
-) -> Iterator[Callable[[dict[str, Any], str, Sequence[dict[str, Any]]], None]]:
+) -> Iterator[Callable[[dict[str, Any], str, Sequence[bytes]], None]]:
     """Gives write(record, split, annotations): annotations/<stem>_<split>.json, which appear where the block ends well.
 
-    kinds: the categories. numbered: each annotation gets an id, from 1 in each file.
+    kinds: the categories. annotations: JSON objects, encoded. numbered: each gets an id, from 1 in each file.
     Memory does not grow with the job: images go to the file at once, annotations wait in an unnamed file on disk.
     """
     license = dataset.recipe.export.license
@@ -88,7 +92,7 @@ def documents(
         for file in images.values():
             file.write(head[:-1] + b',"images":[')
 
-        def write(record: dict[str, Any], split: str, annotations: Sequence[dict[str, Any]]) -> None:
+        def write(record: dict[str, Any], split: str, annotations: Sequence[bytes]) -> None:
             frame = record["frame"]
             image = {
                 "id": frame + 1,
@@ -102,8 +106,8 @@ def documents(
             image_counts[split] += 1
             for each in annotations:
                 counts[split] += 1
-                numbers = {"id": counts[split]} if numbered else {}
-                later[split].write((b",\n" if counts[split] > 1 else b"\n") + encoded({**numbers, **each}))
+                later[split].write(b",\n" if counts[split] > 1 else b"\n")
+                later[split].write(b'{"id":%d,' % counts[split] + each[1:] if numbered else each)
 
         yield write
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .chosen import Chosen, Dataset
-from .coco import Add, annotation, categories, documents
+from .coco import Add, annotation, categories, documents, encoded
 from .keypoints import keypoints_of, require_keypoints
 
 
@@ -22,13 +22,13 @@ def coco_keypoints(dataset: Dataset) -> Iterator[Add]:
     names = require_keypoints(dataset, "coco_keypoints")
     kinds = [{**kind, "keypoints": list(names), "skeleton": []} for kind in categories(dataset)]
 
-    def with_points(record: dict[str, Any], chosen: Chosen) -> dict[str, Any]:
+    def with_points(record: dict[str, Any], chosen: Chosen) -> bytes:
         points = keypoints_of(record, chosen.entry, names)
-        return {
-            **annotation(record, chosen),
+        more = {
             "keypoints": [value for point in points for value in point],
             "num_keypoints": sum(seen > 0 for _, _, seen in points),
         }
+        return annotation(dataset, record, chosen)[:-1] + b"," + encoded(more)[1:]
 
     with documents(dataset, "keypoints", kinds) as write:
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ..files import frame_file, write_bytes
 from .chosen import Chosen, Dataset, annotations
-from .coco import Add, categories, documents
+from .coco import Add, categories, documents, encoded
 from .pixels import paint
 
 Pixels = npt.NDArray[np.uint16]
@@ -50,7 +50,7 @@ def coco_panoptic(dataset: Dataset) -> Iterator[Add]:
         file = frame_file("", frame, ".png").lstrip("/")
         if pixels is not None and dataset.pictures:
             _write_png(dataset.out / "annotations" / f"panoptic_{split}" / file, pixels, len(things))
-        write(record, split, [{"image_id": frame + 1, "file_name": file, "segments_info": segments}])
+        write(record, split, [encoded({"image_id": frame + 1, "file_name": file, "segments_info": segments})])
 
     with documents(dataset, "panoptic", kinds, numbered=False) as write:
         yield add
@@ -101,7 +101,7 @@ def _may_fill_a_side(record: dict[str, Any], entries: list[dict[str, Any]]) -> b
         right += down * (x + across == width)
         top += across * (y == 0)
         bottom += across * (y + down == height)
-    return max(top, bottom) >= width or max(left, right) >= height
+    return bool(max(top, bottom) >= width or max(left, right) >= height)
 
 
 def _painted(

@@ -188,3 +188,27 @@ def test_without_pictures_no_layer_is_read_and_no_map_written(tmp_path: Path) ->
     write_formats(tmp_path, scenes, recipe_for("masks", "depth", "normals", "voc"), 7, pictures=False)
     assert not list(tmp_path.rglob("*.png")) and not list(tmp_path.rglob("*.jpg"))
     assert (tmp_path / "voc" / "Annotations" / "00000011.xml").is_file()
+
+
+# --- without pictures -------------------------------------------------------------------------------------------------
+
+rectangles = st.tuples(st.integers(0, 11), st.integers(0, 7), st.integers(1, 12), st.integers(1, 8))
+
+
+@given(st.lists(rectangles, min_size=1, max_size=4))
+def test_panoptic_says_the_same_without_pictures(
+    tmp_path_factory: pytest.TempPathFactory, boxes: list[tuple[int, int, int, int]]
+) -> None:
+    free = np.ones((8, 12), bool)
+    things = []
+    for x, y, width, height in boxes:
+        mask = np.zeros_like(free)
+        mask[y : y + height, x : x + width] = True
+        things.append(Thing(mask & free))
+        free &= ~mask
+    out, record = tmp_path_factory.mktemp("panoptic"), record_of(0, things)
+    for pictures in (True, False):
+        recipe = recipe_for("coco_panoptic")
+        write_formats(out / str(pictures), lambda: iter([record]), recipe, 7, pictures=pictures)
+    painted, told = (everything(out / name) for name in ("True", "False"))
+    assert told == {name: data for name, data in painted.items() if name.endswith(".json")}
