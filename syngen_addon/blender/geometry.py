@@ -30,7 +30,9 @@ class Geometry:
 
     def __init__(self, scene: bpy.types.Scene, layer: bpy.types.ViewLayer, targets: Sequence[bpy.types.Object]) -> None:
         """Raises SynGenError where two keypoints of a target have one name."""
-        self.scene = scene
+        self.scene, self.layer = scene, layer
+        self.placed: dict[bpy.types.Object, np.ndarray] = {}
+        """Where objects stood then, 4 x 4: what the viewport hides has no place of its own outside of a render."""
         self.targets = set(targets)
         self.shapes: dict[bpy.types.Object, Shape] = {}
         self.carried: dict[bpy.types.Object, np.ndarray] = {}
@@ -43,7 +45,7 @@ class Geometry:
     def body(self, obj: bpy.types.Object) -> Body | None:
         """A target's body where it stands now; None where it has no face."""
         shape = self.shapes.get(obj)
-        return None if shape is None else Body(shape, _matrix(obj), self.keypoints[obj])
+        return None if shape is None else Body(shape, self._matrix(obj), self.keypoints[obj])
 
     def others(self) -> np.ndarray:
         """K x 8 x 3 corners, in world space, of the boxes around all that renders show and that is no target, now."""
@@ -51,25 +53,35 @@ class Geometry:
             corners @ matrix[:3, :3].T + matrix[:3, 3]
             for obj, corners in self.carried.items()
             if not obj.hide_render
-            for matrix in (_matrix(obj),)
+            for matrix in (self._matrix(obj),)
         ]
         for obj in self.scene.objects:  # what has come since, or was hidden then
             if obj not in self.carried and obj not in self.targets and obj.type in SURFACES and not obj.hide_render:
-                matrix = _matrix(obj)
+                matrix = self._matrix(obj)
                 found.append(_box(obj)[None] @ matrix[:3, :3].T + matrix[:3, 3])
         return np.concatenate(found) if found else np.zeros((0, 8, 3))
+
+    def _matrix(self, obj: bpy.types.Object) -> np.ndarray:
+        """Object to world, 4 x 4, now."""
+        if obj in self.placed and not obj.visible_get(view_layer=self.layer):
+            return self.placed[obj]
+        return np.array(obj.matrix_world, np.float64)
 
     def _read(self, depsgraph: bpy.types.Depsgraph) -> None:
         parts: dict[bpy.types.Object, list[tuple[np.ndarray, np.ndarray]]] = {}
         plain: dict[bpy.types.Mesh, list[bpy.types.Object]] = {}
         carried: dict[bpy.types.Object, list[np.ndarray]] = {}
+        away: dict[bpy.types.Object, np.ndarray] = {}
         for instance in depsgraph.object_instances:
             obj = instance.object.original
             carrier = instance.parent.original if instance.is_instance else obj
             if not instance.show_self or instance.object.type not in SURFACES:
                 continue
-            own = np.linalg.inv(np.array(carrier.evaluated_get(depsgraph).matrix_world, np.float64))
-            there = own @ np.array(instance.matrix_world, np.float64) if instance.is_instance else np.eye(4)
+            place = np.array(instance.matrix_world, np.float64)
+            if carrier not in self.placed:
+                self.placed[carrier] = np.array(instance.parent.matrix_world) if instance.is_instance else place
+                away[carrier] = np.linalg.pinv(self.placed[carrier])  # one scaled to nothing has no inverse
+            there = away[carrier] @ place if instance.is_instance else np.eye(4)
             if carrier in self.targets and obj == carrier:  # what its own modifiers make is part of it
                 if not instance.is_instance and not obj.modifiers and obj.data.shape_keys is None:
                     plain.setdefault(obj.data, []).append(obj)
@@ -92,10 +104,6 @@ class Geometry:
             self.shapes[obj] = Shape.of(points, faces.astype(np.int32))
         self.shapes = {obj: shape for obj, shape in self.shapes.items() if len(shape.triangles)}
         self.carried = {obj: np.array(corners) for obj, corners in carried.items()}
-
-
-def _matrix(obj: bpy.types.Object) -> np.ndarray:
-    return np.array(obj.matrix_world, np.float64)
 
 
 def _box(obj: bpy.types.Object) -> np.ndarray:

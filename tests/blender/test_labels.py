@@ -97,7 +97,9 @@ def test_hidden_and_cut_as_renders_of_one_object_alone_say(addon, scene, tmp_pat
 
 def wall(name: str) -> bpy.types.Object:
     """Hides the left half of the picture of camera_above."""
-    return h.plane(name, (-40, -40), (0, 40), 5)
+    made = h.plane(name, (-80, -40), (-40, 40))
+    made.location = (40, 0, 5)
+    return made
 
 
 @pytest.mark.parametrize("how", ["plain", "hidden in the viewport", "instance", "hidden in renders", "nothing"])
@@ -149,8 +151,7 @@ def test_what_the_nodes_of_a_target_make_is_part_of_it(addon, empty_scene, tmp_p
     tree.links.new(there.outputs[0], many.inputs["Instance"])
     tree.links.new(many.outputs[0], out.inputs[0])
     target.modifiers.new("Three", "NODES").node_group = tree
-    mover = wall("Wall")
-    mover.location.x = -9
+    wall("Wall").location.x = 31
     (entry,) = entries(addon, empty_scene, layers_now(addon, tmp_path, (64, 64)), [target]).values()
     assert entry["amodal_bbox"] == [19.0, 26.0, 28.0, 8.0]
     assert (entry["silhouette_area"], entry["area"]) == (3 * 64, 2 * 64 + 4 * 8)
