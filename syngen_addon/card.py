@@ -18,6 +18,8 @@ FILES = ("README.md", "card.html", "card")
 """What a card is, in its job's folder."""
 SHOWN_ELSEWHERE = ("level", "occlusion", "size")
 """Ranges whose charts stand among the wear and the boxes."""
+MOST_NAMED = 12
+"""So many directions of a class are named; its chart shows all."""
 MOST_VIEWS = 6
 """So many classes have a chart of the directions they are seen from; the sentences name all."""
 
@@ -53,7 +55,7 @@ class Gathering:
             written.losses,
             warnings,
             views_charts(covered),
-            covered["sentences"],
+            _lacking(covered),
         )
         write_card(out, card)
 
@@ -73,6 +75,17 @@ def _known(about: Mapping[str, Any]) -> dict[str, list[str]]:
     for what, key in (("environment", "light.environments/"), ("background", "background.folder/")):
         found[what] = [name.removeprefix(key) for name in about["inputs"].get("files", {}) if name.startswith(key)]
     return found
+
+
+def _lacking(covered: Mapping[str, Any]) -> list[str]:
+    """What no picture covers, in sentences; the directions of a class by name."""
+    said = []
+    for name, about in covered["views"]["classes"].items():
+        ends = [f"{a:.0f} to {b:.0f} around, {c:.0f} to {d:.0f} up" for (a, b), (c, d) in about["empty"]]
+        if ends:
+            more = f"; and {len(ends) - MOST_NAMED} more" if len(ends) > MOST_NAMED else ""
+            said.append(f"{name}, from (degrees): {'; '.join(ends[:MOST_NAMED])}{more}")
+    return said + [text for text in covered["sentences"] if "is never seen from" not in text]
 
 
 def views_charts(covered: Mapping[str, Any]) -> list[Chart]:
@@ -99,8 +112,9 @@ def views_charts(covered: Mapping[str, Any]) -> list[Chart]:
 
 def _sphere(name: str, about: Mapping[str, Any], azimuths: list[float], elevations: list[float]) -> Heat:
     """From where objects of a class are seen: elevation from above to below, azimuth around."""
-    rows = range(len(elevations) - 2, -1, -1)
     low = {(ends[1][0], ends[0][0]) for ends in about["empty"]}
+    held = [r for r, row in enumerate(about["counts"]) if any(row) or elevations[r] in {e for e, _ in low}]
+    rows = range(max(held, default=0), min(held, default=0) - 1, -1)
     empty = {
         (at, column)
         for at, row in enumerate(rows)
@@ -114,7 +128,7 @@ def _sphere(name: str, about: Mapping[str, Any], azimuths: list[float], elevatio
         f"Views of {name}",
         tuple(tuple(int(n) for n in about["counts"][row]) for row in rows),
         tuple(f"{a:.0f}" for a in azimuths),
-        tuple(f"{e:.0f}" for e in reversed(elevations)),
+        tuple(f"{elevations[row]:.0f}" for row in (rows[0] + 1, *rows)),
         "degrees around (0: from -Y)",
         "degrees over the horizon",
         note,

@@ -241,7 +241,10 @@ def _splits(card: Card) -> _Section:
     shares = ", ".join(f"{100 * s:g} % {n}" for n, s in zip(SPLITS, recipe.export.split, strict=True))
     text = [f"{shares}. A frame's split depends on its number and the job's seed alone."]
     if recipe.randomize.apart:
-        text.append(f"Each split has its own of these: {', '.join(recipe.randomize.apart)} (randomize.apart).")
+        text.append(
+            f"Each split was to have its own of these: {', '.join(recipe.randomize.apart)} (randomize.apart). "
+            "Where the last column is not 0, there were too few of them to go round."
+        )
     rows: list[Sequence[str]] = []
     for what in ("environments", "backgrounds", "variants"):
         held = pools.get(what, {})
@@ -302,7 +305,7 @@ def _made(card: Card) -> _Section:
         for key, value in keys.items():
             if value != default[name][key]:
                 told = Path(value).name if (name, key) in paths and recipes.is_path(str(value)) else value
-                changed.append((f"{name}.{key}", json.dumps(told, ensure_ascii=False)))
+                changed.append((f"`{name}.{key}`", json.dumps(told, ensure_ascii=False)))
     differs = "The whole recipe is `recipe.toml`; this is where it differs from the defaults:"
     section.paragraphs.append(differs if changed else "The recipe is the default one (`recipe.toml`).")
     if changed:
@@ -311,6 +314,7 @@ def _made(card: Card) -> _Section:
 
 
 def _again(about: Mapping[str, Any]) -> _Section:
+    scene = _scene(about) if "/" in _scene(about) else f"path/to/{_scene(about)}"
     return _Section(
         "Any picture again",
         [
@@ -319,18 +323,15 @@ def _again(about: Mapping[str, Any]) -> _Section:
             "writes it somewhere else instead). `check` reads the whole dataset and says what is wrong with it."
         ],
         code=(
-            f"blender -b {_quoted(_scene(about))} --command syngen --out . --only-frame 123\n"
+            f"blender -b {_quoted(scene)} --command syngen --out . --only-frame 123\n"
             "blender -b --command syngen check ."
         ),
     )
 
 
 def _quoted(text: str) -> str:
-    return (
-        text
-        if text.replace(".", "").replace("_", "").replace("-", "").isalnum()
-        else '"' + text.replace('"', '\\"') + '"'
-    )
+    plain = all(c.isalnum() or c in "._-/" for c in text)
+    return text if plain else '"' + text.replace('"', '\\"') + '"'
 
 
 def _summary(card: Card) -> str:
@@ -390,7 +391,7 @@ def _short(text: str) -> str:
 def _md(text: str) -> str:
     """Text as Markdown shows it, on one line."""
     plain = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    if plain == "**all**":
+    if plain == "**all**" or (plain.startswith("`") and plain.count("`") == 2 and plain.endswith("`")):
         return plain
     return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|~$" else c for c in plain)
 
@@ -492,7 +493,7 @@ def _html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         cells = []
         for cell, number in zip(row, numbers, strict=True):
             kind = " class=n" if number else " class=h" if _short(cell) != cell else ""
-            cells.append(f"<td{kind}>{escape(cell.strip('*'))}</td>")
+            cells.append(f"<td{kind}>{_coded(cell.strip('*'))}</td>")
         lines.append(f"<tr>{''.join(cells)}</tr>")
     table = f"<table>{''.join(lines)}</table>"
     return table if len(rows) <= MOST_INPUTS else f"<details><summary>All {len(rows):,}</summary>{table}</details>"

@@ -94,8 +94,8 @@ def test_the_first_pattern_that_fits_gives_the_licence(out: Path, patterns: dict
 
 
 def test_it_says_how_a_picture_is_made_again_and_what_was_changed(readme: str) -> None:
-    assert "--out . --only-frame 123" in readme and "check ." in readme
-    keys = {row[0].replace("\\", ""): row[1] for row in table(readme, "| key | value |")}
+    assert "blender -b path/to/scene.blend --command syngen --out . --only-frame 123" in readme and "check ." in readme
+    keys = {row[0].strip("`"): row[1] for row in table(readme, "| key | value |")}
     assert keys["labels.class_from"] == '"object"' and "render.samples" not in keys
     assert table(readme, "|  |  |")[0] == ["SynGen", "0.1.0"]
 
@@ -194,7 +194,8 @@ def test_empty_directions_are_marked_in_the_chart_and_no_others() -> None:
     }
     heat, bars = views_charts(covered)
     assert isinstance(heat, card_plots.Heat) and isinstance(bars, card_plots.Bars)
-    assert heat.cells == ((5, 0), (0, 0))  # from above to below
+    assert heat.cells == ((5, 0),)  # nothing below the horizon, and nothing was to be
+    assert heat.rows == ("90", "0")
     assert heat.empty == {(0, 1)}
     assert bars.rows == (("a.hdr", (5.0,)), ("b.hdr", (0.0,)))
 
