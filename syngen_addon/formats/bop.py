@@ -73,9 +73,9 @@ def bop(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
                 first.update(_sensor(record, scale))
             scenes[split].write(
                 image,
-                {**camera, "depth_scale": scale},
-                [_pose(entry) for entry in entries],
-                [_info(entry) for entry in entries],
+                f'{{{camera}, "depth_scale": {scale}}}',
+                f"[{', '.join([_pose(entry) for entry in entries])}]",
+                f"[{', '.join([_info(entry) for entry in entries])}]",
             )
 
         yield add
@@ -89,7 +89,7 @@ def bop(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
                     raise cannot_write(place, error) from error
     models.write(folder / "models")
     if first:
-        write_bytes(folder / "camera.json", _json(first))
+        write_bytes(folder / "camera.json", (json.dumps(first) + "\n").encode("ascii"))
 
 
 class _Scene:
@@ -105,9 +105,10 @@ class _Scene:
         self._files: list[BinaryIO] = [self._stack.enter_context(writing(path)) for path in paths]
         return self
 
-    def write(self, image: int, *values: Any) -> None:
+    def write(self, image: int, *values: str) -> None:
+        begin = ",\n" if self.images else "{\n"
         for file, value in zip(self._files, values, strict=True):
-            file.write((b",\n" if self.images else b"{\n") + f'  "{image}": '.encode("ascii") + _json(value))
+            file.write(f'{begin}  "{image}": {value}'.encode("ascii"))
         self.images.add(image)
 
     def close(self) -> None:
@@ -123,7 +124,7 @@ class _Scene:
         self._stack.__exit__(*error)
 
 
-# --- numbers ---------------------------------------------------------------------------------------------------------
+# --- numbers: as JSON, which Python's own text of finite numbers and lists of them is ---------------------------------
 
 
 def _instances(record: dict[str, Any], dataset: Dataset) -> list[dict[str, Any]]:
@@ -135,7 +136,7 @@ def _instances(record: dict[str, Any], dataset: Dataset) -> list[dict[str, Any]]
     return entries
 
 
-def _camera(record: dict[str, Any]) -> dict[str, Any]:
+def _camera(record: dict[str, Any]) -> str:
     """cam_K and where the world lies in the camera's frame."""
     camera = record.get("camera", {})
     if camera.get("type") != "PERSP":
@@ -144,16 +145,13 @@ def _camera(record: dict[str, Any]) -> dict[str, Any]:
             "Leave out bop, or use a perspective camera.",
         )
     k = [camera["fx"], 0.0, camera["cx"] - 0.5, 0.0, camera["fy"], camera["cy"] - 0.5, 0.0, 0.0, 1.0]
-    matrix, unit = camera["matrix_world"], 1000 * camera.get("unit_m", 1.0)
-    turned: list[float] = []
-    moved: list[float] = []
-    for axis, way in enumerate((1, -1, -1)):  # Blender's camera looks down its -Z, +Y up
-        column = [matrix[row][axis] for row in range(3)]
-        length = way * math.hypot(*column)
-        column = [value / length for value in column]
-        turned += column
-        moved.append(-unit * sum(value * matrix[row][3] for row, value in enumerate(column)))
-    return {"cam_K": k, "cam_R_w2c": _numbers(turned), "cam_t_w2c": _numbers(moved)}
+    (a, b, c, x), (d, e, f, y), (g, h, i, z), _ = camera["matrix_world"]
+    unit = 1000 * camera.get("unit_m", 1.0)
+    # Blender's camera looks down its -Z, +Y up.
+    rows = ((a, d, g), (-b, -e, -h), (-c, -f, -i))
+    turned = [round(value, 9) + 0.0 for row in rows for value in row]
+    moved = [round(-unit * (p * x + q * y + r * z), 6) + 0.0 for p, q, r in rows]
+    return f'"cam_K": {k}, "cam_R_w2c": {turned}, "cam_t_w2c": {moved}'
 
 
 def _sensor(record: dict[str, Any], scale: float) -> dict[str, Any]:
@@ -162,49 +160,42 @@ def _sensor(record: dict[str, Any], scale: float) -> dict[str, Any]:
     return {**middle, "depth_scale": scale, "width": record["width"], "height": record["height"]}
 
 
-def _pose(entry: dict[str, Any]) -> dict[str, Any]:
-    a, b, c, d, e, f, g, h, i = rotation = entry["pose"]["rotation"]
+def _pose(entry: dict[str, Any]) -> str:
+    return f'{{"cam_R_m2c": {entry["pose"]["rotation"]}, "cam_t_m2c": {_origin(entry)}, "obj_id": {entry["index"]}}}'
+
+
+def _origin(entry: dict[str, Any]) -> list[float]:
+    """The middle of an object's box in the camera's frame, in millimetres."""
+    a, b, c, d, e, f, g, h, i = entry["pose"]["rotation"]
     x, y, z = entry["box_3d"]["center_m"]
-    moved = (a * x + b * y + c * z, d * x + e * y + f * z, g * x + h * y + i * z)
-    origin = entry["pose"]["translation_m"]
-    place = [round(1000 * (o + m), 6) for o, m in zip(origin, moved, strict=True)]
-    return {"cam_R_m2c": rotation, "cam_t_m2c": place, "obj_id": entry["index"]}
+    p, q, r = entry["pose"]["translation_m"]
+    return [
+        round(1000 * (p + a * x + b * y + c * z), 6),
+        round(1000 * (q + d * x + e * y + f * z), 6),
+        round(1000 * (r + g * x + h * y + i * z), 6),
+    ]
 
 
-def _info(entry: dict[str, Any]) -> dict[str, Any]:
+def _info(entry: dict[str, Any]) -> str:
     x, y, width, height = entry["bbox"]
-    visible = [x, y, width - 1, height - 1]
-    whole = visible
+    visible = whole = [x, y, width - 1, height - 1]
     if entry["visible_fraction"] < 1:
         x0, y0, across, down = entry["amodal_bbox"]
-        left, top, right, foot = (_pixel(v) for v in (x0, y0, x0 + across, y0 + down))
-        left, top = min(left, x), min(top, y)
-        right, foot = max(right - 1, x + width - 1), max(foot - 1, y + height - 1)
+        # Those pixels whose middles lie within, and what is seen.
+        left, top = min(math.ceil(x0 - 0.5), x), min(math.ceil(y0 - 0.5), y)
+        right = max(math.ceil(x0 + across - 0.5), x + width) - 1
+        foot = max(math.ceil(y0 + down - 0.5), y + height) - 1
         whole = [left, top, right - left, foot - top]
-    return {
-        "bbox_obj": whole,
-        "bbox_visib": visible,
-        "px_count_all": entry["silhouette_area"],
-        "px_count_valid": round(entry["silhouette_area"] * (1 - entry["truncation"])),
-        "px_count_visib": entry["area"],
-        "visib_fract": entry["visible_fraction"],
-    }
-
-
-def _pixel(place: float) -> int:
-    """The first pixel whose middle is not before this place."""
-    return math.ceil(place - 0.5)
+    area = entry["silhouette_area"]
+    return (
+        f'{{"bbox_obj": {whole}, "bbox_visib": {visible}, "px_count_all": {area}, '
+        f'"px_count_valid": {round(area * (1 - entry["truncation"]))}, "px_count_visib": {entry["area"]}, '
+        f'"visib_fract": {entry["visible_fraction"]}}}'
+    )
 
 
 def _numbers(values: Iterable[float]) -> list[float]:
     return [float(f"{value:.9g}") + 0.0 for value in values]
-
-
-_ENCODER = json.JSONEncoder(allow_nan=False)
-
-
-def _json(value: Any) -> bytes:
-    return _ENCODER.encode(value).encode("ascii")
 
 
 # --- pictures and models ---------------------------------------------------------------------------------------------
@@ -240,7 +231,7 @@ def _write_masks(
         if entry["visible_fraction"] < 1:
             model = models.of(entry)
             rotation = np.array(entry["pose"]["rotation"], np.float64).reshape(3, 3)
-            origin = np.array(_pose(entry)["cam_t_m2c"]) / 1000
+            origin = np.array(_origin(entry)) / 1000
             near = max(camera.get("clip_start", 0.0) * camera.get("unit_m", 1.0), 1e-6)
             points = model.vertices @ rotation.T + origin
             whole = covered(points, model.triangles, k, size, near) * np.uint8(255) | visible
