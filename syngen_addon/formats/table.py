@@ -1,7 +1,8 @@
 """Everything flat: index.csv, one row an instance or a worn region, and frames.csv. Imports files and its siblings.
 
 All instances and regions are there; `labelled` says which are objects to detect. UTF-8, commas, quotes as RFC 4180 has
-them; what a record does not hold is an empty field. Lengths are metres, angles degrees, truth values 0 and 1.
+them; what a record does not hold is an empty field. Lengths are metres, angles degrees, truth values 0 and 1; only the
+camera's matrix and ortho_scale are in units of the scene, of unit_m metres each.
 """
 
 import re
@@ -30,7 +31,7 @@ INDEX_COLUMNS = (
 """r11 to tz_m: the pose in the camera's frame as OpenCV has it. box3d: along the object's axes, from its origin."""
 FRAMES_COLUMNS = (
     *FRAME, *PLACE, "sha256", "instances", "regions", "labelled", "attempt", "seed",
-    "camera_type", "fx", "fy", "cx", "cy", "ortho_scale",
+    "camera_type", "fx", "fy", "cx", "cy", "ortho_scale", "unit_m",
     *(f"camera_m{row}{column}" for row in range(1, 5) for column in range(1, 5)),
 )  # fmt: skip
 _BARE = "," * (len(INDEX_COLUMNS) - INDEX_COLUMNS.index("touches_border") - 1)
@@ -113,7 +114,7 @@ def _frame(record: dict[str, Any], labelled: int) -> str:
         labelled,
         record.get("attempt", ""),
         record.get("seed", ""),
-        *(camera.get(name, "") for name in ("type", "fx", "fy", "cx", "cy", "ortho_scale")),
+        *(camera.get(name, "") for name in ("type", "fx", "fy", "cx", "cy", "ortho_scale", "unit_m")),
         *((value for row in matrix for value in row) if matrix else _NONE),
     ]
     return ",".join(map(str, values))

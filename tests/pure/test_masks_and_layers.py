@@ -1,6 +1,7 @@
 """Masks, depth and normals as pictures: what a reader of PNG files gets back is the truth."""
 
 import json
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import cv2
@@ -18,7 +19,7 @@ from syngen_addon.formats.normals import in_words
 from syngen_addon.formats.pixels import palette
 from syngen_addon.formats.write import write_formats
 from syngen_addon.recipe import Export, Labels, Recipe
-from tests.pure.framed import Thing, disc, everything, record_of, scene, scenes, write_exr
+from tests.pure.framed import Thing, disc, everything, record_of, scene, scenes, write_exr, write_pictures
 
 
 def recipe_for(*formats: str, **labels: object) -> Recipe:
@@ -212,3 +213,31 @@ def test_panoptic_says_the_same_without_pictures(
         write_formats(out / str(pictures), lambda: iter([record]), recipe, 7, pictures=pictures)
     painted, told = (everything(out / name) for name in ("True", "False"))
     assert told == {name: data for name, data in painted.items() if name.endswith(".json")}
+
+
+# --- any picture ------------------------------------------------------------------------------------------------------
+
+index_maps = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.integers(0, 3))
+
+
+@given(index_maps.filter(lambda index: index.any()))
+def test_any_instances_come_back_from_voc_and_from_the_masks(
+    tmp_path_factory: pytest.TempPathFactory, index: np.ndarray
+) -> None:
+    out = tmp_path_factory.mktemp("any")
+    record = record_of(0, [Thing(index == n, f"o{n}", f"class {n}") for n in (1, 2, 3)])
+    write_pictures(out, 1, *index.shape)
+    recipe = recipe_for("voc", "masks", class_from="object")
+    write_formats(out, lambda: iter([record]), recipe, 7, ["class 1", "class 2", "class 3"])
+    assert np.array_equal(numbers_in(out / frame_file("masks/instance", 0, ".png")), index)
+    assert np.array_equal(numbers_in(out / frame_file("masks/semantic", 0, ".png")), index)
+    assert np.array_equal(numbers_in(out / "voc" / "SegmentationClass" / "00000000.png"), index)
+    whole = numbers_in(out / "voc" / "SegmentationObject" / "00000000.png")
+    for place, found in enumerate(ET.parse(out / "voc" / "Annotations" / "00000000.xml").iter("object"), start=1):
+        mask = index == int(found.findtext("name", "")[-1])
+        left, top, right, foot = (int(found.findtext(f"bndbox/{k}", "")) for k in ("xmin", "ymin", "xmax", "ymax"))
+        assert np.array_equal(whole == place, mask)
+        inside = np.zeros_like(mask)
+        inside[top - 1 : foot, left - 1 : right] = True
+        assert mask[inside].sum() == mask.sum()
+        assert mask[top - 1].any() and mask[foot - 1].any() and mask[:, left - 1].any() and mask[:, right - 1].any()
