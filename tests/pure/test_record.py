@@ -75,6 +75,42 @@ def test_an_instance_that_fills_the_picture_and_a_picture_one_pixel_high() -> No
         assert pixels(entry["segmentation"]).all()
 
 
+@given(mask=hnp.arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))))
+def test_the_rotated_box_is_the_smallest_of_all_directions(mask: np.ndarray) -> None:
+    if not mask.any():
+        return
+    cx, cy, width, height, angle = record_of(mask.astype(int))["instances"][0]["rotated_bbox"]
+    ys, xs = np.nonzero(mask)
+    corners = np.array([(x + i, y + j) for x, y in zip(xs, ys, strict=True) for i in (0, 1) for j in (0, 1)], float)
+    turns = np.radians(np.append(np.arange(0, 90, 0.25), angle))
+    along = corners @ np.array([np.cos(turns), np.sin(turns)])
+    across = corners @ np.array([-np.sin(turns), np.cos(turns)])
+    areas = np.ptp(along, axis=0) * np.ptp(across, axis=0)
+    assert 0 <= angle < 90 and width * height <= areas.min() + 0.05
+    assert width * height == pytest.approx(areas[-1], abs=0.05)
+    m, n = ((extent[:, -1].min() + extent[:, -1].max()) / 2 for extent in (along, across))
+    cos, sin = np.cos(turns[-1]), np.sin(turns[-1])
+    assert [cx, cy] == pytest.approx([cos * m - sin * n, sin * m + cos * n], abs=0.01)
+
+
+def test_rotated_boxes_of_known_shapes() -> None:
+    index = np.zeros((40, 60), int)
+    index[10:30, 5:35] = 1
+    index[0, 59] = 2
+    for step in range(10):
+        index[30 + step, 40 + step] = 3  # pixels that touch at their corners: a line at 45 degrees
+    first, second, third = (entry["rotated_bbox"] for entry in record_of(index)["instances"])
+    assert first == [20.0, 20.0, 30.0, 20.0, 0.0] and second == [59.5, 0.5, 1.0, 1.0, 0.0]
+    assert third == [45.0, 35.0, 14.142, 1.414, 45.0]
+
+
+@pytest.mark.parametrize(("worn", "degree"), [(0, 0), (4, 0), (5, 1), (49, 1), (50, 2), (100, 3), (800, 4), (4000, 5)])
+def test_severity_is_the_degree_of_rusting_that_is_reached(worn: int, degree: int) -> None:
+    wear = np.zeros((100, 100))
+    wear.ravel()[:worn] = 1
+    assert record_of(np.ones((100, 100), int), wear)["instances"][0]["severity"] == degree
+
+
 def test_holes_stay_holes() -> None:
     index = np.zeros((20, 20), int)
     index[2:18, 2:18] = 1
