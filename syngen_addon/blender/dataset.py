@@ -31,13 +31,13 @@ from .level import get_level
 from .models import write_models
 from .names import LEVEL, PREVIEW
 from .poses import Poser, moves
-from .records import Records, class_lists, classes_of, kinds_of
+from .records import Records, class_lists, classes_of
 from .render import check_engine, configure, resolve_device
 from .renderer import Renderer
 from .scene import Rig, scene_facts
 from .state import Borrowed
 from .targets import check_camera, find_targets, left_out
-from .wearing import Target, Wearing, check_known
+from .wearing import Target, Wearing, check_kinds
 
 GIVE_UP_AFTER = 10
 """So many frames without a single target, from the job's first on, and it ends: nothing can be seen."""
@@ -105,8 +105,7 @@ def run(
     for kind in recipe.wear.also:
         ageing.kind_named(kind)
     for obj in objects:
-        for kind in kinds_of(obj, recipe):
-            check_known(obj, kind)
+        check_kinds(obj, recipe)
     files = files_of(recipe)
     device = resolve_device(recipe.render.device)
     check_engine(recipe.render.engine)

@@ -20,7 +20,7 @@ from ..errors import SynGenError
 from ..recipe import Front, Kind
 from ..variants import FLATTEST, ONSET_RANGE
 from .layers import Layer, aov_name, layers_of, level_property
-from .names import GROUP, KIND, SLOT_MATERIAL
+from .names import GROUP, KIND, SLOT_MATERIAL, TINT
 from .target import Slot, aged_shader, is_animated, is_wear_group, veil_of, wear_of
 
 SOCKETS = (
@@ -188,6 +188,61 @@ def show(group: bpy.types.NodeTree, worn: Worn) -> None:
         node, value = group.nodes.get(FRONT.format(about.name)), getattr(worn.kind.front, about.name)
         if node is not None:
             node.outputs[0].default_value = (*value, 1.0) if isinstance(value, tuple) else float(value)
+
+
+def add_tint(material: bpy.types.Material) -> list[bpy.types.NodeTree]:
+    """Let a material's groups change hue, saturation and value of its own colour, as its object's TINT says: (0, 0, 0),
+    or none, leaves it to the last bit. The groups that were changed for it; `remove_tint` takes it out of each.
+
+    What comes into the lowest group is its own colour, and so is what the aged texture of the object's own wear shows
+    where the wear hides nothing, as dents do. Only while a job or a preview draws colours: it costs renders a little.
+    """
+    changed = []
+    nodes = groups_of(material)
+    for node in nodes:
+        group = node.node_tree
+        if group.library is not None or TINT in group.nodes or (node != nodes[0] and key_of_group(group)):
+            continue
+        build, before = _Builder(group), set(group.nodes)
+        drawn = build.node("ShaderNodeAttribute", TINT, attribute_type="INSTANCER", attribute_name=TINT)
+        length = build.node("ShaderNodeVectorMath", operation="LENGTH")
+        group.links.new(drawn.outputs["Vector"], length.inputs[0])
+        is_drawn = build.math("GREATER_THAN", length.outputs["Value"], 0.0)
+        if node == nodes[0]:
+            given = next(each for each in group.nodes if each.type == "GROUP_INPUT").outputs["Color"]
+            _tint(build, given, is_drawn)
+        if not key_of_group(group):
+            shows_below = build.math("SUBTRACT", 1.0, group.nodes["surface"].outputs["Alpha"])
+            _tint(build, group.nodes["color"].outputs["Color"], build.math("MULTIPLY", is_drawn, shows_below))
+        for new in set(group.nodes) - before - {drawn}:
+            new.name = f"{TINT} {new.name}"
+        changed.append(group)
+    return changed
+
+
+def _tint(build: "_Builder", color: bpy.types.NodeSocket, factor: bpy.types.NodeSocket) -> None:
+    """Put the drawn tint between a colour and what it feeds, by a factor; a factor of 0 leaves its very bits."""
+    links, targets = build.tree.links, [link.to_socket for link in color.links]
+    parts, made = build.node("ShaderNodeSeparateXYZ"), build.node("ShaderNodeHueSaturation")
+    links.new(build.tree.nodes[TINT].outputs["Vector"], parts.inputs[0])
+    for axis, name, plain in (("X", "Hue", 0.5), ("Y", "Saturation", 1.0), ("Z", "Value", 1.0)):
+        links.new(build.math("ADD", parts.outputs[axis], plain), made.inputs[name])
+    links.new(factor, made.inputs["Fac"])
+    links.new(color, made.inputs["Color"])
+    for target in targets:
+        links.new(made.outputs["Color"], target)
+
+
+def remove_tint(group: bpy.types.NodeTree) -> None:
+    """Take out what add_tint put into a group."""
+    own = [node for node in group.nodes if node.name.startswith(TINT)]
+    for node in own:
+        if node.type == "HUE_SAT":
+            given = node.inputs["Color"].links[0].from_socket
+            for target in [link.to_socket for link in node.outputs["Color"].links]:
+                group.links.new(given, target)
+    for node in own:
+        group.nodes.remove(node)
 
 
 def groups_of(material: bpy.types.Material | None) -> list[bpy.types.ShaderNode]:

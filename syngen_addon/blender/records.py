@@ -138,19 +138,23 @@ def object_class(obj: bpy.types.Object, recipe: Recipe) -> str:
     return tidy(str(obj.get(CLASS, ""))) or tidy(plain_name(obj))
 
 
-def kind_of(obj: bpy.types.Object, recipe: Recipe) -> str:
-    """The kind of the object's own wear, or the one that the recipe has for it."""
+def own_kinds(obj: bpy.types.Object, recipe: Recipe) -> list[str]:
+    """What kinds the object's own wear may be: the one it has, or those that the recipe has for it."""
     about = wear_of(obj)
     if about is not None:
-        return str(about["kind"])
-    named = (kind for pattern, kind in recipe.targets.kinds.items() if matches(obj.name, pattern))
-    return next(named, recipe.wear.kind)
+        return [str(about["kind"])]
+    named = [kind for pattern, kind in recipe.targets.kinds.items() if matches(obj.name, pattern)]
+    return named[:1] or list(dict.fromkeys(recipe.wear.kinds)) or [recipe.wear.kind]
+
+
+def further_kinds(obj: bpy.types.Object, recipe: Recipe) -> list[str]:
+    """By name the kinds of wear that lie on the object beside its own in the job."""
+    return sorted({*(layer.kind for layer in layers_of(obj)), *recipe.wear.also} - set(own_kinds(obj, recipe)))
 
 
 def kinds_of(obj: bpy.types.Object, recipe: Recipe) -> list[str]:
     """The kinds of wear that the object has in the job: its own, then by name those that lie beside it."""
-    own = kind_of(obj, recipe)
-    return [own, *sorted({*(layer.kind for layer in layers_of(obj)), *recipe.wear.also} - {own})]
+    return [*own_kinds(obj, recipe), *further_kinds(obj, recipe)]
 
 
 class Records:

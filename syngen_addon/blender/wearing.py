@@ -13,14 +13,14 @@ import bpy
 from ..errors import SynGenError
 from ..kinds import KINDS
 from ..recipe import Recipe, age_shift_of
-from ..sampling.draws import FrameDraw
+from ..sampling.draws import FrameDraw, TintDraw
 from ..variants import Request, Variant, make_variants
 from . import ageing, material, worker
 from .instances import original
 from .layers import layer_of, layers_of
 from .level import set_level
-from .names import UV_LAYER
-from .records import kind_of, kinds_of, object_class
+from .names import ABOUT, TINT, UV_LAYER
+from .records import further_kinds, object_class, own_kinds
 from .shown import check_wear_shows
 from .state import Borrowed
 from .target import find, has_wear, wear_of
@@ -58,6 +58,19 @@ class Target:
     the last bit: Cycles reads them by another way. So a job that swaps variants shows files from its first frame on."""
 
 
+def check_kinds(obj: bpy.types.Object, recipe: Recipe) -> None:
+    """Raises SynGenError for an unknown kind, and for one that would lie on the object beside itself."""
+    own = own_kinds(obj, recipe)
+    for kind in [*own, *further_kinds(obj, recipe)]:
+        check_known(obj, kind)
+    twice = sorted(set(own) & set(recipe.wear.also)) if len(own) > 1 else []
+    if twice:
+        raise SynGenError(
+            f"wear.also lays {twice[0]!r} beside every kind that wear.kinds draws, and {twice[0]!r} is one of them.",
+            "Take it out of one of the two.",
+        )
+
+
 def check_known(obj: bpy.types.Object, kind: str) -> None:
     """Raises SynGenError for a kind that this version does not know; one that lies on the object is named with it."""
     if kind not in KINDS and layer_of(obj, kind) is not None:
@@ -84,8 +97,10 @@ class Wearing:
         """out: the job's folder, which gets the variants of targets that have none. warnings: these are added to."""
         self.recipe, self.out, self.scene, self.borrowed = recipe, out, scene, borrowed
         self.warnings, self.say, self.should_stop = warnings, say, should_stop
-        self.loaded: dict[tuple[Path, int], material.Worn] = {}
+        self.loaded: dict[tuple[Path, str, int], material.Worn] = {}
         """What was loaded of a variant's folder for a slot; targets that show the same share it."""
+        self.galleries: dict[bpy.types.Object, list[Variant]] = {}
+        """What was made for the objects that had no wear, of every kind and preset."""
         self.first_copies: dict[bpy.types.Object, Target] = {}
         """Source -> the first of its copies."""
 
@@ -101,7 +116,7 @@ class Wearing:
             if not has_wear(obj):
                 self._age(obj, number, len(objects))
                 self._check_shown([obj])
-            for kind in kinds_of(obj, self.recipe)[1:]:
+            for kind in further_kinds(obj, self.recipe):
                 if layer_of(obj, kind) is None:
                     self._age_further(obj, kind, number, len(objects))
             self._tell_left_out(obj)
@@ -124,14 +139,22 @@ class Wearing:
         self.warnings += [f"{obj.name}: {warning}" for warning in found.warnings]
 
     def _age(self, obj: bpy.types.Object, number: int, count: int) -> None:
-        """Give a target that has no wear yet its variants, for this run only."""
-        chosen = self._make(obj, kind_of(obj, self.recipe), number, count)
+        """Give a target that has no wear yet its variants, of every kind and preset, for this run only."""
+        gallery: list[Variant] = []
+        kinds, presets = own_kinds(obj, self.recipe), dict.fromkeys(self.recipe.causes.presets)
+        for kind in kinds:
+            for preset in presets or [self.recipe.causes.preset]:
+                made = self._make(obj, kind, number, count, preset)
+                gallery += [dataclasses.replace(v, made={**v.made, "preset": preset}) for v in made if v.accepted]
+        if len(kinds) > 1 or len(presets) > 1:
+            self.galleries[obj] = gallery
         self.borrowed.afterwards(lambda: ageing.remove(obj) if has_wear(obj) else None)
-        self._apply(obj, chosen, sum(self.recipe.wear.level) / 2)
+        self._apply(obj, gallery[0], sum(self.recipe.wear.level) / 2)
 
     def _age_further(self, obj: bpy.types.Object, kind: str, number: int, count: int) -> None:
         """Give a target that has wear a further kind of it, for this run only; of it one variant is enough."""
-        chosen = self._make(obj, kind, number, count, one=True)
+        made = self._make(obj, kind, number, count, self.recipe.causes.preset, one=True)
+        chosen = next(variant for variant in made if variant.accepted)
         before = [(slot.material, slot.link) for slot in obj.material_slots]
         copies = material.copies_of(obj)
 
@@ -152,20 +175,29 @@ class Wearing:
             variant,
             add=add,
             softness=self.recipe.wear.softness,
-            age_shift=age_shift_of(self.recipe),
+            age_shift=age_shift_of(self._as_made(variant)),
             level=level,
             pack=False,
         )
 
-    def _make(self, obj: bpy.types.Object, kind: str, number: int, count: int, *, one: bool = False) -> Variant:
-        """The first accepted of the variants of a kind, all of them made; one: no more than needed to have one.
+    def _as_made(self, variant: Variant) -> Recipe:
+        """The recipe with the preset that the variant was made with."""
+        causes = dataclasses.replace(self.recipe.causes, preset=variant.made.get("preset", self.recipe.causes.preset))
+        return dataclasses.replace(self.recipe, causes=causes)
+
+    def _make(
+        self, obj: bpy.types.Object, kind: str, number: int, count: int, preset: str, *, one: bool = False
+    ) -> list[Variant]:
+        """The variants of a kind and preset, one of them accepted at least; one: no more than needed to have one.
 
         Raises SynGenError where all are refused.
         """
-        recipe = self.recipe
+        recipe = dataclasses.replace(self.recipe, causes=dataclasses.replace(self.recipe.causes, preset=preset))
+        several = len(own_kinds(obj, recipe)) * len(set(recipe.causes.presets)) > 1 or one
+        which = f" ({ageing.kind_label(kind)}{', ' + preset if recipe.causes.presets else ''})" if several else ""
 
         def progress(fraction: float, text: str) -> None:
-            self.say(f"{obj.name} ({number + 1} of {count}): {text}")
+            self.say(f"{obj.name}{which} ({number + 1} of {count}): {text}")
 
         had_layer = bool(obj.data.uv_layers)
         request = ageing.gather(obj, recipe, ageing.kind_named(kind))
@@ -177,11 +209,9 @@ class Wearing:
                 each, self.out / "variants", tools=worker.tools(recipe, fetch=True), progress=progress,
                 should_stop=self.should_stop,
             )  # fmt: skip
-            chosen = next((variant for variant in made if variant.accepted), None)
-            if chosen is not None:
+            if any(variant.accepted for variant in made):
                 self.warnings += [f"{obj.name}: {warning}" for warning in made[0].warnings]
-                return chosen
-        which = f" ({ageing.kind_label(kind)})" if one else ""
+                return made
         raise SynGenError(
             f"Every variant of {obj.name!r}{which} was refused: {made[0].sentence}",
             "Change Texture and Transfer or Filters ([texture], [filters]).",
@@ -192,6 +222,8 @@ class Wearing:
 
         Copies of one object have all of it in common but their levels and the variant they show.
         """
+        if tints(self.recipe):
+            self.borrowed.set_key(obj, TINT, (0.0, 0.0, 0.0))
         source = original(obj)
         if source == obj:
             return self._target(obj, index)
@@ -207,9 +239,11 @@ class Wearing:
             if slot.material is not None and slot.material.library is None:
                 self.borrowed.afterwards(material.follow_cover(slot.material))
         kind = ageing.applied_kind(obj)
-        variants = ageing.applied_variants(obj)
+        variants = self.galleries.get(original(obj)) or ageing.applied_variants(obj)
         if not variants and self.recipe.randomize.variant:
             self.warnings.append(f"{obj.name}: its gallery is gone; every frame shows the variant it wears.")
+        if tints(self.recipe):
+            self._let_tint(obj)
         target = Target(obj, index, object_class(obj, self.recipe), kind.name, variants)
         for layer in layers_of(obj):
             if not layer.own:
@@ -262,6 +296,15 @@ class Wearing:
             self.borrowed.afterwards(give_back)
             target.groups[int(group.get(material.SLOT, index))] = group
 
+    def _let_tint(self, obj: bpy.types.Object) -> None:
+        """Let the object say what colour its materials have."""
+        for slot in obj.material_slots:
+            groups = material.groups_of(slot.material)
+            if groups and groups[0].node_tree.library is not None:
+                self.warnings.append(f"{obj.name}: its material is linked from another file and keeps its color.")
+            for group in material.add_tint(slot.material) if groups else ():
+                self.borrowed.afterwards(lambda group=group: material.remove_tint(group))
+
     def _is_shared(self, obj: bpy.types.Object, group: bpy.types.NodeTree) -> bool:
         return any(o != obj and material.shows(o, group) for o in self.scene.objects if o.type == "MESH")
 
@@ -274,20 +317,28 @@ class Wearing:
             number = draw.variants.get(name, target.wears)
             if number != target.shown and target.wardrobe is not None:
                 target.obj.data = self._dress(target.wardrobe, target.variants[number], number)
-                target.wears = target.shown = number
+                self._tell(target, number)
             elif number != target.shown and target.groups:
                 self._wear(target, number)
             if name in draw.levels:
                 set_level(target.obj, draw.levels[name])
             for kind, level in draw.also.get(name, {}).items():
                 set_level(target.obj, level, kind)
+            if name in draw.tints:
+                set_tint(target.obj, draw.tints[name])
 
     def _wear(self, target: Target, number: int) -> None:
         variant = target.variants[number]
         for index, group in target.groups.items():
             if index in variant.slots:
                 material.show(group, self._worn(variant, index))
+        self._tell(target, number)
+
+    def _tell(self, target: Target, number: int) -> None:
+        """Note what a target shows now, for those who ask it or the object."""
         target.wears = target.shown = number
+        if target.kind != target.variants[number].kind:
+            target.kind = target.obj[ABOUT]["kind"] = target.variants[number].kind
 
     def _dress(self, wardrobe: Wardrobe, variant: Variant, number: int) -> bpy.types.Mesh:
         """The mesh of a wardrobe that shows a variant."""
@@ -308,14 +359,26 @@ class Wearing:
 
     def _worn(self, variant: Variant, index: int) -> material.Worn:
         """The variant's pictures and numbers for a slot, loaded once."""
-        key = (variant.folder, index)
+        key = (variant.folder, str(variant.made.get("preset", "")), index)
         if key not in self.loaded:
-            recipe, kind = self.recipe, ageing.kind_named(variant.kind)
+            recipe, kind = self._as_made(variant), ageing.kind_named(variant.kind)
             worn = ageing.load_worn(variant, index, kind, recipe.wear.softness, False, age_shift_of(recipe))
             for image in worn.images.values():
                 self.borrowed.new(bpy.data.images, image)
             self.loaded[key] = worn
         return self.loaded[key]
+
+
+def tints(recipe: Recipe) -> bool:
+    """Whether the recipe changes the colour of base textures."""
+    plain = (recipe.tint.hue_deg, recipe.tint.saturation, recipe.tint.value) == ((0.0, 0.0), (1.0, 1.0), (1.0, 1.0))
+    return recipe.tint.randomize and not plain
+
+
+def set_tint(obj: bpy.types.Object, tint: TintDraw) -> None:
+    """Change the colour of the object's base texture; material.add_tint has prepared its material."""
+    obj[TINT] = (tint.hue_turns, tint.saturation - 1.0, tint.value - 1.0)
+    obj.update_tag(refresh={"OBJECT"})
 
 
 def _one_by_one(request: Request) -> Iterator[Request]:
