@@ -121,7 +121,7 @@ class SYNGEN_PT_labels(_Part, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         labels, column = context.scene.syngen.labels, split(self.layout)
-        keys(column, labels, "geometry", "depth", "normals")
+        keys(column, labels, "geometry", "depth", "normals", "polygons")
         keys(column, context.scene.syngen.export, "min_visible")
         column.separator()
         keys(column, labels, "min_pixels", "redraws", "wear_threshold")

@@ -126,6 +126,7 @@ LABELS = {
     "labels.class_property": "Property",
     "labels.depth": "Depth Maps",
     "labels.normals": "Normal Maps",
+    "labels.polygons": "Polygons",
     "labels.min_pixels": "Least Pixels",
     "labels.region_min_pixels": "Region Least",
     "labels.region_merge_pixels": "Region Merge",

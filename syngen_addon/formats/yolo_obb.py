@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..polygons import columns
 from .chosen import Chosen, Dataset
 from .labelled import labelled
-from .polygons import columns
 
 Corners = npt.NDArray[np.float64]
 

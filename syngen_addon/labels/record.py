@@ -57,6 +57,8 @@ def make_record(
         worn = [own, *(further[each.kind] for each in instance.layers)]
         masks = [each.masks.get(instance.index) for each in worn]
         entry = _entry(instance, whole[instance.index], masks, width, height)
+        if settings.polygons and settings.objects == "instances":
+            entry["polygon"] = whole[instance.index].polygon()
         entries.append(entry | shapes.get(instance.index, {}))
         for wear, each, mask in zip((_own(instance), *instance.layers), worn, masks, strict=True):
             if mask is not None:
@@ -64,7 +66,10 @@ def make_record(
                 pieces = connected(
                     each.labels, instance.index, mask, settings.region_merge_pixels, settings.region_min_pixels
                 )
-                regions.extend({**about, **_place(piece, width, height)} for piece in pieces)
+                found = [{**about, **_place(piece, width, height)} for piece in pieces]
+                if settings.polygons and settings.objects == "regions":
+                    found = [{**each, "polygon": p.polygon()} for each, p in zip(found, pieces, strict=True)]
+                regions.extend(found)
     return {
         **_head(header),
         "no_target": False,

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("textures", "transfer", "marks", "filters", "wear", "sampling", "labels", "formats")
 STAGE_PACKAGES = tuple(f"syngen_addon.{stage}" for stage in STAGES)
 FOUNDATIONS = tuple(
-    f"syngen_addon.{name}" for name in ("errors", "files", "presets", "recipe", "seeds", "splits", "images")
+    f"syngen_addon.{name}" for name in ("errors", "files", "presets", "recipe", "seeds", "splits", "images", "polygons")
 )
 TOPS = ("syngen_addon", "operators", "panels", "examples")
 BLENDER = ("bpy", "bpy_extras", "bmesh", "mathutils", "addon_utils", "gpu", "gpu_extras", "blf", "_cycles")
@@ -51,6 +51,7 @@ RULES = (
     Rule("syngen_addon.seeds", (), ("numpy",)),
     Rule("syngen_addon.splits", ("syngen_addon.seeds",)),
     Rule("syngen_addon.images", ("syngen_addon.errors", "syngen_addon.files"), ARRAYS),
+    Rule("syngen_addon.polygons", (), ARRAYS),
     Rule("syngen_addon.kinds", ("syngen_addon.recipe",)),
     Rule("syngen_addon.formats", FOUNDATIONS, (*ARRAYS, "PIL", "pycocotools", "OpenEXR")),
     *(Rule(stage, FOUNDATIONS, (*ARRAYS, "PIL", "pycocotools")) for stage in STAGE_PACKAGES),

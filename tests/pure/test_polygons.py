@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco_mask
 
-from syngen_addon.formats.polygons import LEAST, UNIT, border, columns, filled_iou, polygon, read_iou, runs, simplified
-from syngen_addon.formats.yolo_segment import columns as as_text
+from syngen_addon.formats.yolo_segment import as_text, polygon_of, read_iou
+from syngen_addon.labels.layers import Instance, Layers
+from syngen_addon.labels.record import make_record
+from syngen_addon.polygons import LEAST, UNIT, border, columns, edges_of, polygon, runs, simplified
+from syngen_addon.recipe import Labels
 from tests.pure.framed import disc, rle, shape_of
 
 MASKS = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=14)).filter(np.any)
@@ -37,6 +40,18 @@ def shapes() -> dict[str, np.ndarray]:
         "line": line, "column": column, "foot_to_head": foot_to_head, "one": np.ones((1, 1), bool),
         "disc": disc(200, 260, 100, 90, 80), "ring": disc(200, 260, 100, 90, 80) & ~disc(200, 260, 120, 90, 40),
     }  # fmt: skip
+
+
+def border_of(segmentation: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    return border(*edges_of(segmentation), segmentation["size"][0])
+
+
+def filled_iou(points: np.ndarray, segmentation: dict[str, Any], box: list[int]) -> float:
+    """IoU of a polygon, filled as pycocotools does, with its mask."""
+    x, y, width, height = box
+    local = points / UNIT - np.array([x, y])
+    filled = coco_mask.frPyObjects([local.ravel().tolist()], height, width)
+    return float(coco_mask.iou(filled, [coco_mask.encode(columns(segmentation, box).T)], [0])[0, 0])
 
 
 def parts(mask: np.ndarray) -> int:
@@ -79,7 +94,7 @@ def test_shapes_come_back_to_the_pixel(name: str) -> None:
 
 def check(mask: np.ndarray) -> None:
     segmentation, box = own(mask)
-    points, _ = border(segmentation)
+    points, _ = border_of(segmentation)
     assert filled_iou(points, segmentation, box) == 1, "pycocotools, by the middles of pixels"
     if parts(mask) == 1:  # a bridge to a further part goes over pixels that are not the mask's
         assert read_iou(points, segmentation, box) == 1, "OpenCV, by whole pixels with the border"
@@ -93,9 +108,9 @@ def check(mask: np.ndarray) -> None:
 def test_the_corners_of_a_rectangle_and_of_a_hole() -> None:
     mask = np.zeros((8, 10), bool)
     mask[2:6, 3:9] = True
-    assert as_set(border(rle(mask))[0]) == {(3, 2), (9, 2), (9, 6), (3, 6)}
+    assert as_set(border_of(rle(mask))[0]) == {(3, 2), (9, 2), (9, 6), (3, 6)}
     mask[3:5, 4:6] = False
-    points, held = border(rle(mask))
+    points, held = border_of(rle(mask))
     assert as_set(points[~held]) == {(3, 2), (9, 2), (9, 6), (3, 6), (4, 5), (6, 5), (4, 3), (6, 3)} - as_set(
         points[held]
     )
@@ -109,7 +124,7 @@ def as_set(points: np.ndarray) -> set[tuple[int, int]]:
 def test_the_bridge_of_a_hole_lies_in_the_mask() -> None:
     mask = shapes()["ring"]
     segmentation, box = own(mask)
-    points, held = border(segmentation)
+    points, held = border_of(segmentation)
     assert 4 <= held.sum() <= 6 and read_iou(points, segmentation, box) == 1
 
 
@@ -118,7 +133,7 @@ def test_the_bridge_of_a_hole_lies_in_the_mask() -> None:
 def test_a_long_border_is_simplified_and_says_the_same(radius: int, inner: int) -> None:
     mask = disc(200, 260, 120.3, 97.6, radius) & ~disc(200, 260, 125, 90, inner)
     segmentation, box = own(mask)
-    exact, held = border(segmentation)
+    exact, held = border_of(segmentation)
     fewer = simplified(exact, held)
     assert len(fewer) < len(exact) / 2
     assert filled_iou(fewer, segmentation, box) > 1 - 0.25 * len(exact) / mask.sum()
@@ -133,7 +148,7 @@ def test_what_is_written_has_an_iou_of_at_least_99_percent(seed: int, side: int,
     mask = cv2.GaussianBlur(noise, (0, 0), blur) > level
     mask |= disc(side, side + 13, side / 2, side / 2, side / 3)
     shape = shape_of(mask)
-    points = polygon(shape["segmentation"], shape["bbox"], shape["area"])
+    points = polygon(*edges_of(shape["segmentation"]), side, shape["area"])
     assert filled_iou(points, shape["segmentation"], shape["bbox"]) >= LEAST >= 0.99
     # And by the definition: a pixel belongs to it where its middle does.
     filled = coco_mask.frPyObjects([(points / UNIT).ravel().tolist()], *mask.shape)
@@ -144,7 +159,7 @@ def test_what_is_written_has_an_iou_of_at_least_99_percent(seed: int, side: int,
 @given(MASKS, st.integers(0, 3000), st.integers(0, 3000))
 def test_text_reads_back_as_the_same_pixels(mask: np.ndarray, right: int, below: int) -> None:
     padded = np.pad(mask, ((0, below % 300), (0, right % 300)))
-    points, _ = border(rle(padded))
+    points, _ = border_of(rle(padded))
     height, width = padded.shape
     numbers = np.array(as_text(points, width, height).split(), np.float32).reshape(-1, 2)
     assert numbers.min() >= 0 and numbers.max() <= 1
@@ -155,6 +170,24 @@ def test_text_reads_back_as_the_same_pixels(mask: np.ndarray, right: int, below:
 
 def test_a_mask_over_the_whole_picture_and_a_wide_one() -> None:
     for width in (640, 1920, 7680):
-        points, _ = border(rle(np.ones((4, width), bool)))
+        points, _ = border_of(rle(np.ones((4, width), bool)))
         numbers = np.array(as_text(points, width, 4).split(), np.float32).reshape(-1, 2)
         assert np.array_equal((numbers * [width, 4]).astype(np.int32), points // UNIT)
+
+
+@pytest.mark.parametrize("objects", ["instances", "regions"])
+def test_a_record_holds_polygons_where_the_recipe_asks(objects: str) -> None:
+    index = np.zeros((60, 80), np.int32)
+    index[disc(60, 80, 30, 30, 20) & ~disc(60, 80, 30, 30, 8)] = 1
+    wear = (disc(60, 80, 20, 30, 9) | disc(60, 80, 42, 30, 5)).astype(np.float32)
+    instances = [Instance(1, "Drum", {"object": "drum"}, "rust", "default", 0.5, 0)]
+    about = dict(objects=objects, region_min_pixels=5, region_merge_pixels=0)
+    record = make_record(Layers(index, wear), instances, Labels(polygons=True, **about), {"frame": 0})
+    other = "regions" if objects == "instances" else "instances"
+    assert record[objects] and not any("polygon" in entry for entry in record[other])
+    for entry in record[objects]:
+        kept = polygon_of(entry)
+        assert np.array_equal(kept, polygon_of({k: v for k, v in entry.items() if k != "polygon"}))
+        assert filled_iou(kept, entry["segmentation"], entry["bbox"]) >= 0.99
+    plain = make_record(Layers(index, wear), instances, Labels(**about), {"frame": 0})
+    assert not any("polygon" in entry for entry in plain[objects])

@@ -1,4 +1,4 @@
-"""A mask as one polygon along the edges of its pixels. Imports numpy, OpenCV and pycocotools.
+"""A mask as one polygon along the edges of its pixels. Imports numpy and OpenCV.
 
 A polygon through the middles of the outermost pixels, as contour finders give it, is half a pixel too small on every
 side. This one is the mask's true border, and comes straight from its run lengths: every run, one column high, has two
@@ -19,20 +19,19 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from pycocotools import mask as coco_mask
 
 Points = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.uint8]
 
 UNIT = 64
-EXACT_POINTS = 300
+EXACT_POINTS = 64
 """A polygon of so few points is the mask's border; a longer one is simplified where that costs next to nothing."""
-DENSE = 0.025
+DENSE = 0.08
 """A mask with more points than this a pixel is all border, and does not stand being simplified."""
 TOLERANCE = UNIT / 2
 """How far a simplified polygon may leave the one it came from."""
-LEAST = 0.995
+LEAST = 0.992
 """A simplified polygon that gives back less of the mask (IoU) is thrown away for the exact one."""
 
 
@@ -77,8 +76,13 @@ def columns(segmentation: dict[str, Any], box: Sequence[int]) -> Bits:
     return np.cumsum(changes[:-1], dtype=np.int8).view(np.uint8).reshape(width, height)
 
 
-def _by_column(starts: Ints, ends: Ints, height: int) -> tuple[Ints, Ints]:
-    """(column, edges): the runs cut where they go on in the next column; edges: first and last + 1 row by turns."""
+def edges_of(segmentation: dict[str, Any]) -> tuple[Ints, Ints]:
+    """(column, row) of the mask's horizontal edges: of each run the upper one, then the lower. By column, from above.
+
+    A run that goes on in the next column is two.
+    """
+    height = segmentation["size"][0]
+    starts, ends = runs(segmentation)
     column, last = starts // height, (ends - 1) // height
     if (column != last).any():
         counts = last - column + 1
@@ -107,24 +111,26 @@ class _Edges:
     touch: npt.NDArray[np.bool_] | None
 
 
-def border(segmentation: dict[str, Any]) -> tuple[Points, npt.NDArray[np.bool_]]:
+def border(column: Ints, row: Ints, height: int) -> tuple[Points, npt.NDArray[np.bool_]]:
     """(the mask's border as one polygon, N x 2, which of its points hold a bridge). The mask must not be empty.
 
+    column, row: the upper and lower edges of its runs (see edges_of). height: of the picture.
     Parts that touch at a corner are one. What is apart hangs on bridges, there and back along one line, which have no
     area and so fill nothing: a hole on one that lies in the mask, a further part on one to about the nearest point.
     """
-    height = segmentation["size"][0]
-    column, row = _by_column(*runs(segmentation), height)
-    after, touch = _successors(column, row, height)
-    edges = _Edges(column, row, touch)
+    following, touch = _successors(column, row, height)
+    edges, after = _Edges(column, row, touch), following.tolist()
     order = _ring(after)
-    if len(order) == len(row):
+    if len(order) < len(row):
+        bridges = _join(after, edges)
+        return _points(np.array(_ring(after)), edges, bridges)
+    if touch is not None:
         return _points(np.array(order), edges, None)
-    bridges = _join(after, edges)
-    return _points(np.array(_ring(after)), edges, bridges)
+    points = _corners(np.array(order), edges, following)
+    return points, np.zeros(len(points), bool)
 
 
-def _successors(column: Ints, row: Ints, height: int) -> tuple[list[int], npt.NDArray[np.bool_] | None]:
+def _successors(column: Ints, row: Ints, height: int) -> tuple[Ints, npt.NDArray[np.bool_] | None]:
     """The edge that follows on each one around its ring; and _Edges.touch."""
     count = len(row)
     lower = np.arange(count) & 1
@@ -140,11 +146,11 @@ def _successors(column: Ints, row: Ints, height: int) -> tuple[list[int], npt.ND
     keys = ends[order]
     meet = np.flatnonzero((keys[1:] - keys[:-1] == 1) & (keys[:-1] & 1 == 0))
     if not len(meet):
-        return after.tolist(), None
+        return after, None
     touch = np.zeros((count, 2), bool)
     meet = np.concatenate([meet, meet + 1])
     touch[edge[meet], ((edge[meet] & 1) == is_left[meet]).astype(int)] = True
-    return after.tolist(), touch
+    return after, touch
 
 
 def _ring(after: list[int]) -> list[int]:
@@ -214,13 +220,28 @@ def _heads(after: list[int]) -> list[int]:
     return heads
 
 
-def _points(order: Ints, edges: _Edges, bridges: _Bridges | None) -> tuple[Points, npt.NDArray[np.bool_]]:
-    """The corners along a ring of edges, and which of them hold a bridge.
+def _corners(order: Ints, edges: _Edges, following: Ints) -> Points:
+    """The corners along a ring of edges where no parts touch and no bridge is. following: the edge after each.
 
     Between two edges lies an upright one, or none where they go on alike: then neither's end there is a corner. A
-    corner has its x from the upright edge and its y from the other, so that it lies inside the pixels of both. Where
-    parts touch, and at bridges, there are no such pixels: there the edge ends inside its own, and the upright one
-    begins inside its own.
+    corner has its x from the upright edge and its y from the other, so that it lies inside the pixels of both.
+    """
+    then = following[order]
+    turn = np.flatnonzero(edges.row[order] != edges.row[then])
+    order, then = order[turn], then[turn]
+    y, to = edges.row[order], edges.row[then]
+    points = np.empty((len(turn), 2, 2), np.int32)
+    points[:, :, 0] = ((edges.column[then] + (then & 1)) * UNIT - (to > y))[:, None]
+    points[:, 0, 1] = y * UNIT - (order & 1)
+    points[:, 1, 1] = to * UNIT - (then & 1)
+    return points.reshape(-1, 2)
+
+
+def _points(order: Ints, edges: _Edges, bridges: _Bridges | None) -> tuple[Points, npt.NDArray[np.bool_]]:
+    """The same for any ring, and which of the corners hold a bridge.
+
+    Where parts touch, and at bridges, a corner has no pixel that both its edges lie in: there the one ends inside its
+    own, and the other begins inside its own.
     """
     count = len(edges.row)
     real = order if bridges is None else order % count
@@ -247,8 +268,6 @@ def _points(order: Ints, edges: _Edges, bridges: _Bridges | None) -> tuple[Point
     down = np.stack([np.roll(way, 1), way], axis=1) > 0
     beside = inside.copy()  # the same for the upright edge
     beside[..., 0] = down
-    if bridges is None and edges.touch is None:
-        return (ends * UNIT - beside)[turns].astype(np.int32), held[turns]
     beside[..., 1] = np.where(touch, down == np.array([True, False]), beside[..., 1])
     inside[..., 0] = np.where(held | touch, inside[..., 0], down)
     keep, held, begins = turns | held, held | touch, (begins | touch) & turns
@@ -269,49 +288,64 @@ def simplified(points: Points, held: npt.NDArray[np.bool_]) -> Points:
     The middles of the steps of a digital line lie on that line, so these are the points that may go; corners between
     two edges of more than a pixel stay. So do ends of bridges, and the outermost points, and with them the box.
     """
-    after = np.roll(points, -1, axis=0)
-    long = np.abs(after - points).max(axis=1) > UNIT + 2
-    keep = np.ones((len(points), 2), bool)
-    keep[:, 0] = held | (long & np.roll(long, 1))
-    pairs = np.stack([points, (points + after) >> 1], axis=1)
-    stay = np.stack([held, np.zeros(len(held), bool)], axis=1)[keep]
-    found = pairs[keep]
+    steps = np.concatenate([points[1:], points[:1]]) - points
+    found, stay = points + (steps >> 1), np.zeros(len(points), bool)
+    lengths = np.abs(steps)
+    long = lengths[:, 0] + lengths[:, 1] > UNIT + 2
+    corner = long & np.concatenate([long[-1:], long[:-1]]) | held
+    if corner.any():
+        keep = np.stack([corner, ~stay], axis=1)
+        found, stay = np.stack([points, found], axis=1)[keep], np.stack([held, stay], axis=1)[keep]
     for axis in (0, 1):
         stay[[found[:, axis].argmin(), found[:, axis].argmax()]] = True
-    marks = np.flatnonzero(stay)
-    closed = np.roll(found, -int(marks[0]), axis=0)
-    closed = np.concatenate([closed, closed[:1]])
-    cuts = [*(marks - marks[0]).tolist(), len(found)]
+    marks = np.flatnonzero(stay).tolist()
+    closed = np.concatenate([found[marks[0] :], found[: marks[0] + 1]])
+    cuts = [*(mark - marks[0] for mark in marks), len(found)]
     return np.concatenate([cv2.approxPolyDP(closed[a : b + 1], TOLERANCE, False)[:-1, 0] for a, b in pairwise(cuts)])
 
 
-def polygon(segmentation: dict[str, Any], box: Sequence[int], area: int) -> Points:
-    """One polygon of a whole mask, N x 2. box, area: the mask's own; [x, y, width, height].
+def polygon(column: Ints, row: Ints, height: int, area: int) -> Points:
+    """One polygon of a whole mask, N x 2. column, row: its edges (see edges_of). height: of the picture. area: pixels.
 
     Filled, it gives the mask back: exactly where it has few points, else with an IoU of LEAST or more.
     """
-    points, held = border(segmentation)
+    points, held = border(column, row, height)
     if EXACT_POINTS < len(points) < area * DENSE:
         short = simplified(points, held)
-        if len(short) > 2 and filled_iou(short, segmentation, box) >= LEAST:
+        if len(short) > 2 and lost(short, column, row) <= (1 - LEAST) * area:
             return short
     return points
 
 
-def filled_iou(points: Points, segmentation: dict[str, Any], box: Sequence[int]) -> float:
-    """IoU of a polygon, filled as pycocotools does, with the mask it stands for."""
-    x, y, width, height = box
-    local = points / UNIT - np.array([x, y])
-    filled = coco_mask.frPyObjects([local.ravel().tolist()], height, width)
-    truth = coco_mask.encode(columns(segmentation, box).T)
-    return float(coco_mask.iou(filled, [truth], [0])[0, 0])
+def lost(points: Points, column: Ints, row: Ints) -> int:
+    """At most so many pixels differ between the mask and the polygon, filled where pixels' middles are.
+
+    column, row: the mask's edges, in the order of the columns and from above. In a column whose middle the polygon
+    crosses as often as they do, each crossing is held against its edge; else all pixels of both count.
+    """
+    x, y = points[:, 0], points[:, 1]
+    begin = (x + (UNIT // 2 - 1)) // UNIT  # the first column whose middle is not left of it
+    end, to = np.concatenate([begin[1:], begin[:1]]), np.concatenate([points[1:], points[:1]])
+    counts = np.abs(end - begin)
+    slopes = (to[:, 1] - y) / np.where(counts > 0, to[:, 0] - x, 1)
+    total = int(counts.sum())
+    at = np.arange(total) + np.repeat(np.minimum(begin, end) - (np.cumsum(counts) - counts), counts)
+    crossed = np.repeat(y - (x - UNIT // 2) * slopes, counts) + np.repeat(slopes * UNIT, counts) * at
+    high = int(row.max()) + 2
+    rows = np.clip(np.ceil((crossed - UNIT // 2) / UNIT).astype(np.int64), 0, high - 1)
+    keys = np.sort(at * high + rows)
+    if total != len(row):  # a bridge is crossed there and back: two equal crossings are none
+        new = np.flatnonzero(np.diff(keys, prepend=-1, append=-1))
+        keys = keys[new[:-1][np.diff(new) % 2 == 1]]
+    at, rows = keys // high, keys % high
+    if len(at) == len(row) and (at == column).all():
+        return int(np.abs(rows - row).sum())
+    width = max(int(column[-1]), int(at[-1]) if len(at) else 0) + 1
+    same = np.bincount(at, minlength=width) == np.bincount(column, minlength=width)
+    alike, known = same[at], same[column]
+    return int(np.abs(rows[alike] - row[known]).sum() + _pixels(rows[~alike]) + _pixels(row[~known]))
 
 
-def read_iou(points: Points, segmentation: dict[str, Any], box: Sequence[int]) -> float:
-    """IoU of the mask with what a reader gets that cuts the points down to pixels and fills them with their border."""
-    x, y, width, height = box
-    truth = columns(segmentation, box).T
-    read = np.zeros((height, width), np.uint8)
-    cv2.fillPoly(read, [points // UNIT - np.array([x, y], np.int32)], (1,))
-    both, either = np.count_nonzero(read & truth), np.count_nonzero(read | truth)
-    return both / either
+def _pixels(row: Ints) -> int:
+    """Of runs, from their edges."""
+    return int((row[1::2] - row[::2]).sum())
