@@ -19,7 +19,7 @@ FILES = ("README.md", "card.html", "card")
 SHOWN_ELSEWHERE = ("level", "occlusion", "size")
 """Ranges whose charts stand among the wear and the boxes."""
 MOST_NAMED = 12
-"""So many directions of a class are named; its chart shows all."""
+"""So many empty directions of a class are named one by one; its chart shows any number."""
 MOST_VIEWS = 6
 """So many classes have a chart of the directions they are seen from; the sentences name all."""
 
@@ -82,9 +82,10 @@ def _lacking(covered: Mapping[str, Any]) -> list[str]:
     said = []
     for name, about in covered["views"]["classes"].items():
         ends = [f"{a:.0f} to {b:.0f} around, {c:.0f} to {d:.0f} up" for (a, b), (c, d) in about["empty"]]
-        if ends:
-            more = f"; and {len(ends) - MOST_NAMED} more" if len(ends) > MOST_NAMED else ""
-            said.append(f"{name}, from (degrees): {'; '.join(ends[:MOST_NAMED])}{more}")
+        if len(ends) > MOST_NAMED:
+            said.append(f"{name} from {len(ends)} directions, which its chart shows.")
+        elif ends:
+            said.append(f"{name} from (degrees) {'; '.join(ends)}.")
     return said + [text for text in covered["sentences"] if "is never seen from" not in text]
 
 

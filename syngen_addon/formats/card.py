@@ -409,7 +409,8 @@ p{margin:0 0 10px;max-width:78em}
 .tile{background:#fff;border:1px solid #e3e6ea;border-radius:8px;padding:10px 18px;min-width:116px}
 .tile b{display:block;font-size:22px;line-height:1.25}.tile span{color:#68737f;font-size:13px}
 section{background:#fff;border:1px solid #e3e6ea;border-radius:10px;padding:22px 24px;margin-bottom:18px}
-.charts{display:flex;flex-wrap:wrap;gap:26px 34px;margin-top:12px}.charts svg{max-width:100%;height:auto}
+.charts{display:flex;flex-wrap:wrap;align-items:flex-start;gap:26px 34px;margin-top:12px}
+.charts svg{max-width:100%;height:auto;overflow:visible}
 .samples{display:grid;grid-template-columns:repeat(auto-fill,minmax(300px,1fr));gap:12px}
 figure{margin:0}figure img{width:100%;display:block;border-radius:6px}
 figcaption{color:#68737f;font-size:12.5px;margin-top:3px}

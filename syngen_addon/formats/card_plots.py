@@ -27,7 +27,7 @@ EMPTY: Rgb = (200, 85, 61)
 SHALLOW: Rgb = (231, 239, 247)
 WIDTH = 440.0
 TITLE, TEXT, SMALL = 15.0, 12.0, 11.0
-PAD = 4.0
+PAD, WIDER = 4.0, 1.12
 
 
 class Canvas(Protocol):
@@ -305,7 +305,8 @@ def _top(note: str) -> float:
 
 
 def _wide(text: str, size: float) -> float:
-    return float(font(round(size * 2)).getlength(text)) / 2
+    """About how wide a text is; the letters of a browser are a little wider than Pillow's."""
+    return WIDER * float(font(round(size * 2)).getlength(text)) / 2
 
 
 def _nice(value: float) -> int:

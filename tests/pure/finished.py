@@ -31,8 +31,17 @@ def recipe_of(changes: dict[str, dict[str, Any]] | None = None) -> Recipe:
     return from_dict(document)
 
 
-def finished(out: Path, frames: int = 8, changes: dict[str, dict[str, Any]] | None = None, seed: int = 3) -> Path:
-    """Paint a job of some frames, the fourth without a target, and write its formats and its card; its folder."""
+def finished(
+    out: Path,
+    frames: int = 8,
+    changes: dict[str, dict[str, Any]] | None = None,
+    seed: int = 3,
+    classes: tuple[str, ...] = tuple(name.lower() for name in NAMES),
+) -> Path:
+    """Paint a job of some frames, the fourth without a target, and write its formats and its card; its folder.
+
+    classes: those of the targets NAMES.
+    """
     recipe = recipe_of(changes)
     inputs = {
         "recipe": {s: k for s, k in _plain(recipe).items() if s != "export"},
@@ -48,14 +57,14 @@ def finished(out: Path, frames: int = 8, changes: dict[str, dict[str, Any]] | No
         "device": "cpu",
         "system": "Linux x86_64",
     }
-    classes = {"object": sorted(n.lower() for n in NAMES), "kind": sorted(KINDS), "wear": []}
-    jobs.open_folder(out, inputs, recipe, classes)
+    known = {"object": sorted(set(classes)), "kind": sorted(KINDS), "wear": []}
+    jobs.open_folder(out, inputs, recipe, known)
     for frame in range(frames):
-        record, picture = painted(recipe, frame)
+        record, picture = painted(recipe, frame, classes=classes)
         if picture:
             write_bytes(out / jobs.picture_name(frame), picture)
         write_bytes(jobs.record_path(out, frame), encode(record))
-    jobs.rebuild(out, recipe, seed, frames, classes[recipe.labels.class_from])
+    jobs.rebuild(out, recipe, seed, frames, known[recipe.labels.class_from])
     return out
 
 
@@ -65,7 +74,12 @@ def _plain(recipe: Recipe) -> dict[str, dict[str, Any]]:
     return to_dict(recipe)
 
 
-def painted(recipe: Recipe, frame: int, size: tuple[int, int] = (WIDTH, HEIGHT)) -> tuple[dict[str, Any], bytes]:
+def painted(
+    recipe: Recipe,
+    frame: int,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+    classes: tuple[str, ...] = tuple(name.lower() for name in NAMES),
+) -> tuple[dict[str, Any], bytes]:
     """(record, PNG) of a frame; no PNG where it has no target."""
     rng = np.random.default_rng(frame)
     header = {"frame": frame, "attempt": int(frame % 5 == 2), "draw": _draw(rng)}
@@ -88,10 +102,10 @@ def painted(recipe: Recipe, frame: int, size: tuple[int, int] = (WIDTH, HEIGHT))
             if rust is not None:
                 draw.rectangle(worn, fill=rust)
         target = int(rng.integers(len(NAMES)))
-        classes = {"object": NAMES[target].lower()}
+        named = {"object": classes[target]}
         kind = KINDS[target]
         variant = int(rng.integers(4))
-        instances.append(Instance(number, NAMES[target], classes, kind, _wear_class(level), level, variant))
+        instances.append(Instance(number, NAMES[target], named, kind, _wear_class(level), level, variant))
     where = np.asarray(index, np.int32)
     layers = Layers(where, np.where(where > 0, np.asarray(wear, np.float32), np.float32(0)))
     record = make_record(layers, instances, recipe.labels, header)

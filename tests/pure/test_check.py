@@ -49,6 +49,29 @@ def test_a_sound_dataset_has_no_problem(sound: Path) -> None:
     assert report.sizes["frames"] == 8 and report.sizes["pictures"] == 7  # each is read once, whoever names it
 
 
+NASTY = (
+    ("../../etc/passwd", "a/b\\c", "C:\\x"),
+    ('a "quoted" one', "it's", "a: b #c"),
+    ("<tank>&amp;", "line\nbreak\ttab", "{a}, [b]"),
+    ("tank", "Tank", "TANK "),
+    ("CON", "null", "1"),
+    ("日本 ü", "- x", "*"),
+)
+"""Class names that a path, a quote, a line or a file system could trip over."""
+
+
+@pytest.mark.parametrize("classes", NASTY)
+def test_any_class_name_comes_through_every_format(tmp_path: Path, classes: tuple[str, ...]) -> None:
+    formats = [*EXPORT["export"]["formats"], "classify", "masks"]
+    out = finished(tmp_path / "deep" / "ds", 12, {"export": {"formats": formats}}, classes=classes)
+    report = check(out)
+    assert [p for p in report.problems if not p.note] == []
+    coco = json.loads((out / "annotations/instances_train.json").read_text())
+    assert [c["name"] for c in coco["categories"]] == sorted(classes)
+    assert yaml_text.read((out / "data.yaml").read_text())["names"] == dict(enumerate(sorted(classes)))
+    assert [p.name for p in tmp_path.iterdir()] == ["deep"]  # nothing was written elsewhere
+
+
 # --- faults of a job of ours ------------------------------------------------------------------------------------------
 
 
