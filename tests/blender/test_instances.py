@@ -109,3 +109,186 @@ def test_copies_made_by_nodes_are_objects_of_their_own(addon, stage) -> None:
     corners = [(-20, -10), (20, -10), (20, 10), (-20, 10)]
     assert stage.boxes() == {f"Crate.Field#{i + 1}": square(x, y, 4) for i, (x, y) in enumerate(corners)}
     assert stage.picture()[32, 32].sum() != stage.picture()[0, 0].sum()
+
+
+@pytest.mark.versions
+@pytest.mark.parametrize("kind", ["VERTS", "FACES"])
+def test_copies_on_vertices_and_faces_are_objects_of_their_own(addon, stage, kind: str) -> None:
+    """The carrier is a target, too; the child itself is not rendered, and neither is its own place."""
+    carrier, child = stage.target("Rack", (-20, -10), (20, 10), -1), stage.target("Crate", (-2, -2), (2, 2))
+    child.parent, carrier.instance_type = carrier, kind
+    stage.run(h.STILL)
+    rack = stage.boxes().pop("Rack")
+    places = [(-20, -10), (20, -10), (20, 10), (-20, 10)] if kind == "VERTS" else [(0, 0)]
+    assert rack == [12, 22, 40, 20]
+    boxes = {name: box for name, box in stage.boxes().items() if name != "Rack"}
+    assert boxes == {f"Crate.Rack#{i + 1}": square(x, y, 4) for i, (x, y) in enumerate(places)}
+    carrier.show_instancer_for_render = False
+    stage.run(h.STILL, out="alone")
+    assert set(stage.boxes("alone")) == set(boxes)
+
+
+def test_copies_on_particles_are_objects_of_their_own(addon, stage) -> None:
+    source = stage.worn(h.box("Crate", (-1, -1, -1), (1, 1, 1), h.material("Paint", h.painted("Base"))))
+    source.location = (0, 28, 0)
+    emitter = h.plane("Emitter", (-20, -10), (20, 10), 0, h.material("Grass", None))
+    emitter.show_instancer_for_render = False
+    emitter.modifiers.new("Scatter", "PARTICLE_SYSTEM")
+    settings = emitter.particle_systems[0].settings
+    settings.type, settings.count, settings.display_percentage = "HAIR", 12, 25
+    settings.render_type, settings.instance_object = "OBJECT", source
+    settings.use_advanced_hair, settings.particle_size, settings.hair_length = True, 1.0, 1.0
+    stage.run(h.STILL, {"labels": {"min_pixels": 1}})
+    names = set(stage.boxes())
+    assert names == {"Crate", *(f"Crate.Emitter#{number}" for number in range(1, 13))}
+    assert settings.display_percentage == 25
+
+
+@pytest.mark.versions
+def test_copies_by_what_only_the_viewport_hides_are_seen(addon, stage) -> None:
+    """Instancers behind every eye and screen of the viewport, and the source in no view layer."""
+    source = stage.target("Crate", (-2, -2), (2, 2))
+    yard = collection("Yard", source)
+    stage.scene.collection.children.link(yard)
+    bpy.context.view_layer.layer_collection.children["Yard"].exclude = True
+    instance("Eye", yard, (-20, 0, 0)).hide_set(True)
+    instance("Screen", yard, (-10, 0, 0)).hide_viewport = True
+    instance("Gone", yard, (0, 10, 0)).hide_render = True
+    field = h.plane("Field", (0, 0), (10, 10), -1, h.material("Grass", None))
+    scatter(field, source)
+    field.modifiers[0].show_viewport = False
+    before = saved(stage)
+    bpy.ops.wm.open_mainfile(filepath=str(stage.path / "scene.blend"))  # so that nothing has been evaluated yet
+    stage.scene = bpy.context.scene
+    stage.again(h.STILL)
+    assert not [line for line in h.changes(before, h.snapshot()) if "/image" not in line and "/matrix_" not in line]
+    assert set(stage.boxes()) == {"Crate.Eye#1", "Crate.Screen#1", *(f"Crate.Field#{i}" for i in range(1, 5))}
+
+
+@pytest.mark.versions
+def test_copies_have_the_shape_the_shear_and_the_mirror_of_the_instance(addon, stage) -> None:
+    """A source with a modifier, in an instance that is turned within one that is flat."""
+    source = stage.target("Crate", (0, -4), (4, 4))
+    source.modifiers.new("Mirror", "MIRROR").merge_threshold = 0
+    inner = instance("Inner", collection("Yard", source), (0, 0, 0))
+    inner.rotation_euler.z = np.pi / 4
+    outer = instance("Outer", collection("Site", inner), (10, 0, 0))
+    outer.scale = (-1.0, 2.0, 1.0)
+    stage.run(h.STILL)
+    (seen,) = stage.record()["instances"]
+    half = 8 / np.sqrt(2)
+    assert seen["amodal_bbox"] == pytest.approx([32 + 10 - half, 32 - 2 * half, 2 * half, 4 * half], abs=0.01)
+    columns = [2 * int(2 * (half - x) / 2 + 0.5) for x in (0.5, 1.5, 2.5, 3.5, 4.5, 5.5)]  # centres within the diamond
+    assert seen["area"] == 2 * sum(columns) == 120 and seen["visible_fraction"] == pytest.approx(1, abs=0.01)
+
+
+def test_copies_keep_the_hair_of_their_source(addon, stage) -> None:
+    source = stage.target("Fur", (-4, -4), (4, 4))
+    source.modifiers.new("Hair", "PARTICLE_SYSTEM")
+    hair = source.particle_systems[0].settings
+    hair.type, hair.count, hair.hair_step = "HAIR", 60, 2
+    hair.normal_factor, hair.object_align_factor = 0.0, (0.0, 8.0, 0.0)
+    hair.radius_scale, hair.root_radius, hair.tip_radius = 1.0, 0.5, 0.5
+    instance("Rug", collection("Furs", source), (0, 0, 0))
+    stage.run(h.STILL)
+    (seen,) = stage.record()["instances"]
+    assert seen["name"] == "Fur.Rug#1" and seen["bbox"][3] > 12
+
+
+@pytest.mark.versions
+def test_each_copy_shows_its_own_variant_and_level(addon, stage) -> None:
+    """Copies share meshes, materials and pictures; nothing of those is left at the end."""
+    source = stage.target("Crate", (-3, -3), (3, 3))
+    yard = collection("Yard", source)
+    for number in range(8):
+        instance(f"Yard {number}", yard, (-28 + 8 * number, 0, 0))
+    before = saved(stage)
+    blocks = {kind: len(getattr(bpy.data, kind)) for kind in ("meshes", "materials", "node_groups", "objects")}
+    drawn = {"randomize": {"level": True, "variant": True}, "wear": {"level": [1.0, 1.0]}}
+    stage.again(h.STILL, drawn, frames=2)
+    assert h.changes(before, h.snapshot()) == []
+    assert blocks == {kind: len(getattr(bpy.data, kind)) for kind in blocks}
+    for frame in (0, 1):
+        record, picture = stage.record(frame), stage.picture(frame).astype(int)
+        shown = {}
+        for each in record["instances"]:
+            x, y, width, height = each["bbox"]
+            blue, _, red = picture[y + height // 2, x + width // 2]
+            shown[each["name"]] = (each["variant"], bool(blue > red))  # the first is red, the second blue
+        assert len(shown) == 8 and {variant for variant, _ in shown.values()} == {0, 1}
+        assert all(blue == (variant == 1) for variant, blue in shown.values())
+
+
+def test_three_hundred_targets_in_a_frame(addon, stage) -> None:
+    source = stage.target("Bolt", (-1, -1), (1, 1))
+    source.hide_render = True
+    places = [(-30 + 3 * (i % 20), -30 + 4 * (i // 20), 0) for i in range(300)]
+    mesh = bpy.data.meshes.new("Plate")
+    mesh.from_pydata(places, [], [])
+    plate = bpy.data.objects.new("Plate", mesh)
+    stage.scene.collection.objects.link(plate)
+    scatter(plate, source)
+    stage.run(h.STILL, {"labels": {"min_pixels": 1}})
+    assert stage.boxes() == {f"Bolt.Plate#{i + 1}": square(x, y, 2) for i, (x, y, _) in enumerate(places)}
+    assert sorted(each["index"] for each in stage.record()["instances"]) == list(range(1, 301))
+    assert all(each["visible_fraction"] == 1 for each in stage.record()["instances"])
+
+
+@pytest.mark.versions
+def test_what_a_targets_own_nodes_make_is_part_of_it(addon, stage) -> None:
+    """Instances that are no object's, beside its mesh."""
+    obj = stage.target("A", (-2, -2), (2, 2))
+    tree, mesh, out = h.geometry_nodes(obj)
+    points, join = tree.nodes.new("GeometryNodeInstanceOnPoints"), tree.nodes.new("GeometryNodeJoinGeometry")
+    for socket in (points.inputs["Points"], points.inputs["Instance"], join.inputs[0]):
+        tree.links.new(mesh, socket)
+    tree.links.new(points.outputs[0], join.inputs[0])
+    tree.links.new(join.outputs[0], out)
+    stage.run(h.STILL)
+    assert stage.boxes() == {"A": square(0, 0, 8)}
+
+
+@pytest.mark.parametrize("how", ["realized", "no instances", "own parts", "own instances"])
+def test_copies_that_cannot_be_told_apart_are_refused(addon, stage, how: str) -> None:
+    source = stage.target("Crate", (-2, -2), (2, 2))
+    if how == "own instances":  # of another object, while it is a copy itself
+        yard = bpy.data.collections.new("Yard")
+        yard.objects.link(source)
+        instance("Near", yard, (-20, 0, 0))
+        scatter(source, stage.plain("Rivet", (-1, -1), (1, 1)))
+    elif how == "own parts":
+        tree, mesh, out = h.geometry_nodes(source)
+        points, join = tree.nodes.new("GeometryNodeInstanceOnPoints"), tree.nodes.new("GeometryNodeJoinGeometry")
+        for socket in (points.inputs["Points"], points.inputs["Instance"], join.inputs[0]):
+            tree.links.new(mesh, socket)
+        tree.links.new(points.outputs[0], join.inputs[0])
+        tree.links.new(join.outputs[0], out)
+        instance("Near", collection("Yard", source), (-20, 0, 0))
+    else:
+        carrier = h.plane("Field", (-20, -10), (20, 10), -1, h.material("Grass", None))
+        scatter(carrier, source, as_instance=False, realize=how == "realized")
+    where = "'Field' shows the target 'Crate' as part" if how in ("realized", "no instances") else "'Crate'.*'Near'"
+    before = saved(stage)
+    with pytest.raises(addon("errors").SynGenError, match=where):
+        stage.again(h.STILL)
+    assert h.changes(before, h.snapshot()) == []
+    assert not (stage.path / "out" / "job.json").exists()
+
+
+@pytest.mark.versions
+def test_a_copy_that_is_not_seen_as_an_object_is_none(addon, stage) -> None:
+    """By its instancer: behind a holdout, in a collection that is seen indirectly only."""
+    source = stage.target("Crate", (-2, -2), (2, 2))
+    yard = collection("Yard", source)
+    instance("Kept", yard, (0, 0, 0))
+    instance("Hole", yard, (10, 0, 0)).is_holdout = True
+    lost = instance("Lost", yard, (-10, 0, 0))
+    apart = collection("Apart", lost)
+    stage.scene.collection.children.link(apart)
+    bpy.context.view_layer.layer_collection.children["Apart"].indirect_only = True
+    summary = stage.run(h.STILL)
+    assert stage.boxes() == {"Crate.Kept#1": square(0, 0, 4)}
+    left_out = sorted(w for w in summary.warnings if "left out" in w)
+    assert ["Crate.Hole#1" in left_out[0], "Crate.Lost#1" in left_out[1]] == [True, True]
+    picture = stage.picture()
+    assert picture[32, 42].sum() == 0 and np.array_equal(picture[32, 22], picture[0, 0])
