@@ -98,9 +98,9 @@ def read(work: Path, count: int) -> None:
 
 def write(work: Path, count: int) -> None:
     names = [f"part {i}" for i in range(OBJECTS)]
-    with tempfile.TemporaryDirectory(dir=work) as out:
-        known = {"classes": names, "keypoints": KEYPOINTS, "kinds": ["heavy_rust"]}
-        write_formats(Path(out), partial(records, work, count), RECIPE, SEED, pictures=False, **known)
+    out = Path(tempfile.mkdtemp(dir=work))  # removed with the rest at the end: cleaning up is no part of it
+    known = {"classes": names, "keypoints": KEYPOINTS, "kinds": ["heavy_rust"]}
+    write_formats(out, partial(records, work, count), RECIPE, SEED, pictures=False, **known)
 
 
 # --- a job's records -------------------------------------------------------------------------------------------------

@@ -144,14 +144,13 @@ def _camera(record: dict[str, Any]) -> str:
             f"bop: frame {record['frame']} was not taken by a perspective camera; BOP knows no other.",
             "Leave out bop, or use a perspective camera.",
         )
-    k = [camera["fx"], 0.0, camera["cx"] - 0.5, 0.0, camera["fy"], camera["cy"] - 0.5, 0.0, 0.0, 1.0]
     (a, b, c, x), (d, e, f, y), (g, h, i, z), _ = camera["matrix_world"]
     unit = 1000 * camera.get("unit_m", 1.0)
     # Blender's camera looks down its -Z, +Y up.
     rows = ((a, d, g), (-b, -e, -h), (-c, -f, -i))
-    turned = [round(value, 9) + 0.0 for row in rows for value in row]
-    moved = [round(-unit * (p * x + q * y + r * z), 6) + 0.0 for p, q, r in rows]
-    return f'"cam_K": {k}, "cam_R_w2c": {turned}, "cam_t_w2c": {moved}'
+    moved = (-unit * (p * x + q * y + r * z) for p, q, r in rows)
+    k = (camera["fx"], camera["cx"] - 0.5, camera["fy"], camera["cy"] - 0.5)
+    return _CAMERA % (*k, *rows[0], *rows[1], *rows[2], *moved)
 
 
 def _sensor(record: dict[str, Any], scale: float) -> dict[str, Any]:
@@ -161,19 +160,25 @@ def _sensor(record: dict[str, Any], scale: float) -> dict[str, Any]:
 
 
 def _pose(entry: dict[str, Any]) -> str:
-    return f'{{"cam_R_m2c": {entry["pose"]["rotation"]}, "cam_t_m2c": {_origin(entry)}, "obj_id": {entry["index"]}}}'
+    return _POSE % (*entry["pose"]["rotation"], *_origin(entry), entry["index"])
 
 
-def _origin(entry: dict[str, Any]) -> list[float]:
+_NINE, _THREE = (f"[{', '.join(['%.9g'] * count)}]" for count in (9, 3))
+"""A record's numbers have nine digits, so that none is lost."""
+_POSE = f'{{"cam_R_m2c": {_NINE}, "cam_t_m2c": {_THREE}, "obj_id": %d}}'
+_CAMERA = f'"cam_K": [%.9g, 0, %.9g, 0, %.9g, %.9g, 0, 0, 1], "cam_R_w2c": {_NINE}, "cam_t_w2c": {_THREE}'
+
+
+def _origin(entry: dict[str, Any]) -> tuple[float, float, float]:
     """The middle of an object's box in the camera's frame, in millimetres."""
     a, b, c, d, e, f, g, h, i = entry["pose"]["rotation"]
     x, y, z = entry["box_3d"]["center_m"]
     p, q, r = entry["pose"]["translation_m"]
-    return [
-        round(1000 * (p + a * x + b * y + c * z), 6),
-        round(1000 * (q + d * x + e * y + f * z), 6),
-        round(1000 * (r + g * x + h * y + i * z), 6),
-    ]
+    return (
+        1000 * (p + a * x + b * y + c * z),
+        1000 * (q + d * x + e * y + f * z),
+        1000 * (r + g * x + h * y + i * z),
+    )
 
 
 def _info(entry: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ camera's matrix and ortho_scale are in units of the scene, of unit_m metres each
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 from ..files import frame_file, writing
 from .chosen import Dataset
 
-END = b"\r\n"
 CLASSES = ("wear", "kind", "object", "collection", "property")
 FRAME = ("frame", "split", "picture", "width", "height")
 PLACE = ("environment", "background")
@@ -45,8 +44,8 @@ def table(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
     with ExitStack() as stack:
         index = stack.enter_context(writing(dataset.out / "index.csv"))
         frames = stack.enter_context(writing(dataset.out / "frames.csv"))
-        index.write(",".join(INDEX_COLUMNS).encode("ascii") + END)
-        frames.write(",".join(FRAMES_COLUMNS).encode("ascii") + END)
+        index.write(f"{','.join(INDEX_COLUMNS)}\r\n".encode("ascii"))
+        frames.write(f"{','.join(FRAMES_COLUMNS)}\r\n".encode("ascii"))
 
         def add(record: dict[str, Any], split: str) -> None:
             frame = record["frame"]
@@ -54,13 +53,15 @@ def table(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
             picture = frame_file("images", frame, ".png")
             head = f"{frame},{split},{picture},{record['width']},{record['height']},{place}"
             labelled = {id(chosen.entry) for chosen in dataset.objects(record)}
+            rows = []
             for number, entry in enumerate(record["instances"], start=1):
                 row = _object(entry, class_from, id(entry) in labelled)
-                index.write(f"{head},instance,{number},{row}{_amounts(entry)}".encode() + END)
+                rows.append(f"{head},instance,{number},{row}{_amounts(entry)}\r\n")
             for number, entry in enumerate(record["regions"], start=1):
                 row = _object(entry, class_from, id(entry) in labelled)
-                index.write(f"{head},region,{number},{row}{_BARE}".encode() + END)
-            frames.write(f"{head},{_frame(record, len(labelled))}".encode() + END)
+                rows.append(f"{head},region,{number},{row}{_BARE}\r\n")
+            index.write("".join(rows).encode())
+            frames.write(f"{head},{_frame(record, len(labelled))}\r\n".encode())
 
         yield add
 
@@ -72,6 +73,11 @@ def _text(text: str) -> str:
     return '"' + known.replace('"', '""') + '"' if _SPECIAL.search(known) else known
 
 
+@lru_cache(maxsize=4096)
+def _texts(*texts: str) -> str:
+    return ",".join(map(_text, texts))
+
+
 _SPECIAL = re.compile('[",\r\n]|^ | $')
 
 
@@ -79,7 +85,7 @@ def _object(entry: dict[str, Any], class_from: str, labelled: bool) -> str:
     """What instances and regions have."""
     classes = entry["classes"]
     x, y, width, height = entry["bbox"]
-    names = ",".join([_text(classes.get(name, "")) for name in (class_from, *CLASSES)])
+    names = _texts(classes.get(class_from, ""), *[classes.get(name, "") for name in CLASSES])
     return (
         f"{entry['index']},{_text(entry['name'])},{labelled:d},{names},{entry['level']},{entry['variant']},"
         f"{x},{y},{width},{height},{entry['area']},{entry['touches_border']:d}"
@@ -89,25 +95,31 @@ def _object(entry: dict[str, Any], class_from: str, labelled: bool) -> str:
 def _amounts(entry: dict[str, Any]) -> str:
     """What an instance has besides, from a comma on."""
     pose, box = entry.get("pose"), entry.get("box_3d")
-    values = [
-        entry.get("wear_area", ""),
-        entry.get("wear_percent", ""),
-        entry.get("severity", ""),
-        *entry.get("rotated_bbox", _NONE[:5]),
-        *entry.get("amodal_bbox", _NONE[:4]),
-        entry.get("silhouette_area", ""),
-        entry.get("visible_fraction", ""),
-        entry.get("truncation", ""),
-        *((*pose["rotation"], *pose["translation_m"], *pose["scale"]) if pose else _NONE[:15]),
-        *((*box["center_m"], *box["size_m"]) if box else _NONE[:6]),
-    ]
-    return "," + ",".join(map(str, values))
+    seen = (entry.get("silhouette_area", ""), entry.get("visible_fraction", ""), entry.get("truncation", ""))
+    return ",".join(
+        (
+            f",{entry['wear_area']},{entry['wear_percent']},{entry.get('severity', '')}",
+            _numbers(entry.get("rotated_bbox"), 5),
+            _numbers(entry.get("amodal_bbox"), 4),
+            f"{seen[0]},{seen[1]},{seen[2]}",
+            _numbers((*pose["rotation"], *pose["translation_m"], *pose["scale"]) if pose else None, 15),
+            _numbers((*box["center_m"], *box["size_m"]) if box else None, 6),
+        )
+    )
+
+
+def _numbers(values: Sequence[float] | None, count: int) -> str:
+    """Fields of as many numbers, empty where there are none. A record's have nine digits, so that none is lost."""
+    return _FIELDS[count] % tuple(values) if values else "," * (count - 1)
+
+
+_FIELDS = {count: ",".join(["%.9g"] * count) for count in (4, 5, 6, 15, 16)}
 
 
 def _frame(record: dict[str, Any], labelled: int) -> str:
     camera = record.get("camera", {})
     matrix = camera.get("matrix_world")
-    values = [
+    values = (
         record.get("picture", {}).get("sha256", ""),
         len(record["instances"]),
         len(record["regions"]),
@@ -115,9 +127,6 @@ def _frame(record: dict[str, Any], labelled: int) -> str:
         record.get("attempt", ""),
         record.get("seed", ""),
         *(camera.get(name, "") for name in ("type", "fx", "fy", "cx", "cy", "ortho_scale", "unit_m")),
-        *((value for row in matrix for value in row) if matrix else _NONE),
-    ]
+        _numbers([value for row in matrix for value in row] if matrix else None, 16),
+    )
     return ",".join(map(str, values))
-
-
-_NONE = ("",) * 16
