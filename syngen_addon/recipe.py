@@ -398,9 +398,9 @@ class Camera(Frozen):
 
     randomize: bool = key(True, "Off: the scene's own camera.")
     path: str = key("shell", "Where it stands: anywhere on the shell of these ranges, on orbits around a target, at eye level on the ground, or carried by hand from place to place.", choices=("shell", "orbit", "ground", "handheld"))
-    stratify: bool = key(True, "On: any run of frames covers the ranges evenly; off: each frame by chance alone.")
+    stratify: bool = key(True, "On: any run of frames, every shard and every split covers the ranges, levels, kinds and files evenly; off: each frame by chance alone.")
     orbit_frames: int = key(24, "Frames of a turn, or between two places where it is carried.", low=1, high=10**6)
-    eye_m: Range = key((1.4, 1.9), "Height over the ground of a camera at eye level.", unit="m", low=0.01, high=1000)
+    eye_m: Range = key((1.4, 1.9), "Height over the lowest point of the targets of a camera at eye level or carried by hand.", unit="m", low=0.01, high=1000)
     shake_deg: Range = key((0.0, 1.5), "How far one that is carried shakes.", unit="degrees", low=0, high=45)
     distance: Range = key((0.9, 2.2), "Multiples of the distance at which the target just fits the picture.", low=0.05, high=1000)
     azimuth_deg: Range = key((-180.0, 180.0), "Direction around the up axis; 0 is -Y.", unit="degrees", low=-360, high=360)
@@ -506,8 +506,8 @@ class Randomize(Frozen):
 
     level: bool = key(True, "Off: each object keeps the level it has in the scene.")
     variant: bool = key(True, "Off: each object keeps the variant it wears.")
-    control: bool = key(False, "On: the matched control set: the same cameras, poses, levels and variants, all else at the middle of its range.")
-    apart: Names = key(("environment", "background", "variant"), "Of these, train, val and test get their own, so that nothing leaks from one into another; where there are too few of one, a warning says so.", choices=("environment", "background", "variant"))
+    control: bool = key(False, "On: the matched control set: the same cameras, poses, things, levels and variants, and so the same labels; light, background, ground, colors and sensor at the middle of their ranges.")
+    apart: Names = key(("environment", "background", "variant"), "Of these, train, val and test get their own, so that nothing leaks from one into another; where there are too few of one, a warning says so. `export.split` is then part of the job.", choices=("environment", "background", "variant"))
 
 
 class Render(Frozen):
