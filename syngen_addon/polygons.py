@@ -27,11 +27,11 @@ Bits = npt.NDArray[np.uint8]
 UNIT = 64
 EXACT_POINTS = 64
 """A polygon of so few points is the mask's border; a longer one is simplified where that costs next to nothing."""
-DENSE = 0.08
+DENSE = 0.07
 """A mask with more points than this a pixel is all border, and does not stand being simplified."""
 TOLERANCE = UNIT / 2
 """How far a simplified polygon may leave the one it came from."""
-LEAST = 0.992
+LEAST = 0.994
 """A simplified polygon that gives back less of the mask (IoU) is thrown away for the exact one."""
 
 

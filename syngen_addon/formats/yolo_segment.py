@@ -19,8 +19,8 @@ from ..polygons import UNIT, Points, columns, edges_of, polygon
 from .chosen import Chosen, Dataset
 from .labelled import labelled
 
-MEASURED = 64
-"""Of so many first frames every mask is compared with what the reader makes of it; after them of every 32nd."""
+MEASURED = 16
+"""Of so many first frames every mask is compared with what the reader makes of it; after them of every 100th."""
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def yolo_segment(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], N
     def line(record: dict[str, Any], chosen: Chosen) -> str:
         entry = chosen.entry
         points = polygon_of(entry)
-        if frames <= MEASURED or frames % 32 == 0:
+        if frames <= MEASURED or frames % 100 == 0:
             dataset.fit("yolo_segment", read_iou(points, entry["segmentation"], entry["bbox"]))
         return f"{chosen.number} {as_text(points, record['width'], record['height'])}\n"
 
