@@ -220,24 +220,23 @@ def _slid(
 
 
 def _outline(camera: CameraDraw, aimed: TargetFacts, width: int, height: int) -> Floats:
-    """Points N x 2, in pixels, evenly in what the target covers of the picture: its own where they are known, else
-    those in the hull of its box."""
+    """Points N x 2, in pixels, evenly in what the target covers of the picture: in the cells of a grid that points of
+    its surface fall into where those are known, else in the hull of its box."""
     local = to_camera(camera, aimed.points or aimed.corners)
     if (local[:, 2] >= -camera.clip_start_m).any():
         return np.zeros((0, 2))
     pixels = np.stack(to_pixels(camera, local, width, height), axis=1)
-    if not aimed.points:
-        hull = cv2.convexHull(pixels.astype(np.float32))[:, 0].astype(np.float64)
-        low, high = np.maximum(hull.min(axis=0), 0), np.minimum(hull.max(axis=0), [width, height])
-        if (low >= high).any():
-            return np.zeros((0, 2))
-        grid = np.stack(
-            np.meshgrid(*(np.linspace(a, b, GRID + 2)[1:-1] for a, b in zip(low, high, strict=True))), axis=-1
-        )
-        pixels = grid.reshape(-1, 2)
-        pixels = pixels[_in_hull(pixels, hull)]
-    inside = ((pixels >= 0) & (pixels <= [width, height])).all(axis=1)
-    return np.asarray(pixels[inside])
+    low, high = np.maximum(pixels.min(axis=0), 0), np.minimum(pixels.max(axis=0), [width, height])
+    if (low >= high).any():
+        return np.zeros((0, 2))
+    if aimed.points:
+        inside = pixels[((pixels >= low) & (pixels <= high)).all(axis=1)]
+        cells = np.unique(np.minimum((inside - low) / (high - low) * GRID, GRID - 1).astype(int), axis=0)
+        return np.asarray(low + (cells + 0.5) / GRID * (high - low))
+    hull = cv2.convexHull(pixels.astype(np.float32))[:, 0].astype(np.float64)
+    grid = np.stack(np.meshgrid(*((np.arange(GRID) + 0.5) / GRID,) * 2), axis=-1).reshape(-1, 2)
+    places = low + grid * (high - low)
+    return np.asarray(places[_in_hull(places, hull)])
 
 
 def _in_hull(points: Floats, hull: Floats) -> npt.NDArray[np.bool_]:
