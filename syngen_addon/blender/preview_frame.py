@@ -4,19 +4,22 @@ The rig is the render job's. It stays until the preview ends, over undo, saving 
 in the scene itself (a custom property), not in Python. Attempts are a render's affair: the preview shows the first.
 """
 
+import dataclasses
 from typing import Any
 
 import bpy
 
 from ..recipe import Recipe
+from ..sampling.draws import TargetFacts
 from ..sampling.frame import draw_frame
 from . import ageing
 from .folders import files_of
+from .instances import Shown, collect
 from .layers import layers_of, level_name
 from .level import get_level, set_level
 from .names import LEVEL, PREVIEW
 from .poses import Poser, moves
-from .scene import Rig, scene_facts
+from .scene import Rig, scene_facts, target_facts
 from .state import Borrowed, plain
 from .target import has_wear
 from .targets import check_camera, find_targets
@@ -73,11 +76,20 @@ def begin(context: bpy.types.Context, recipe: Recipe, frame: int, seed: int) -> 
     if not recipe.camera.randomize:
         check_camera(scene)
     galleries = {obj.name: ageing.applied_variants(obj) for obj in objects}
+    # Draws count the targets that copies are, though nothing but the camera shows it: they wear what their source does.
+    shown = [each for each in collect(objects, layer, context.evaluated_depsgraph_get()) if not each.hidden]
+    objects = [each.source for each in shown if each.carrier is None]
+
+    def facts_of(each: Shown) -> TargetFacts:
+        return target_facts(each.source, depsgraph, galleries[each.source.name], each.name, each.matrix)
+
     borrowed = _Noted()
     try:
         rig = Rig.build(scene, recipe, files, objects, borrowed)
         things = rig.things.facts if rig.things else ()
-        facts = scene_facts(recipe, objects, galleries, context.evaluated_depsgraph_get(), files, things)
+        depsgraph = context.evaluated_depsgraph_get()
+        facts = scene_facts(recipe, objects, galleries, depsgraph, files, things)
+        facts = dataclasses.replace(facts, targets=tuple(facts_of(each) for each in shown))
         poser = None
         with Borrowed() as workshop:
             if moves(recipe):

@@ -29,11 +29,16 @@ RIG = "SynGen"
 
 
 def target_facts(
-    obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph, gallery: Sequence[variants.Variant]
+    obj: bpy.types.Object,
+    depsgraph: bpy.types.Depsgraph,
+    gallery: Sequence[variants.Variant],
+    name: str = "",
+    matrix: Matrix | None = None,
 ) -> TargetFacts:
-    """Where a target is, from its evaluated bounding box, and what it can wear."""
+    """Where a target is, from its evaluated bounding box, and what it can wear. name, matrix: a copy's."""
     evaluated = obj.evaluated_get(depsgraph)
-    corners = [evaluated.matrix_world @ Vector(corner) for corner in evaluated.bound_box]
+    place = evaluated.matrix_world if matrix is None else matrix
+    corners = [place @ Vector(corner) for corner in evaluated.bound_box]
     low = Vector(min(c[i] for c in corners) for i in range(3))
     high = Vector(max(c[i] for c in corners) for i in range(3))
     center = (low + high) / 2
@@ -42,7 +47,7 @@ def target_facts(
         raise SynGenError(f"The target {obj.name!r} has no size.", "Check its scale and its modifiers.")
     about = wear_of(obj)
     return TargetFacts(
-        name=obj.name,
+        name=name or obj.name,
         kind="" if about is None else str(about["kind"]),
         center=tuple(center),
         radius=radius,

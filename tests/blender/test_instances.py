@@ -178,7 +178,7 @@ def test_copies_have_the_shape_the_shear_and_the_mirror_of_the_instance(addon, s
     (seen,) = stage.record()["instances"]
     half = 8 / np.sqrt(2)
     assert seen["amodal_bbox"] == pytest.approx([32 + 10 - half, 32 - 2 * half, 2 * half, 4 * half], abs=0.01)
-    columns = [2 * int(2 * (half - x) / 2 + 0.5) for x in (0.5, 1.5, 2.5, 3.5, 4.5, 5.5)]  # centres within the diamond
+    columns = [2 * int(2 * (half - x) + 0.5) for x in (0.5, 1.5, 2.5, 3.5, 4.5, 5.5)]  # centres within the diamond
     assert seen["area"] == 2 * sum(columns) == 120 and seen["visible_fraction"] == pytest.approx(1, abs=0.01)
 
 
@@ -292,3 +292,37 @@ def test_a_copy_that_is_not_seen_as_an_object_is_none(addon, stage) -> None:
     assert ["Crate.Hole#1" in left_out[0], "Crate.Lost#1" in left_out[1]] == [True, True]
     picture = stage.picture()
     assert picture[32, 42].sum() == 0 and np.array_equal(picture[32, 22], picture[0, 0])
+
+
+@pytest.mark.versions
+def test_a_copy_is_turned_like_any_target(addon, stage) -> None:
+    """A sheared one, too: it stands on its own."""
+    yard = collection("Yard", stage.target("Crate", (-4, -2), (4, 2)))
+    instance("Near", yard, (-20, 0, 0))
+    inner = instance("Inner", yard, (0, 0, 0))
+    inner.rotation_euler.z = np.pi / 4
+    instance("Far", collection("Site", inner), (10, 0, 0)).scale = (1.0, 2.0, 1.0)
+    stage.run(h.STILL, out="still")
+    stage.run(h.STILL, {"pose": {"yaw_deg": [90.0, 90.0]}})
+    still, turned = stage.seen("still"), stage.seen()
+    assert turned["Crate.Near#1"]["bbox"] == [30 - 20, 28, 4, 8]
+    x, y, width, height = still["Crate.Far#1"]["amodal_bbox"]
+    assert turned["Crate.Far#1"]["amodal_bbox"] == pytest.approx(
+        [x + (width - height) / 2, y + (height - width) / 2, height, width], abs=0.02
+    )
+
+
+def test_the_preview_looks_where_the_job_looks(addon, stage) -> None:
+    """Copies count in what is drawn, though the preview makes none real."""
+    yard = collection("Yard", stage.target("Crate", (-2, -2), (2, 2)))
+    for number in range(3):
+        instance(f"Yard {number}", yard, (-20 + 20 * number, 5, 0))
+    stage.run(frames=3)
+    preview, scene = addon("blender.preview_frame"), stage.scene
+    for frame in range(3):
+        preview.begin(bpy.context, h.recipe(addon), frame, 0)
+        drawn = stage.record(frame)
+        if drawn["attempt"] == 0:
+            assert np.allclose(scene.camera.matrix_world, drawn["camera"]["matrix_world"], atol=1e-4)
+        preview.end(scene)
+    assert any(stage.record(frame)["attempt"] == 0 for frame in range(3))
