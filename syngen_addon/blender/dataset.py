@@ -35,6 +35,7 @@ from .records import Records, class_lists, classes_of
 from .render import check_engine, configure, resolve_device
 from .renderer import Renderer
 from .scene import Rig, scene_facts
+from .shown import is_rendered, see_through
 from .state import Borrowed
 from .targets import check_camera, find_targets, left_out
 from .wearing import Target, Wearing, check_kinds
@@ -249,6 +250,10 @@ class Frames:
         instances.as_rendered(objects, self.scene, self.layer, self.borrowed)
         shown = instances.collect(objects, self.layer, bpy.context.evaluated_depsgraph_get())
         self.warnings += left_out(self.job.recipe, self.scene, self.layer, shown)
+        seen = {o for o in self.layer.objects if is_rendered(o, self.layer)} | {each.source for each in shown}
+        self.warnings += see_through(seen)
+        if self.job.recipe.render.motion_blur and any(not each.real for each in shown):
+            self.warnings.append("Targets that instances show, and what they are copies of, are not blurred by motion.")
         return shown
 
     # --- frames

@@ -19,7 +19,7 @@ from mathutils import Matrix
 
 from ..errors import SynGenError
 from .names import SOURCE
-from .scene import is_rendered
+from .shown import is_rendered
 from .state import Borrowed
 
 RAYS = (

@@ -105,6 +105,36 @@ def _principled(
         yield from _principled(each, groups, share * part)
 
 
+def see_through(objects: Iterable[bpy.types.Object]) -> list[str]:
+    """Warnings that name the materials of these objects which are neither open nor half opaque, by a constant: of the
+    pixels they cover, as many as the opacity says are labelled as theirs, the others as what lies behind."""
+    materials = {slot.material for obj in objects for slot in obj.material_slots if slot.material is not None}
+    found = {material.name: opacity for material in materials if 0 < (opacity := _opacity(material)) < MAIN_SHARE}
+    return [
+        f"The material {name!r} lets through more than it shows (opacity {opacity:.2g}): where it is seen, labels "
+        "are its own in some pixels and those of what lies behind in the others. Make it at least half opaque."
+        for name, opacity in sorted(found.items())
+    ]
+
+
+def _opacity(material: bpy.types.Material) -> float:
+    """How much of what lies behind a material hides, where constants say so; 1 where anything else does."""
+    output = _output(material)
+    fed = None if output is None else source_of(output.inputs["Surface"])
+    node = None if fed is None else fed[0].node
+    share = 1.0
+    if node is not None and node.type == "MIX_SHADER" and not node.inputs[0].links:
+        sides = [side and side[0].node for side in (source_of(each, fed[1]) for each in node.inputs[1:3])]
+        open_sides = [side is not None and side.type == "BSDF_TRANSPARENT" for side in sides]
+        if any(open_sides):
+            factor = min(max(node.inputs[0].default_value, 0.0), 1.0)
+            share = factor if open_sides[0] else 1.0 - factor
+            node = sides[1] if open_sides[0] else sides[0]
+    if node is not None and node.type == "BSDF_PRINCIPLED" and not node.inputs["Alpha"].links:
+        share *= min(max(node.inputs["Alpha"].default_value, 0.0), 1.0)
+    return share
+
+
 def is_rendered(obj: bpy.types.Object, layer: bpy.types.ViewLayer) -> bool:
     """Whether renders of this view layer show the object."""
 

@@ -8,7 +8,7 @@ import bpy
 from ..errors import SynGenError
 from ..recipe import Recipe
 from .instances import Shown, is_shown, reachable, unseen
-from .scene import is_rendered
+from .shown import is_rendered
 from .target import has_wear, matches
 
 MOST = 32000

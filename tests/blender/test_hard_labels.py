@@ -171,6 +171,27 @@ def test_where_a_material_is_cut_out_a_pixel_is_what_lies_behind(addon, stage, c
     assert np.array_equal(mask(stage.seen()["Behind"]), area((-10, -10, 10, 10)) & ~area((0, -4, 4, 4)))
 
 
+@pytest.mark.parametrize("how", ["alpha", "mix", "half", "open"])
+def test_what_lets_through_more_than_it_shows_is_warned_of(addon, stage, how: str) -> None:
+    """Its labels are those of what lies behind in most pixels, and its own in some."""
+    stage.target("Behind", (-10, -10), (10, 10))
+    veil = stage.plain("Veil", (-4, -4), (4, 4), 1)
+    material = veil.data.materials[0]
+    if how == "mix":
+        tree = material.node_tree
+        mix = tree.nodes.new("ShaderNodeMixShader")
+        mix.inputs[0].default_value = 0.7
+        tree.links.new(shader(material).outputs[0], mix.inputs[1])
+        tree.links.new(tree.nodes.new("ShaderNodeBsdfTransparent").outputs[0], mix.inputs[2])
+        tree.links.new(mix.outputs[0], tree.get_output_node("ALL").inputs["Surface"])
+    else:
+        shader(material).inputs["Alpha"].default_value = {"alpha": 0.3, "half": 0.5, "open": 0.0}[how]
+    summary = run(stage)
+    assert any("'Paint Veil' lets through" in w for w in summary.warnings) == (how in ("alpha", "mix"))
+    hidden = 400 - stage.seen()["Behind"]["area"]
+    assert hidden == {"half": 64, "open": 0}.get(how, hidden) and 0 <= hidden <= 64
+
+
 def test_hair_is_the_object_it_grows_on(addon, stage) -> None:
     """It is no target of its own: its pixels are its object's, whether that is a target or not."""
     for name, x, worn in (("Fur", -20, True), ("Grass", 10, False)):
