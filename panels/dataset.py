@@ -33,7 +33,7 @@ class SYNGEN_PT_dataset(InSidebar, bpy.types.Panel):
 
 
 FORMATS = (
-    ("COCO", (("coco", "Instances"), ("coco_keypoints", "Keypoints"), ("coco_panoptic", "Panoptic"))),
+    ("COCO", (("coco", "Objects"), ("coco_keypoints", "Keypoints"), ("coco_panoptic", "Panoptic"))),
     ("YOLO", (("yolo", "Detect"), ("yolo_segment", "Segment"), ("yolo_obb", "OBB"))),
     ("", (("yolo_pose", "Pose"), ("classify", "Classify"))),
     ("Others", (("voc", "VOC"), ("bop", "BOP"), ("csv", "CSV"))),
@@ -45,7 +45,7 @@ FORMATS = (
 def _formats(layout: bpy.types.UILayout, export: bpy.types.PropertyGroup) -> None:
     column = layout.column(align=True)
     for word, formats in FORMATS:
-        parts = column.split(factor=0.2, align=True)
+        parts = column.split(factor=0.18, align=True)
         parts.label(text=word)
         row = parts.row(align=True)
         for name, text in formats:
@@ -100,7 +100,7 @@ def _checked(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         first, *problems = now.checked
         sentence(layout, context, first, "CHECKMARK" if now.sound else "ERROR")
         for text in problems[:MOST_SAID]:
-            sentence(layout, context, text, "DOT")
+            sentence(layout, context, text.partition(": ")[2], "DOT")
         if len(problems) > MOST_SAID:
             sentence(layout, context, "The command line says all of it: --command syngen check FOLDER.", "INFO")
 
@@ -125,9 +125,7 @@ class SYNGEN_PT_labels(_Part, bpy.types.Panel):
         keys(column, context.scene.syngen.export, "min_visible")
         column.separator()
         keys(column, labels, "min_pixels", "redraws", "wear_threshold")
-        regions = column.column()
-        regions.active = labels.objects == "regions"
-        keys(regions, labels, "region_min_pixels", "region_merge_pixels")
+        keys(column, labels, "region_min_pixels", "region_merge_pixels")  # records hold regions whatever is detected
 
 
 class SYNGEN_PT_render(_Part, bpy.types.Panel):

@@ -112,7 +112,7 @@ LABELS = {
     "pose.shift_m": "Shift",
     "pose.drop": "Drop onto Ground",
     "tint.value": "Brightness",
-    "sensor.share": "Share of Frames",
+    "sensor.share": "In Frames",
     "sensor.kelvin": "White Balance",
     "sensor.vignette": "Dark Corners",
     "sensor.chromatic_px": "Color Fringes",
