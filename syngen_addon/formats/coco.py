@@ -42,34 +42,37 @@ def categories(dataset: Dataset) -> list[dict[str, Any]]:
 
 def annotation(dataset: Dataset, record: dict[str, Any], chosen: Chosen) -> bytes:
     """An object in COCO's words, without its id."""
-    return dataset.text(record, "coco", chosen.entry, lambda: encoded(_annotation(record, chosen)))
+    return dataset.text(record, "coco", chosen.entry, lambda: _annotation(record, chosen).encode("ascii"))
 
 
-def _annotation(record: dict[str, Any], chosen: Chosen) -> dict[str, Any]:
+def _annotation(record: dict[str, Any], chosen: Chosen) -> str:
     entry = chosen.entry
-    found = {
-        "image_id": record["frame"] + 1,
-        "category_id": chosen.number + 1,
-        "bbox": entry["bbox"],
-        "area": entry["area"],
-        "segmentation": entry["segmentation"],
-        "iscrowd": 0,
-    }
-    found.update((name, entry[name]) for name in FURTHER if entry.get(name) is not None)
-    if wear := wear_of(entry):
-        found["wear"] = [_wear(kind, each, entry) for kind, each in wear]
-    return found
+    further = [f',"{name}":{_number(entry[name])}' for name in FURTHER if entry.get(name) is not None]
+    wear = ",".join([_wear(kind, each, entry) for kind, each in wear_of(entry)])
+    return (
+        f'{{"image_id":{record["frame"] + 1},"category_id":{chosen.number + 1},"bbox":{_number(entry["bbox"])},'
+        f'"area":{entry["area"]},"segmentation":{_mask(entry["segmentation"])},"iscrowd":0{"".join(further)}'
+        + (f',"wear":[{wear}]}}' if wear else "}")
+    )
 
 
-def _wear(kind: str, worn: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+def _wear(kind: str, worn: dict[str, Any], entry: dict[str, Any]) -> str:
     """One kind of wear on an object, in COCO's words."""
-    return {
-        "kind": kind,
-        "wear_class": worn.get("wear_class", entry["classes"]["wear"]),
-        "level": worn["level"],
-        "area": worn["wear_area"],
-        "segmentation": worn["wear_segmentation"],
-    }
+    name = worn.get("wear_class", entry["classes"]["wear"])
+    return (
+        f'{{"kind":{quoted(kind)},"wear_class":{quoted(name)},"level":{_number(worn["level"])},'
+        f'"area":{worn["wear_area"]},"segmentation":{_mask(worn["wear_segmentation"])}}}'
+    )
+
+
+def _mask(segmentation: dict[str, Any]) -> str:
+    height, width = segmentation["size"]
+    return f'{{"counts":{quoted(segmentation["counts"])},"size":[{height},{width}]}}'
+
+
+def _number(value: float | Sequence[float]) -> str:
+    """A record's number, or list of them, as JSON. They have nine digits, so that none is lost."""
+    return f"{value:.9g}" if isinstance(value, int | float) else f"[{','.join([f'{each:.9g}' for each in value])}]"
 
 
 @contextmanager
@@ -79,18 +82,18 @@ def documents(
     """Gives write(record, split, annotations): annotations/<stem>_<split>.json, which appear where the block ends well.
 
     kinds: the categories. annotations: JSON objects, encoded. numbered: each gets an id, from 1 in each file.
-    Memory does not grow with the job: images go to the file at once, annotations wait in an unnamed file on disk.
+    Memory does not grow with the job: annotations go to the file at once, images wait in an unnamed file on disk.
     """
     license = dataset.recipe.export.license
     about = {"description": dataset.recipe.export.title or "Made with SynGen"}
     head = encoded({"info": about, "licenses": _licenses(license), "categories": list(kinds)})
     folder = dataset.out / "annotations"
     with ExitStack() as stack:
-        images = {s: stack.enter_context(writing(folder / f"{stem}_{s}.json")) for s in SPLITS}
-        later = {s: stack.enter_context(tempfile.TemporaryFile(dir=folder)) for s in SPLITS}
+        files = {s: stack.enter_context(writing(folder / f"{stem}_{s}.json")) for s in SPLITS}
+        images = {s: stack.enter_context(tempfile.TemporaryFile(dir=folder)) for s in SPLITS}
         image_counts, counts = dict.fromkeys(SPLITS, 0), dict.fromkeys(SPLITS, 0)
-        for file in images.values():
-            file.write(head[:-1] + b',"images":[')
+        for file in files.values():
+            file.write(head[:-1] + b',"annotations":[')
 
         def write(record: dict[str, Any], split: str, annotations: Sequence[bytes]) -> None:
             frame = record["frame"]
@@ -106,15 +109,15 @@ def documents(
             image_counts[split] += 1
             for each in annotations:
                 counts[split] += 1
-                later[split].write(b",\n" if counts[split] > 1 else b"\n")
-                later[split].write(b'{"id":%d,' % counts[split] + each[1:] if numbered else each)
+                files[split].write(b",\n" if counts[split] > 1 else b"\n")
+                files[split].write(b'{"id":%d,' % counts[split] + each[1:] if numbered else each)
 
         yield write
 
-        for split, file in images.items():
-            file.write(b'\n],"annotations":[')
-            later[split].seek(0)
-            shutil.copyfileobj(later[split], file)
+        for split, file in files.items():
+            file.write(b'\n],"images":[')
+            images[split].seek(0)
+            shutil.copyfileobj(images[split], file)
             file.write(b"\n]}\n")
 
 
@@ -124,6 +127,8 @@ def _licenses(license: str) -> list[dict[str, Any]]:
 
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+quoted = json.encoder.encode_basestring_ascii
+"""A text as JSON, in quotes."""
 
 
 def encoded(value: Any) -> bytes:
