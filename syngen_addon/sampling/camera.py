@@ -187,7 +187,8 @@ def _stand(
     top = np.cross(right, forward)
     roll = math.radians(of(ROLL, settings.roll_deg)) + float(shake[2])
     x, y = math.cos(roll) * right + math.sin(roll) * top, math.cos(roll) * top - math.sin(roll) * right
-    depth = max(float(np.linalg.norm(np.array(c) - location)) for t in facts.targets for c in t.corners)
+    corners = np.array([c for t in facts.targets for c in t.corners])
+    depth = float(np.linalg.norm(corners - location, axis=1).max())
     rows = [tuple(float(v) for v in (x[i], y[i], -forward[i], location[i])) for i in range(3)]
     return CameraDraw(
         matrix_world=(*rows, (0.0, 0.0, 0.0, 1.0)),

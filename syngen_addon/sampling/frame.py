@@ -46,7 +46,7 @@ def draw_frame(
             "Give an object wear first, or name objects of the scene under Dataset > Targets (targets.objects).",
         )
     targets = sorted(facts.targets, key=lambda t: t.name)
-    floor = min(float(np.dot(facts.up, c)) for t in targets for c in t.corners)
+    floor = float((np.array([c for t in targets for c in t.corners]) @ facts.up).min())
     poses = draw_poses(recipe, facts, seed, frame)
     matrices = resting(facts, poses, rests)
     lying = moved(facts, matrices)

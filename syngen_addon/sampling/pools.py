@@ -167,7 +167,12 @@ def taken(pool: Sequence[int], seed: int, name: str, turn: int, *, stratify: boo
     if not stratify:
         return pool[int(generator(seed, name, turn).integers(len(pool)))]
     number, place = divmod(turn, len(pool))
-    return pool[int(generator(seed, name, number).permutation(len(pool))[place])]
+    return pool[_order(seed, name, number, len(pool))[place]]
+
+
+@lru_cache(maxsize=4096)
+def _order(seed: int, name: str, number: int, count: int) -> tuple[int, ...]:
+    return tuple(int(i) for i in generator(seed, name, number).permutation(count))
 
 
 def taken_variant(
