@@ -25,7 +25,7 @@ Ints = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.uint8]
 
 UNIT = 64
-EXACT_POINTS = 64
+EXACT_POINTS = 200
 """A polygon of so few points is the mask's border; a longer one is simplified where that costs next to nothing."""
 DENSE = 0.07
 """A mask with more points than this a pixel is all border, and does not stand being simplified."""

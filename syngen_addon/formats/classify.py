@@ -25,6 +25,8 @@ from .split import SPLITS
 
 MARGIN = 0.1
 """Of the box's longer side, on each side of it; less where the picture ends."""
+SMALLEST = 16
+"""Pixels of a crop's side, where the picture has as many: Ultralytics leaves out pictures of under 10."""
 
 
 @contextmanager
@@ -69,11 +71,17 @@ def classify(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]
 
 def around(bbox: Sequence[int], size: tuple[int, int]) -> tuple[int, int, int, int]:
     """A box with its margin, within a picture of size (width, height): x, y, width, height."""
-    x, y, width, height = bbox
-    margin = round(max(width, height) * MARGIN)
-    left, top = max(x - margin, 0), max(y - margin, 0)
-    right, bottom = min(x + width + margin, size[0]), min(y + height + margin, size[1])
-    return left, top, right - left, bottom - top
+    margin = round(max(bbox[2:]) * MARGIN)
+    sides = []
+    for start, length, full in zip(bbox[:2], bbox[2:], size, strict=True):
+        low = max(start - margin, 0)
+        high = min(start + length + margin, full)
+        missing = max(min(SMALLEST, full) - (high - low), 0)
+        low = min(max(low - missing // 2, 0), full - (high - low) - missing)
+        high = max(high, low + min(SMALLEST, full))
+        sides.append((low, high - low))
+    (x, width), (y, height) = sides
+    return x, y, width, height
 
 
 def _read(path: Path) -> npt.NDArray[np.uint8]:

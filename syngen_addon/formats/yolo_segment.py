@@ -71,14 +71,18 @@ def as_text(points: Points, width: int, height: int) -> str:
 
 
 class _Fractions(dict[int, str]):
-    """Units of the polygons as fractions of a picture's side, rounded up: who cuts decimals off finds the pixel."""
+    """Units of the polygons as fractions of a picture's side, a millionth too large: who multiplies them with the side
+    in single or double precision and cuts off decimals is to find the pixel.
+    """
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.size = size
 
     def __missing__(self, units: int) -> str:
-        text = f"{-(-units * 1_000_000 // (UNIT * self.size)) / 1_000_000:.6f}"
+        whole = UNIT * self.size
+        millionths = (2_000_000 * units + whole) // (2 * whole) + (units > 0)
+        text = f"{min(millionths, 1_000_000) / 1_000_000:.6f}"
         self[units] = text
         return text
 

@@ -161,11 +161,12 @@ def test_text_reads_back_as_the_same_pixels(mask: np.ndarray, right: int, below:
     padded = np.pad(mask, ((0, below % 300), (0, right % 300)))
     points, _ = border_of(rle(padded))
     height, width = padded.shape
-    numbers = np.array(as_text(points, width, height).split(), np.float32).reshape(-1, 2)
-    assert numbers.min() >= 0 and numbers.max() <= 1
-    pixels = numbers * np.array([width, height], np.float32)
-    assert np.array_equal(pixels.astype(np.int32), points // UNIT)
-    assert np.abs(pixels - points / UNIT).max() < 0.02
+    for number in (np.float32, np.float64):
+        found = np.array(as_text(points, width, height).split(), np.float32).reshape(-1, 2)
+        assert found.min() >= 0 and found.max() <= 1
+        pixels = found * np.array([width, height], number)
+        assert np.array_equal(pixels.astype(np.int32), points // UNIT)
+        assert np.abs(pixels - points / UNIT).max() < 0.02
 
 
 def test_a_mask_over_the_whole_picture_and_a_wide_one() -> None:
