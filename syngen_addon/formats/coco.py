@@ -122,7 +122,7 @@ def documents(
 
 
 def _licenses(license: str) -> list[dict[str, Any]]:
-    address = re.search(r"https?://\S+", license)
+    address = re.search(r"https?://[^\s()<>]+", license)
     return [{"id": 1, "name": license, "url": address[0] if address else ""}] if license else []
 
 
