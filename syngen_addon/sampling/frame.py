@@ -115,8 +115,16 @@ def draw_frame(
 
 
 def warnings_of(recipe: recipes.Recipe, facts: SceneFacts, seed: int) -> tuple[str, ...]:
-    """What a user should know of how a job is drawn: what train, val and test share against randomize.apart."""
-    return pools_of(recipe, facts, seed).warnings
+    """What a user should know of how a job is drawn: what train, val and test share against randomize.apart, and where
+    occluders cannot be what the recipe wants."""
+    things = recipe.distractors
+    said = list(pools_of(recipe, facts, seed).warnings)
+    if things.randomize and things.occluders[1] > 0:
+        if not recipe.camera.randomize:
+            said.append("Nothing is put before the scene's own camera (distractors.occluders needs camera.randomize).")
+        elif not recipe.labels.geometry:
+            said.append("How much occluders hide is not measured: distractors.occlusion needs labels.geometry.")
+    return tuple(said)
 
 
 def _weather(recipe: recipes.Recipe, seed: int, frame: int) -> tuple[bool, bool]:

@@ -16,7 +16,7 @@ from syngen_addon import recipe as recipes
 from syngen_addon.recipe import Recipe
 from syngen_addon.sampling.camera import projected_point
 from syngen_addon.sampling.draws import CameraDraw, FrameDraw, PoseDraw, SceneFacts, TargetFacts, ThingDraw
-from syngen_addon.sampling.frame import draw_frame
+from syngen_addon.sampling.frame import draw_frame, warnings_of
 from syngen_addon.sampling.poses import draw_poses, pose_matrix
 from syngen_addon.sampling.things import SHAPES, _matrix, occlusion_fault
 
@@ -370,6 +370,10 @@ def test_occluders_change_no_other_draw() -> None:
         assert dataclasses.replace(draw, occluders=()) == draw_frame(plain, THREE, 3, frame)
     no_camera = dataclasses.replace(OCCLUDED, camera=recipes.Camera(randomize=False))
     assert draw_frame(no_camera, THREE, 3, 0).occluders == ()
+    assert ["own camera" in said for said in warnings_of(no_camera, THREE, 3)] == [True]
+    blind = dataclasses.replace(OCCLUDED, labels=recipes.Labels(geometry=False))
+    assert ["labels.geometry" in said for said in warnings_of(blind, THREE, 3)] == [True]
+    assert warnings_of(OCCLUDED, THREE, 3) == warnings_of(plain, THREE, 3) == ()
 
 
 def test_what_an_occluder_hides_is_judged_by_the_points_of_the_surface() -> None:
