@@ -77,7 +77,8 @@ def test_keypoints_come_back(tmp_path: Path) -> None:
         found = coco.loadAnns(coco.getAnnIds(frame + 1))
         for annotation, entry in zip(found, record(frame)["instances"], strict=True):
             points = [(p["x"], p["y"], p["visible"]) if p["visible"] else (0, 0, 0) for p in entry["keypoints"]]
-            assert annotation["keypoints"] == [v for point in points for v in point] and annotation["num_keypoints"] == 2
+            assert annotation["keypoints"] == [v for point in points for v in point]
+            assert annotation["num_keypoints"] == 2
 
 
 @pytest.mark.parametrize("format", ["coco_keypoints", "yolo_pose"])
