@@ -5,6 +5,7 @@ in the scene itself (a custom property), not in Python. Attempts are a render's 
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import bpy
@@ -12,17 +13,19 @@ import bpy
 from ..recipe import Recipe
 from ..sampling.draws import TargetFacts
 from ..sampling.frame import draw_frame
-from . import ageing
+from . import ageing, material
 from .folders import files_of
 from .instances import Shown, collect
 from .layers import layers_of, level_name
 from .level import get_level, set_level
-from .names import LEVEL, PREVIEW
+from .names import LEVEL, PREVIEW, TINT
 from .poses import Poser, moves
 from .scene import Rig, scene_facts, target_facts
-from .state import Borrowed, plain
+from .state import Borrowed, all_blocks, plain, unplain
+from .surface import points_count
 from .target import has_wear
 from .targets import check_camera, find_targets
+from .wearing import set_tint
 
 OWN = "own"
 """What marks a datablock that belongs to the preview and goes with it."""
@@ -60,6 +63,10 @@ class _Noted(Borrowed):
         block[PREVIEW] = OWN
         return block
 
+    def new_all(self, blocks: Sequence[Any]) -> None:
+        for block in blocks:
+            block[PREVIEW] = OWN
+
     def write(self, scene: bpy.types.Scene, frame: int) -> None:
         """Leave the notes in the file; the scene's say which frame is shown."""
         for block, notes in self.notes.items():
@@ -81,7 +88,8 @@ def begin(context: bpy.types.Context, recipe: Recipe, frame: int, seed: int) -> 
     objects = [each.source for each in shown if each.carrier is None]
 
     def facts_of(each: Shown) -> TargetFacts:
-        return target_facts(each.source, depsgraph, galleries[each.source.name], each.name, each.matrix)
+        gallery = galleries[each.source.name]
+        return target_facts(each.source, depsgraph, gallery, each.name, each.matrix, points_count(recipe))
 
     borrowed = _Noted()
     try:
@@ -111,6 +119,11 @@ def begin(context: bpy.types.Context, recipe: Recipe, frame: int, seed: int) -> 
             if obj.name in draw.levels and has_wear(obj):
                 borrowed.set_key(obj, LEVEL, get_level(obj))
                 set_level(obj, draw.levels[obj.name])
+            if obj.name in draw.tints and has_wear(obj):
+                for slot in obj.material_slots:
+                    material.add_tint(slot.material)
+                borrowed.set_key(obj, TINT, (0.0, 0.0, 0.0))
+                set_tint(obj, draw.tints[obj.name])
             drawn = draw.also.get(obj.name, {})
             for kind in (layer.kind for layer in layers_of(obj) if layer.kind in drawn and not layer.own):
                 borrowed.set_key(obj, level_name(obj, kind), get_level(obj, kind))
@@ -124,22 +137,15 @@ def end(scene: bpy.types.Scene) -> bool:
     """Put back what the preview changed; whether there was one."""
     if PREVIEW not in scene:
         return False
-    for block in [scene, *bpy.data.objects]:  # lamps that only an instance shows, too
+    for block in [scene, *bpy.data.objects, *bpy.data.collections]:  # lamps that only an instance shows, too
         if PREVIEW in block and block[PREVIEW] != OWN:
             for note in reversed(list(block[PREVIEW]["notes"])):
                 _put_back(block, note)
             del block[PREVIEW]
             block.update_tag()
-    for blocks in (
-        bpy.data.objects,
-        bpy.data.cameras,
-        bpy.data.lights,
-        bpy.data.worlds,
-        bpy.data.images,
-        bpy.data.collections,
-    ):
-        for block in [b for b in blocks if b.get(PREVIEW) == OWN]:
-            blocks.remove(block)
+    for group in bpy.data.node_groups:
+        material.remove_tint(group)
+    bpy.data.batch_remove([block for block in all_blocks() if block.get(PREVIEW) == OWN])
     return True
 
 
@@ -151,4 +157,11 @@ def _put_back(block: bpy.types.ID, note: Any) -> None:
             del block[note["key"]]
         return
     owner = block.path_resolve(note["path"]) if note["path"] else block
-    setattr(owner, note["name"], note.get("before"))
+    setattr(owner, note["name"], unplain(_plain_list(note.get("before"))))
+
+
+def _plain_list(value: Any) -> Any:
+    """What a note holds as RNA takes it: arrays as lists."""
+    if hasattr(value, "to_list"):
+        return value.to_list()
+    return [_plain_list(each) for each in value] if isinstance(value, list) else value

@@ -1,10 +1,12 @@
-"""Changes that are taken back: a render job borrows the scene and returns it as it was. Imports bpy."""
+"""Changes that are taken back: a render job borrows the scene and returns it as it was. Imports bpy,
+mathutils."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import bpy
+from mathutils import Matrix
 
 
 class Borrowed:
@@ -38,7 +40,7 @@ class Borrowed:
 
         def give_back() -> None:
             if plain(getattr(owner, name)) != before:
-                setattr(owner, name, before)
+                setattr(owner, name, unplain(before))
 
         self._mute(owner, name)
         self._undo.append(give_back)
@@ -73,6 +75,23 @@ class Borrowed:
         self._undo.append(lambda: collection.remove(block))
         return block
 
+    def new_all(self, blocks: Sequence[Any]) -> None:
+        """Datablocks of any kind, some of which may go with others of them, all removed on leaving."""
+        self._undo.append(lambda: bpy.data.batch_remove(still_there(blocks)))
+
+
+def all_blocks() -> Iterator[Any]:
+    """Every datablock of the file, but those of the window."""
+    for prop in bpy.data.bl_rna.properties:
+        if prop.type == "COLLECTION" and prop.identifier not in {"window_managers", "workspaces", "screens"}:
+            yield from getattr(bpy.data, prop.identifier)
+
+
+def still_there(blocks: Sequence[Any]) -> list[Any]:
+    """Those of the datablocks that were not removed since."""
+    wanted = set(blocks)
+    return [block for block in all_blocks() if block in wanted]
+
 
 def animating(owner: Any, name: str) -> list[bpy.types.FCurve]:
     """The curves that give owner.name (or owner["name"], written so) its value: of the action, of NLA strips, drivers.
@@ -103,6 +122,12 @@ def _strips(strips: Any) -> Iterator[bpy.types.NlaStrip]:
     for strip in strips:
         yield strip
         yield from _strips(strip.strips)
+
+
+def unplain(value: Any) -> Any:
+    """What plain gave, as RNA takes it: plain rows of a matrix it would read as columns."""
+    is_matrix = isinstance(value, (tuple, list)) and bool(value) and isinstance(value[0], (tuple, list))
+    return Matrix(value) if is_matrix else value
 
 
 def plain(value: Any) -> Any:

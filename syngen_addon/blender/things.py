@@ -5,7 +5,7 @@ so that no frame makes a datablock.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from ..sampling.things import SHAPES
 from .folders import REMOVE, stands_about
 from .inputs import missing_pictures
 from .names import LOOK, TINT
-from .state import Borrowed
+from .state import Borrowed, all_blocks
 from .support import extremes
 
 SOLID = {"MESH", "CURVE", "SURFACE", "FONT", "META"}
@@ -163,14 +163,14 @@ class _Workshop:
 
 def _from_file(path: Path, workshop: _Workshop, warnings: list[str]) -> _Source:
     """What a file holds, as one thing, named after the file. Its scripts, drivers and animations do not run."""
-    before = set(_blocks())
+    before = set(all_blocks())
     try:
         objects = _IMPORT[path.suffix.lower()](path, workshop)
     except (RuntimeError, OSError, AttributeError, TypeError, ValueError, KeyError, IndexError) as error:
-        _remove(before)
+        bpy.data.batch_remove([block for block in all_blocks() if block not in before])
         raise SynGenError(f"The 3D file {path} cannot be read: {one_line(error)}", REMOVE) from error
-    new = [block for block in _blocks() if block not in before]
-    workshop.borrowed.afterwards(lambda: bpy.data.batch_remove([each for each in _blocks() if each in set(new)]))
+    new = [block for block in all_blocks() if block not in before]
+    workshop.borrowed.new_all(new)
     for block in new:
         if hasattr(block, "animation_data_clear"):
             block.animation_data_clear()
@@ -178,6 +178,7 @@ def _from_file(path: Path, workshop: _Workshop, warnings: list[str]) -> _Source:
             if tree is not None:
                 tree.animation_data_clear()
     for obj in objects:
+        obj.pass_index = 0
         for collection in list(obj.users_collection):
             collection.objects.unlink(obj)
     source = workshop.source(path.name, objects)
@@ -214,17 +215,6 @@ _IMPORT: dict[str, Callable[[Path, _Workshop], list[bpy.types.Object]]] = {
     ".obj": _by_operator("wm.obj_import"),
     ".fbx": _by_operator("wm.fbx_import"),
 }
-
-
-def _blocks() -> Iterator[bpy.types.ID]:
-    """Every datablock of the file but scenes, which a job makes none of here."""
-    for prop in bpy.data.bl_rna.properties:
-        if prop.type == "COLLECTION" and prop.identifier not in {"scenes", "window_managers", "workspaces", "screens"}:
-            yield from getattr(bpy.data, prop.identifier)
-
-
-def _remove(kept: set[bpy.types.ID]) -> None:
-    bpy.data.batch_remove([block for block in _blocks() if block not in kept])
 
 
 def _from_collection(name: str, targets: Sequence[bpy.types.Object], workshop: _Workshop) -> list[_Source]:
