@@ -21,6 +21,7 @@ from .level import get_level
 from .mesh import metres_per_unit
 from .shown import is_rendered as is_rendered
 from .state import Borrowed
+from .surface import points_count, surface_points
 from .target import wear_of
 from .things import Things
 from .world import World, build_world
@@ -34,8 +35,12 @@ def target_facts(
     gallery: Sequence[variants.Variant],
     name: str = "",
     matrix: Matrix | None = None,
+    points: bool = False,
 ) -> TargetFacts:
-    """Where a target is, from its evaluated bounding box, and what it can wear. name, matrix: a copy's."""
+    """Where a target is, from its evaluated bounding box, and what it can wear. name, matrix: a copy's.
+
+    points: those of its surface, too.
+    """
     evaluated = obj.evaluated_get(depsgraph)
     place = evaluated.matrix_world if matrix is None else matrix
     corners = [place @ Vector(corner) for corner in evaluated.bound_box]
@@ -57,6 +62,7 @@ def target_facts(
             for each in gallery
         ),
         corners=tuple(tuple(c) for c in corners),
+        points=surface_points(obj, depsgraph, matrix) if points else (),
     )
 
 
@@ -69,7 +75,8 @@ def scene_facts(
     things: Sequence[ThingFacts] = (),
 ) -> SceneFacts:
     """What sampling needs to know of the scene, as plain numbers. galleries: what each target can wear, by its name."""
-    facts = tuple(target_facts(obj, depsgraph, galleries.get(obj.name, ())) for obj in targets)
+    points = points_count(recipe)
+    facts = tuple(target_facts(obj, depsgraph, galleries.get(obj.name, ()), points=points) for obj in targets)
     return SceneFacts(
         targets=facts,
         environments=tuple(path.name for path in files.environments),
