@@ -4,11 +4,12 @@ Imports numpy and labels' own types. Poses follow OpenCV: x right, y down, z for
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from .layers import Body, Instance, Layers, View
+from .layers import Body, Instance, Keypoint, Layers, View
 from .projection import BEHIND, Floats, Projected, box_corners, boxes_in_view, moved, pixels, project, to_camera
 from .shape import Shape
 from .silhouette import Silhouette, silhouette
@@ -26,60 +27,61 @@ def geometry_of(
 ) -> dict[int, dict[str, Any]]:
     """Index -> the geometric part of its entry in the record, for the instances with visible pixels and a body.
 
-    areas: index -> visible pixels. others: K x 8 x 3, corners in the world of the boxes of what is no target
-    but may hide one. A silhouette is
-    worked out only where something else's box overlaps or the border cuts: else the object is seen in full.
+    areas: index -> visible pixels. others: K x 8 x 3, corners in the world of the boxes of what is no target but may
+    hide one. A silhouette is worked out only where something else's box overlaps or the border cuts: else the object
+    is seen in full.
     """
+    solid = [(instance.index, instance.body) for instance in instances if instance.body is not None]
     camera = to_camera(view)
-    solid = [instance for instance in instances if instance.body is not None]
-    bodies = {i.index: (i.body, camera @ i.body.matrix_world) for i in solid if i.body is not None}
-    seen = {
-        index: project(body.shape, matrix, view) for index, (body, matrix) in bodies.items() if areas.get(index, 0) > 0
-    }
-    boxes, depths = _boxes(bodies, seen, camera, view, others)
-    rows = {index: row for row, index in enumerate(bodies)}
-    chosen = [bodies[index] for index in seen]
-    poses = poses_of([body for body, _ in chosen], np.array([matrix for _, matrix in chosen]).reshape(-1, 4, 4), view)
+    matrices = camera @ np.array([body.matrix_world for _, body in solid], np.float64).reshape(-1, 4, 4)
+    bounds = np.array([body.shape.bounds for _, body in solid]).reshape(-1, 2, 3)
+    corners = box_corners(bounds[:, 0], bounds[:, 1])
+    corners = corners @ matrices[:, :3, :3].swapaxes(1, 2) + matrices[:, None, :3, 3]
+    more = moved(np.zeros((0, 8, 3)) if others is None else others, camera)
+    boxes, depths = boxes_in_view(np.concatenate([corners, more]), view)
+    rows = [row for row, (index, _) in enumerate(solid) if areas.get(index, 0) > 0]
+    seen = [project(solid[row][1].shape, matrices[row], view) for row in rows]
+    for row, projected in zip(rows, seen, strict=True):  # a tighter box than that of its corners
+        if projected.box is not None:
+            boxes[row] = projected.box
+            depths[row] = projected.depth.min(), projected.depth.max()
+    hidden = _may_be_hidden(rows, boxes, depths)
+    rotations, scales = turned(matrices[rows][:, :3, :3])
+    places = np.round(pixels(corners[rows], view), 2) + 0.0
     found = {}
-    for (index, projected), (body, matrix), pose in zip(seen.items(), chosen, poses, strict=True):
-        if _may_be_hidden(rows[index], boxes, depths) or _is_cut(projected, view):
+    for i, (row, projected) in enumerate(zip(rows, seen, strict=True)):
+        index, body = solid[row]
+        shadow = Silhouette(areas[index], areas[index])
+        if hidden[i] or _is_cut(projected, view):
             shadow = silhouette(body.shape, projected, view)
-        else:
-            shadow = Silhouette(areas[index], areas[index])
+        pose = _Pose(matrices[row], rotations[i], scales[i], view.metres)
+        ahead = (corners[row, :, 2] > BEHIND).tolist() if view.kind == "PERSP" else [True] * 8
+        low, high = bounds[row]
         found[index] = {
             **_amounts(projected, shadow, areas[index]),
-            **pose,
-            "keypoints": _keypoints(body, matrix, projected, index, layers, view),
+            "pose": {
+                "matrix_world": [numbers(each) for each in body.matrix_world],
+                "rotation": numbers(pose.rotation.ravel()),
+                "translation_m": numbers(pose.matrix[:3, 3] * pose.metres),
+                "scale": numbers(pose.scale),
+            },
+            "box_3d": {
+                "center_m": numbers((low + high) / 2 * pose.scale * pose.metres),
+                "size_m": numbers((high - low) * np.abs(pose.scale) * pose.metres),
+                "corners_px": [p if there else None for p, there in zip(places[i].tolist(), ahead, strict=True)],
+            },
+            "keypoints": [_keypoint(each, body, pose, projected, index, layers, view) for each in body.keypoints],
         }
     return found
 
 
-def poses_of(bodies: Sequence[Body], matrices: Floats, view: View) -> list[dict[str, Any]]:
-    """`pose` and `box_3d` of each body's entry. matrices: n x 4 x 4, object -> the camera's frame."""
-    rotations, scales = turned(matrices[:, :3, :3])
-    bounds = np.array([body.shape.bounds for body in bodies]).reshape(-1, 2, 3)
-    low, high = bounds[:, 0], bounds[:, 1]
-    corners = np.array([box_corners(*each) for each in bounds]).reshape(-1, 8, 3)
-    corners = corners @ matrices[:, :3, :3].swapaxes(1, 2) + matrices[:, None, :3, 3]
-    places = np.round(pixels(corners, view), 2) + 0.0
-    ahead = (corners[..., 2] > BEHIND) | (view.kind == "ORTHO")
-    centers, sizes = (low + high) / 2 * scales * view.metres, (high - low) * np.abs(scales) * view.metres
-    return [
-        {
-            "pose": {
-                "matrix_world": [numbers(row) for row in body.matrix_world],
-                "rotation": numbers(rotations[i].ravel()),
-                "translation_m": numbers(matrices[i, :3, 3] * view.metres),
-                "scale": numbers(scales[i]),
-            },
-            "box_3d": {
-                "center_m": numbers(centers[i]),
-                "size_m": numbers(sizes[i]),
-                "corners_px": [p if there else None for p, there in zip(places[i].tolist(), ahead[i], strict=True)],
-            },
-        }
-        for i, body in enumerate(bodies)
-    ]
+class _Pose(NamedTuple):
+    """matrix: object -> the camera's frame, in units of the scene of `metres` each, and what it consists of."""
+
+    matrix: Floats
+    rotation: Floats
+    scale: Floats
+    metres: float
 
 
 def turned(matrices: Floats) -> tuple[Floats, Floats]:
@@ -95,30 +97,13 @@ def turned(matrices: Floats) -> tuple[Floats, Floats]:
     return rotations, scales
 
 
-def _boxes(
-    bodies: Mapping[int, tuple[Body, Floats]],
-    seen: Mapping[int, Projected],
-    camera: Floats,
-    view: View,
-    others: Floats | None,
-) -> tuple[Floats, Floats]:
-    """(boxes in pixels, depths) of the bodies in their order, then of the others; see boxes_in_view."""
-    corners = [moved(box_corners(*body.shape.bounds), matrix) for body, matrix in bodies.values()]
-    more = moved(np.zeros((0, 8, 3)) if others is None else others, camera)
-    boxes, depths = boxes_in_view(np.concatenate([np.array(corners).reshape(-1, 8, 3), more]), view)
-    for row, index in enumerate(bodies):  # what is projected anyway has a tighter one
-        if index in seen and seen[index].box is not None:
-            boxes[row] = seen[index].box
-            depths[row] = seen[index].depth.min(), seen[index].depth.max()
-    return boxes, depths
-
-
-def _may_be_hidden(row: int, boxes: Floats, depths: Floats) -> bool:
-    """Whether any other box overlaps this one's and does not lie behind it altogether."""
-    x0, y0, x1, y1 = boxes[row]
-    overlaps = (boxes[:, 0] < x1) & (boxes[:, 2] > x0) & (boxes[:, 1] < y1) & (boxes[:, 3] > y0)
-    overlaps &= depths[:, 0] < depths[row, 1]
-    return int(overlaps.sum()) > int(overlaps[row])
+def _may_be_hidden(rows: Sequence[int], boxes: Floats, depths: Floats) -> npt.NDArray[np.bool_]:
+    """For each of these rows whether any other box overlaps its own and does not lie behind it altogether."""
+    mine, others = boxes[rows][:, None], boxes[None]
+    overlaps = ((others[..., :2] < mine[..., 2:]) & (others[..., 2:] > mine[..., :2])).all(axis=-1)
+    overlaps &= depths[None, :, 0] < depths[rows][:, None, 1]
+    overlaps[np.arange(len(rows)), rows] = False
+    return np.asarray(overlaps.any(axis=1))
 
 
 def _is_cut(seen: Projected, view: View) -> bool:
@@ -145,35 +130,27 @@ def _amounts(seen: Projected, shadow: Silhouette, area: int) -> dict[str, Any]:
 # --- keypoints -------------------------------------------------------------------------------------------------------
 
 
-def _keypoints(
-    body: Body, matrix: Floats, seen: Projected, index: int, layers: Layers, view: View
-) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    scale = turned(matrix[None, :3, :3])[1][0] if body.keypoints else np.ones(3)
-    for keypoint in body.keypoints:
-        position = np.array(keypoint.position, np.float64)
-        point = moved(position, matrix)
-        entry: dict[str, Any] = {
-            "name": keypoint.name,
-            "x": None,
-            "y": None,
-            "visible": 0,
-            "position_m": numbers(position * scale * view.metres),
-        }
-        if point[2] >= view.clip_start:
-            place = pixels(point, view)
-            entry["x"], entry["y"] = _pixel(place)
-            if 0 <= place[0] < view.width and 0 <= place[1] < view.height:
-                near = float(point[2]) - SUNK * _diagonal(body, matrix)
-                hidden = _behind_others(place, near, index, layers) or _behind_itself(body.shape, seen, place, near)
-                entry["visible"] = 1 if hidden else 2
-        found.append(entry)
-    return found
-
-
-def _diagonal(body: Body, matrix: Floats) -> float:
-    low, high = body.shape.bounds
-    return float(np.linalg.norm((high - low) * np.linalg.norm(matrix[:3, :3], axis=0)))
+def _keypoint(
+    keypoint: Keypoint, body: Body, pose: _Pose, seen: Projected, index: int, layers: Layers, view: View
+) -> dict[str, Any]:
+    position = np.array(keypoint.position, np.float64)
+    point = moved(position, pose.matrix)
+    entry: dict[str, Any] = {
+        "name": keypoint.name,
+        "x": None,
+        "y": None,
+        "visible": 0,
+        "position_m": numbers(position * pose.scale * pose.metres),
+    }
+    if point[2] >= view.clip_start:
+        place = pixels(point, view)
+        entry["x"], entry["y"] = _pixel(place)
+        if 0 <= place[0] < view.width and 0 <= place[1] < view.height:
+            low, high = body.shape.bounds
+            near = float(point[2]) - SUNK * float(np.linalg.norm((high - low) * pose.scale))
+            hidden = _behind_others(place, near, index, layers) or _behind_itself(body.shape, seen, place, near)
+            entry["visible"] = 1 if hidden else 2
+    return entry
 
 
 def _behind_itself(shape: Shape, seen: Projected, place: Floats, depth: float) -> bool:

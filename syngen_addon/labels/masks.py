@@ -6,6 +6,7 @@ else is arithmetic on those few runs, so that a frame with fifty instances costs
 """
 
 import itertools
+import math
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
@@ -18,8 +19,12 @@ from pycocotools import mask as coco_mask
 from ..polygons import polygon
 
 Ints = npt.NDArray[np.int64]
-Labels = npt.NDArray[np.int32] | npt.NDArray[np.int16]
-"""H x W; half the memory takes half the time."""
+Labels = npt.NDArray[np.int32]
+Layer = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
+
+STRIPE = 1 << 15
+"""Pixels that are worked on at once."""
 
 
 class Mask:
@@ -96,47 +101,69 @@ class Mask:
         0 to under 90. One side of the smallest rectangle lies along the hull (Freeman and Shapira, 1975: "Determining
         the minimum-area encasing rectangle for an arbitrary closed curve"); of equal ones the least angle counts.
         """
-        x, y = self.outline.T
-        dx, dy = np.diff(x, append=x[0]), np.diff(y, append=y[0])
+        hull = self.outline
+        sides = np.empty_like(hull)
+        np.subtract(hull[1:], hull[:-1], out=sides[:-1])
+        np.subtract(hull[0], hull[-1], out=sides[-1])
+        dx, dy = sides[:, 0], sides[:, 1]
         turned = (dx * dy < 0) | (dx == 0)  # a quarter turn more or less is the same rectangle: 0 to under 90 degrees
-        dx, dy = np.abs(np.where(turned, dy, dx)), np.abs(np.where(turned, dx, dy))
-        length = np.sqrt(dx * dx + dy * dy)
-        dx, dy = dx / length, dy / length
-        along, across = np.outer(dx, x) + np.outer(dy, y), np.outer(dx, y) - np.outer(dy, x)
-        u0, u1, v0, v1 = along.min(1), along.max(1), across.min(1), across.max(1)
-        angles = np.arctan2(dy, dx)
-        best = np.lexsort((angles, np.round((u1 - u0) * (v1 - v0), 6)))[0]
-        u, v, cos, sin = (u0 + u1)[best] / 2, (v0 + v1)[best] / 2, dx[best], dy[best]
-        turn = np.degrees(angles[best])
-        numbers = (u * cos - v * sin, u * sin + v * cos, (u1 - u0)[best], (v1 - v0)[best], turn)
-        return [round(float(number), 3) for number in numbers]
+        sides[turned] = sides[turned, ::-1]
+        sides = np.abs(sides)
+        sides /= np.sqrt(np.einsum("ij,ij->i", sides, sides))[:, None]
+        across = sides[:, ::-1] * _ACROSS
+        extents = np.concatenate([sides, across]) @ hull.T
+        low, high = extents.min(axis=1).reshape(2, -1), extents.max(axis=1).reshape(2, -1)
+        sizes = high - low
+        areas = sizes[0] * sizes[1]
+        best = min(np.flatnonzero(areas < areas.min() + 1e-6).tolist(), key=lambda i: float(sides[i, 1]))
+        u, v = ((low + high)[:, best] / 2).tolist()
+        cos, sin = sides[best].tolist()
+        turn = math.degrees(math.atan2(sin, cos))
+        numbers = (u * cos - v * sin, u * sin + v * cos, *sizes[:, best].tolist(), turn)
+        return [round(number, 3) for number in numbers]
 
 
-def masks_of(labels: Labels) -> dict[int, Mask]:
-    """Label -> its mask, for every label but 0."""
-    height = labels.shape[0]
-    flat = cv2.transpose(labels).ravel()
-    ends_here = np.empty(flat.size, bool)
-    np.not_equal(flat[:-1], flat[1:], out=ends_here[:-1])
-    ends_here[height - 1 :: height] = True
-    ends = np.flatnonzero(ends_here) + 1
-    starts = np.concatenate([[0], ends[:-1]])
-    values = flat[starts]
-    keep = values != 0
-    starts, lengths, values = starts[keep], (ends - starts)[keep], values[keep]
+_ACROSS = np.array([-1.0, 1.0])
+
+
+def masks_of(index: Labels, wear: Layer | None = None, threshold: float = 0.0) -> dict[int, Mask]:
+    """Label -> its mask, for every label of `index` but 0; with a wear layer, of its pixels of at least `threshold`.
+
+    Worked out in stripes of a few columns: what fits into the processor's cache takes half the time.
+    """
+    height, width = index.shape
+    stripe = max(STRIPE // max(height, 1), 1)
+    found = []
+    for left in range(0, width, stripe):
+        labels = index[:, left : left + stripe]
+        if wear is not None:
+            labels = labels * (wear[:, left : left + stripe] >= threshold)
+        flat = cv2.transpose(labels).ravel()
+        ends_here = np.empty(flat.size, bool)
+        np.not_equal(flat[:-1], flat[1:], out=ends_here[:-1])
+        ends_here[height - 1 :: height] = True
+        ends = np.flatnonzero(ends_here)
+        values = flat[ends]
+        starts = np.empty_like(ends)
+        starts[0] = 0
+        np.add(ends[:-1], 1, out=starts[1:])
+        keep = np.flatnonzero(values)
+        starts = starts[keep]
+        found.append((starts + left * height, ends[keep] + 1 - starts, values[keep]))
+    starts, lengths, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.argsort(values, kind="stable")
     starts, lengths, values = starts[order], lengths[order], values[order]
     return {int(values[a]): Mask(starts[a:b], lengths[a:b], height) for a, b in _groups(values)}
 
 
-def connected(labels: Labels, label: int, mask: Mask, gap: int, least: int) -> list[Mask]:
-    """The connected parts of `mask`, which is where `labels` (the full picture) is `label`; from the left.
+def connected(there: Flags, mask: Mask, gap: int, least: int) -> list[Mask]:
+    """The connected parts of a mask, from the left. there: its box alone, True where it is.
 
     Two pixels are connected where at most `gap` rows and at most as many columns lie between them (0: they touch,
     corners included). Parts of fewer than `least` pixels are left out. Spreading the mask by a square of gap + 1
     pixels makes exactly those touch; the spread mask only says which pixels belong together and is not kept.
     """
-    crop = (labels[mask.y0 : mask.y1 + 1, mask.x0 : mask.x1 + 1] == label).view(np.uint8)
+    crop = there.view(np.uint8)
     spread = cv2.dilate(crop, np.ones((gap + 1, gap + 1), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=(0,))
     count, parts = cv2.connectedComponents(spread, connectivity=8, ltype=cv2.CV_32S)
     if count == 2:  # one part, and what is around it

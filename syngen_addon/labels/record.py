@@ -13,7 +13,7 @@ from .. import recipe as recipes
 from ..errors import SynGenError
 from .geometry import geometry_of
 from .layers import FurtherWear, Instance, Layers, View
-from .masks import Labels, Mask, connected, masks_of
+from .masks import Mask, connected, masks_of
 
 SCHEMA = "syngen-record"
 VERSION = 2
@@ -43,12 +43,12 @@ def make_record(
     known = {i.index: i for i in instances}
     if len(known) != len(instances) or min(known, default=1) < 1:
         raise SynGenError("Each instance needs an index of its own, over 0.")
-    index = layers.index.astype(np.int16) if layers.index.max(initial=0) < 1 << 15 else layers.index
+    index = layers.index
     whole = masks_of(index)
     seen = [known[index] for index in sorted(known.keys() & whole.keys())]
-    own = _worn(index, layers.wear, settings)
+    own = _Worn.of(index, layers.wear, settings)
     kinds = sorted({each.kind for instance in seen for each in instance.layers})
-    further = {kind: _worn(index, _layer(layers, kind), settings) for kind in kinds}
+    further = {kind: _Worn.of(index, _layer(layers, kind), settings) for kind in kinds}
     areas = {instance.index: whole[instance.index].area for instance in seen}
     shapes = {} if view is None else geometry_of(instances, areas, layers, view, others)
     entries: list[dict[str, Any]] = []
@@ -63,9 +63,7 @@ def make_record(
         for wear, each, mask in zip((_own(instance), *instance.layers), worn, masks, strict=True):
             if mask is not None:
                 about = {**_names(instance, wear), **_numbers(wear)}
-                pieces = connected(
-                    each.labels, instance.index, mask, settings.region_merge_pixels, settings.region_min_pixels
-                )
+                pieces = each.regions(instance.index)
                 found = [{**about, **_place(piece, width, height)} for piece in pieces]
                 if settings.polygons and settings.objects == "regions":
                     found = [{**each, "polygon": p.polygon()} for each, p in zip(found, pieces, strict=True)]
@@ -132,15 +130,23 @@ def decode(data: bytes, source: str = "The record") -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Worn:
-    """Where one kind of wear is. labels: the index of each pixel that counts as worn, else 0; masks: those of them."""
+    """Where one kind of wear is. masks: by the instance's index, the pixels that count as worn."""
 
-    labels: Labels
+    index: npt.NDArray[np.int32]
+    wear: npt.NDArray[np.float32]
+    settings: recipes.Labels
     masks: dict[int, Mask]
 
+    @staticmethod
+    def of(index: npt.NDArray[np.int32], wear: npt.NDArray[np.float32], settings: recipes.Labels) -> "_Worn":
+        return _Worn(index, wear, settings, masks_of(index, wear, settings.wear_threshold))
 
-def _worn(index: Labels, wear: npt.NDArray[np.float32], settings: recipes.Labels) -> _Worn:
-    labels = index * (wear >= settings.wear_threshold)
-    return _Worn(labels, masks_of(labels))
+    def regions(self, index: int) -> list[Mask]:
+        """The connected regions of one instance, from the left."""
+        mask, settings = self.masks[index], self.settings
+        box = np.s_[mask.y0 : mask.y1 + 1, mask.x0 : mask.x1 + 1]
+        there = (self.index[box] == index) & (self.wear[box] >= settings.wear_threshold)
+        return connected(there, mask, settings.region_merge_pixels, settings.region_min_pixels)
 
 
 def _layer(layers: Layers, kind: str) -> npt.NDArray[np.float32]:
