@@ -56,6 +56,7 @@ class Gathering:
             warnings,
             views_charts(covered),
             _lacking(covered),
+            written.fits,
         )
         write_card(out, card)
 

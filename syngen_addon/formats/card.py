@@ -21,6 +21,7 @@ from .. import recipe as recipes
 from ..files import write_bytes
 from .card_plots import Chart, png, svg
 from .card_tally import Tally, classes_chart
+from .chosen import Fit
 from .overview import labelled
 from .split import SPLITS
 
@@ -54,8 +55,9 @@ TOOLS = {
 class Card:
     """What a card says. about: job.json. objects: split -> class -> how many; pictures: split -> how many.
 
-    losses: format -> what it could not express -> how often. views: charts of the space that was drawn from, and empty:
-    sentences that name what of it no frame shows. command: what makes frame FRAME again.
+    losses: format -> what it could not express -> how often. fits: format -> how like the truth it comes back. views:
+    charts of the space that was drawn from, and empty: sentences that name what of it no frame shows. command: what
+    makes frame FRAME again.
     """
 
     title: str
@@ -68,6 +70,7 @@ class Card:
     warnings: Sequence[str] = ()
     views: Sequence[Chart] = ()
     empty: Sequence[str] = ()
+    fits: Mapping[str, Fit] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -259,6 +262,11 @@ def _formats(card: Card) -> _Section:
     section = _Section("Formats", ["All made from the same records (`records/`), which hold every label exactly."])
     section.paragraphs += [f"- {TOOLS.get(name, name)}" for name in card.recipe.export.formats]
     rows = [(name, what, f"{count:,}") for name, lost in card.losses.items() for what, count in lost.items()]
+    rows += [
+        (name, f"IoU with the truth of {fit.objects:,} objects compared", f"{fit.mean:.4f}, worst {fit.worst:.4f}")
+        for name, fit in card.fits.items()
+        if fit.worst < 1
+    ]
     if rows:
         section.tables.append((("format", "what it cannot express", "how often"), list(rows)))
     else:

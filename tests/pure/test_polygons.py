@@ -1,5 +1,6 @@
 """Masks as polygons: filled by two readers that have nothing in common, they give back every pixel."""
 
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -16,6 +17,7 @@ from syngen_addon.labels.record import make_record
 from syngen_addon.polygons import UNIT, border, columns, edges_of, polygon, runs, simplified
 from syngen_addon.recipe import Labels
 from tests.pure.framed import disc, rle, shape_of
+from tests.pure.hard_shapes import FRAMES, write
 
 MASKS = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=14)).filter(np.any)
 
@@ -192,3 +194,10 @@ def test_a_record_holds_polygons_where_the_recipe_asks(objects: str) -> None:
         assert filled_iou(kept, entry["segmentation"], entry["bbox"]) >= 0.99
     plain = make_record(Layers(index, wear), instances, Labels(**about), {"frame": 0})
     assert not any("polygon" in entry for entry in plain[objects])
+
+
+def test_how_like_the_truth_polygons_come_back_is_told(tmp_path: Path) -> None:
+    fit = write(tmp_path, ("yolo_segment",)).fits["yolo_segment"]
+    assert fit.objects == 4 * FRAMES
+    assert 0.9 < fit.worst < 1, "islands: their bridges are painted as well"
+    assert fit.worst < fit.mean < 1
