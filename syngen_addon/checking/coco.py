@@ -15,7 +15,7 @@ from PIL import Image
 
 from . import runs, shapes
 from .pictures import Pictures, Splits, expect
-from .report import Findings
+from .report import Findings, Held
 from .stream import Broken, items
 
 SPLIT_NAMES = ("train", "val", "valid", "test")
@@ -51,7 +51,7 @@ def is_coco(path: Path) -> bool:
     return head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and sum(key in head for key in keys) >= 2
 
 
-def check_coco(files: list[Path], folder: Path, pictures: Pictures, findings: Findings) -> dict[str, tuple[int, int]]:
+def check_coco(files: list[Path], folder: Path, pictures: Pictures, findings: Findings) -> dict[str, Held]:
     """Check the COCO files of one dataset, those of all its splits; file -> (pictures, objects)."""
     counts = {}
     sums: dict[str, Counter[str]] = {}
@@ -76,7 +76,7 @@ def check_coco(files: list[Path], folder: Path, pictures: Pictures, findings: Fi
         except OSError as error:
             findings.problem("file unreadable", name, f"It cannot be read: {error.strerror}.")
             continue
-        counts[name] = (len(file.images), file.labelled)
+        counts[name] = Held(len(file.images), file.labelled, frozenset(file.classes.values()))
         summed = sums.setdefault(task, Counter())
         for category, label in file.classes.items():
             summed[label] += file.objects[category]

@@ -4,10 +4,18 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 MOST = 20
 """Of one sort of problem so many are kept with their places; all are counted."""
+
+
+class Held(NamedTuple):
+    """What one split of a format holds. classes: the names it knows, or shows."""
+
+    pictures: int
+    objects: int
+    classes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from . import shapes
 from .pictures import SUFFIXES, Pictures, Splits, expect
-from .report import Findings
+from .report import Findings, Held
 
 
-def check_voc(root: Path, folder: Path, pictures: Pictures, findings: Findings) -> dict[str, tuple[int, int]]:
+def check_voc(root: Path, folder: Path, pictures: Pictures, findings: Findings) -> dict[str, Held]:
     """Check the folder that holds `Annotations`; split -> (pictures, objects), "" for what no list names."""
     files = sorted((root / "Annotations").rglob("*.xml"))
     splits = _splits(root, folder, findings)
     leaks = Splits(findings, f"{root.relative_to(folder).as_posix()}")
-    counts: dict[str, tuple[int, int]] = {}
+    counts: dict[str, Held] = {}
     classes: Counter[str] = Counter()
     read = [(file, _read(file, folder, findings)) for file in files]
     known = {_stem(root, file) for file in files}
@@ -36,10 +36,10 @@ def check_voc(root: Path, folder: Path, pictures: Pictures, findings: Findings) 
         if expect(findings, where, path, found, whole, path.name) and found is not None:
             leaks.add(found.sha256, split, where)
         count = sum(_object(each, where, whole, classes, findings) for each in tree.findall("object"))
-        pictures_there, objects_there = counts.get(split, (0, 0))
-        counts[split] = (pictures_there + 1, objects_there + count)
+        before = counts.get(split, Held(0, 0))
+        counts[split] = Held(before.pictures + 1, before.objects + count)
     findings.sizes["objects in VOC"] += sum(classes.values())
-    return counts
+    return {split: held._replace(classes=frozenset(classes)) for split, held in counts.items()}
 
 
 def _stem(root: Path, file: Path) -> str:

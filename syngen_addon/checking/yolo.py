@@ -11,7 +11,7 @@ from typing import Any
 
 from . import shapes, yaml_text
 from .pictures import SUFFIXES, Pictures, Splits, expect
-from .report import Findings
+from .report import Findings, Held
 
 SPLITS = ("train", "val", "valid", "test")
 EDGE = 1e-5
@@ -20,9 +20,7 @@ WIDE = 2e-3
 """How far a box may reach over its picture, as a share of it: a pixel of 500, which other tools round away."""
 
 
-def check_yolo(
-    file: Path, folder: Path, pictures: Pictures, findings: Findings
-) -> tuple[str, dict[str, tuple[int, int]]]:
+def check_yolo(file: Path, folder: Path, pictures: Pictures, findings: Findings) -> tuple[str, dict[str, Held]]:
     """Check what a data.yaml names; (its task, split -> (pictures, objects)).
 
     The task is what its labels look like: "detect", "segment", "obb" or "pose"; "" where nothing tells.
@@ -45,7 +43,7 @@ def check_yolo(
     if not root.is_dir():
         root = file.parent
     shape = about.get("kpt_shape")
-    counts: dict[str, tuple[int, int]] = {}
+    counts: dict[str, Held] = {}
     looked = _Looked(file, folder, name, names, shape if shapes.numbers(shape, 2) else None, findings)
     splits = Splits(findings, name)
     for split in SPLITS:
@@ -58,7 +56,7 @@ def check_yolo(
             if expect(findings, f"{name} {split}", path, found, None, shown) and found is not None:
                 splits.add(found.sha256, split, shown)
             looked.label(path)
-        counts[split] = (len(listed), looked.objects - before)
+        counts[split] = Held(len(listed), looked.objects - before, frozenset(names.values()))
     if "train" not in counts:
         findings.problem("no pictures", name, "It names no pictures to train on (train).")
     looked.strays()

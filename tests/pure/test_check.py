@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from syngen_addon import jobs
 from syngen_addon.checking import runs, stream, yaml_text
 from syngen_addon.checking.check import check
 from syngen_addon.errors import SynGenError
-from tests.pure.finished import finished
+from tests.pure.finished import finished, recipe_of
 
 EXPORT = {
     "export": {"formats": ["coco", "coco_panoptic", "yolo", "yolo_segment", "yolo_obb", "yolo_pose", "voc", "csv"]}
@@ -70,6 +71,13 @@ def test_any_class_name_comes_through_every_format(tmp_path: Path, classes: tupl
     assert [c["name"] for c in coco["categories"]] == sorted(classes)
     assert yaml_text.read((out / "data.yaml").read_text())["names"] == dict(enumerate(sorted(classes)))
     assert [p.name for p in tmp_path.iterdir()] == ["deep"]  # nothing was written elsewhere
+
+
+def test_other_classes_and_shares_than_the_recipes_are_no_fault(job: Path) -> None:
+    about = jobs.read_job(job)
+    other = recipe_of({"labels": {"class_from": "wear"}, "export": {"split": [0.0, 0.5, 0.5], **EXPORT["export"]}})
+    jobs.rebuild(job, other, about["inputs"]["seed"], 8, about["classes"]["wear"])
+    assert whats(job) == set()
 
 
 # --- faults of a job of ours ------------------------------------------------------------------------------------------
