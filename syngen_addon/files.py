@@ -20,21 +20,22 @@ def frame_file(folder: str, frame: int, suffix: str) -> str:
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file so that it is either wholly there or not at all. Raises SynGenError where it cannot be."""
-    with writing(path) as file:
+    with writing(path, buffer=-1) as file:
         file.write(data)
 
 
 @contextmanager
-def writing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def writing(path: str | os.PathLike[str], buffer: int = 1 << 18) -> Iterator[BinaryIO]:
     """A file to write piece by piece, which appears under its name when the block ends, and not at all where it fails.
 
+    buffer: bytes that are kept back to be written at once; -1: as many as the file system has in a block.
     Raises SynGenError where it cannot be written.
     """
     path = Path(path)
     temporary = part_of(path.with_name(f"{path.name}.{threading.get_ident()}"))  # two threads may write the same file
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        with temporary.open("wb", buffering=buffer) as file:
             yield file
         temporary.replace(path)
     except OSError as error:
@@ -60,13 +61,20 @@ def write_small(path: str, data: bytes) -> None:
     Raises SynGenError where it cannot be written.
     """
     try:
-        with open(path, "xb", buffering=0) as file:
-            file.write(data)
+        file = os.open(path, _NEW, 0o666)
+        try:
+            while data:
+                data = data[os.write(file, data) :]
+        finally:
+            os.close(file)
     except FileExistsError:
         if Path(path).read_bytes() != data:
             write_bytes(path, data)
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 def remove_other_frames(folder: Path, keep: Container[int]) -> None:

@@ -41,11 +41,15 @@ class Fit:
         return self.total / self.objects if self.objects else 1.0
 
 
+AT_ONCE = 16
+"""Formats take so many records one after the other: what one does is quicker when it does it several times."""
+
+
 @dataclass
 class _Shared:
     """What several formats need of one record, worked out by the first that asks."""
 
-    record: dict[str, Any] | None = None
+    record: dict[str, Any]
     chosen: list[Chosen] = field(default_factory=list)
     masks: dict[tuple[str, int, int, int, int], npt.NDArray[np.uint8]] = field(default_factory=dict)
     texts: dict[tuple[str, int], bytes] = field(default_factory=dict)
@@ -68,7 +72,7 @@ class Dataset:
     pictures: bool = True
     losses: dict[str, Counter[str]] = field(default_factory=dict)
     fits: dict[str, Fit] = field(default_factory=dict)
-    _shared: _Shared = field(default_factory=_Shared, repr=False, compare=False)
+    _shared: dict[int, _Shared] = field(default_factory=dict, repr=False, compare=False)
     _numbers: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -113,11 +117,12 @@ class Dataset:
         found.worst = min(found.worst, float(iou))
 
     def _of(self, record: dict[str, Any]) -> _Shared:
-        if self._shared.record is not record:
-            self._shared.record, self._shared.chosen = record, []
-            self._shared.masks.clear()
-            self._shared.texts.clear()
-        return self._shared
+        shared = self._shared.get(id(record))
+        if shared is None or shared.record is not record:
+            if len(self._shared) >= AT_ONCE:
+                self._shared.clear()
+            shared = self._shared[id(record)] = _Shared(record)
+        return shared
 
 
 def annotations(

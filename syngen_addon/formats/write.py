@@ -1,16 +1,18 @@
 """Every format of a job from its records, in one pass. Imports recipe and its siblings; never bpy."""
 
+import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from .. import recipe as recipes
 from ..errors import SynGenError
 from .bop import bop
-from .chosen import Dataset, Fit, annotations, class_names, kinds_of
+from .chosen import AT_ONCE, Dataset, Fit, annotations, class_names, kinds_of
 from .classify import classify
 from .coco import coco
 from .coco_keypoints import coco_keypoints
@@ -125,23 +127,45 @@ def write_formats(
     written = Written(dataset.classes, objects={s: dict.fromkeys(dataset.classes, 0) for s in SPLITS})
     kept = 0
     with ExitStack() as stack:
+        stack.enter_context(_uncollected())
         adders = [stack.enter_context(WRITERS[name](dataset)) for name in formats]
-        for record in records():
-            if record["no_target"]:
-                continue
-            by_rule = split_of(record["frame"], seed, recipe.export.split)
-            split = record.get("split") or by_rule
-            kept += split != by_rule
-            written.pictures[split] += 1
-            counts = written.objects[split]
-            for chosen in dataset.objects(record):
-                counts[chosen.name] += 1
+        for batch in _batches(records()):
+            splits = []
+            for record in batch:
+                by_rule = split_of(record["frame"], seed, recipe.export.split)
+                split = record.get("split") or by_rule
+                splits.append(split)
+                kept += split != by_rule
+                written.pictures[split] += 1
+                counts = written.objects[split]
+                for chosen in dataset.objects(record):
+                    counts[chosen.name] += 1
             for add in adders:
-                add(record, split)
+                for record, split in zip(batch, splits, strict=True):
+                    add(record, split)
     written.losses = {name: dict(lost) for name, lost in dataset.losses.items()}
     written.fits = dict(dataset.fits)
     written.warnings = [*_split_warnings(kept, written.pictures), *_loss_warnings(dataset.losses)]
     return written
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's cycle collector: records are trees, which it would walk again and again in vain."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _batches(records: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """The records that have a picture, some at a time."""
+    pictured = (record for record in records if not record["no_target"])
+    while batch := list(islice(pictured, AT_ONCE)):
+        yield batch
 
 
 def _sorted(names: Iterable[str] | None) -> tuple[str, ...]:
