@@ -14,6 +14,7 @@ import bpy
 from ..labels.layers import Layers
 from ..recipe import Recipe
 from . import render
+from .state import Borrowed
 
 
 @dataclass(frozen=True)
@@ -37,17 +38,22 @@ class Renderer:
         layer: bpy.types.ViewLayer,
         recipe: Recipe,
         scratch: Path,
+        borrowed: Borrowed,
         also: Sequence[str] = (),
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.scene, self.layer, self.scratch, self.also = scene, layer, scratch, tuple(also)
-        self.samples = recipe.render.samples
+        self.samples = int(scene.cycles.samples)
         self.denoise = bool(scene.cycles.use_denoising) and self.samples > 1
         self.should_stop = should_stop
         blurred = recipe.render.motion_blur or (
             recipe.camera.dof and (recipe.camera.randomize or scene.camera.data.dof.use_dof)
         )
         self.apart = recipe.render.engine != "cycles" or blurred
+        self.label_scene = scene
+        # What a simulation of rigid bodies has worked out belongs to its scene, and a copy begins anew.
+        if recipe.render.engine != "cycles" and scene.rigidbody_world is None:
+            self.label_scene = _for_labels(scene, layer, borrowed)
 
     def frame(self, looked: Layers | None = None) -> Rendered | None:
         """Picture and labels; None where a stop was asked for. Raises SynGenError where Blender cannot render.
@@ -56,14 +62,14 @@ class Renderer:
         """
         if self.should_stop():
             return None
-        self._sample(self.samples, self.denoise)
         if not self.apart:
+            self._sample(self.scene, self.samples, self.denoise)
             done = render.render_frame(self.scene, self.layer, self.scratch, self.also)
             return None if done is None or self.should_stop() else Rendered(*done)
         layers = looked or self.look()
         if layers is None:
             return None
-        self._sample(self.samples, self.denoise)
+        self._sample(self.scene, self.samples, self.denoise)
         picture = render.render_picture(self.scene, self.layer, self.scratch)
         return None if picture is None or self.should_stop() else Rendered(picture, layers)
 
@@ -71,24 +77,37 @@ class Renderer:
         """The labels alone, of one sample a pixel; None where a stop was asked for."""
         if self.should_stop():
             return None
-        with self._sharp():
-            self._sample(1, False)
-            layers = render.render_layers(self.scene, self.layer, self.scratch, self.also)
+        scene = self.label_scene
+        with self._sharp(scene):
+            self._sample(scene, 1, False)
+            layers = render.render_layers(scene, scene.view_layers[self.layer.name], self.scratch, self.also)
         return None if self.should_stop() else layers
 
-    def _sample(self, samples: int, denoise: bool) -> None:
-        self.scene.cycles.samples, self.scene.cycles.use_denoising = samples, denoise
+    def _sample(self, scene: bpy.types.Scene, samples: int, denoise: bool) -> None:
+        scene.cycles.samples, scene.cycles.use_denoising = samples, denoise
 
     @contextmanager
-    def _sharp(self) -> Iterator[None]:
+    def _sharp(self, scene: bpy.types.Scene) -> Iterator[None]:
         """Cycles, and no blur, for a while."""
         if not self.apart:
             yield
             return
-        settings, lens = self.scene.render, self.scene.camera.data.dof
+        settings, lens = scene.render, scene.camera.data.dof
         before = settings.engine, settings.use_motion_blur, lens.use_dof
         try:
             settings.engine, settings.use_motion_blur, lens.use_dof = "CYCLES", False, False
             yield
         finally:
             settings.engine, settings.use_motion_blur, lens.use_dof = before
+
+
+def _for_labels(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, borrowed: Borrowed) -> bpy.types.Scene:
+    """A second scene of the same objects for the renders of labels, until borrowed ends.
+
+    Each scene keeps an engine of its own between renders; one that had to change it twice a frame would build
+    everything anew each time. The picture's scene needs no passes then.
+    """
+    copy = borrowed.new(bpy.data.scenes, scene.copy())
+    copy.render.engine, copy.render.use_motion_blur, copy.render.use_compositing = "CYCLES", False, False
+    layer.use_pass_object_index = layer.use_pass_z = layer.use_pass_normal = False  # render.configure gives them back
+    return copy
