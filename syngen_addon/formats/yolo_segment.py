@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..polygons import UNIT, Points, columns, edges_of, polygon
+from ..polygons import UNIT, columns, edges_of, polygon
 from .chosen import Chosen, Dataset
 from .labelled import labelled
 
@@ -30,10 +30,10 @@ def yolo_segment(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], N
 
     def line(record: dict[str, Any], chosen: Chosen) -> str:
         entry = chosen.entry
-        points = polygon_of(entry)
+        numbers = polygon_of(entry)
         if frames <= MEASURED or frames % 100 == 0:
-            dataset.fit("yolo_segment", read_iou(points, entry["segmentation"], entry["bbox"]))
-        return f"{chosen.number} {as_text(points, record['width'], record['height'])}\n"
+            dataset.fit("yolo_segment", read_iou(numbers, entry["segmentation"], entry["bbox"]))
+        return f"{chosen.number} {as_text(numbers, record['width'], record['height'])}\n"
 
     with labelled(dataset, "yolo-segment", line) as add:
 
@@ -45,29 +45,31 @@ def yolo_segment(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], N
         yield counted
 
 
-def polygon_of(entry: dict[str, Any]) -> Points:
-    """An object's polygon, as its record says it; worked out where it does not."""
+def polygon_of(entry: dict[str, Any]) -> list[int]:
+    """An object's polygon as its record says it: x, y, x, y, ... in units; worked out where it does not."""
     if "polygon" in entry:
-        return np.array(entry["polygon"], np.int32).reshape(-1, 2)
+        return list(entry["polygon"])
     segmentation = entry["segmentation"]
-    return polygon(*edges_of(segmentation), segmentation["size"][0], entry["area"])
+    points = polygon(*edges_of(segmentation), segmentation["size"][0], entry["area"])
+    return list(points.ravel().tolist())
 
 
-def read_iou(points: Points, segmentation: dict[str, Any], box: Sequence[int]) -> float:
+def read_iou(numbers: Sequence[int], segmentation: dict[str, Any], box: Sequence[int]) -> float:
     """IoU of the mask with what a reader gets that cuts the points down to pixels and fills them with their border."""
     x, y, width, height = box
     truth = columns(segmentation, box).T
     read = np.zeros((height, width), np.uint8)
+    points = np.array(numbers, np.int32).reshape(-1, 2)
     cv2.fillPoly(read, [points // UNIT - np.array([x, y], np.int32)], (1,))
     both, either = np.count_nonzero(read & truth), np.count_nonzero(read | truth)
     return both / either
 
 
-def as_text(points: Points, width: int, height: int) -> str:
-    """x y x y ... as fractions of the picture."""
+def as_text(numbers: Sequence[int], width: int, height: int) -> str:
+    """The same numbers as fractions of the picture."""
     x, y = _fractions(width), _fractions(height)
-    across, down = points.T.tolist()
-    return " ".join(chain.from_iterable(zip(map(x.__getitem__, across), map(y.__getitem__, down), strict=True)))
+    across, down = map(x.__getitem__, numbers[::2]), map(y.__getitem__, numbers[1::2])
+    return " ".join(chain.from_iterable(zip(across, down, strict=True)))
 
 
 class _Fractions(dict[int, str]):

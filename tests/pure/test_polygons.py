@@ -99,7 +99,7 @@ def check(mask: np.ndarray) -> None:
     points, _ = border_of(segmentation)
     assert filled_iou(points, segmentation, box) == 1, "pycocotools, by the middles of pixels"
     if parts(mask) == 1:  # a bridge to a further part goes over pixels that are not the mask's
-        assert read_iou(points, segmentation, box) == 1, "OpenCV, by whole pixels with the border"
+        assert read_iou(points.ravel().tolist(), segmentation, box) == 1, "OpenCV, by whole pixels with the border"
     x, y, width, height = box
     low, high = points.min(axis=0), points.max(axis=0)
     assert low.tolist() == [x * UNIT, y * UNIT]
@@ -127,7 +127,7 @@ def test_the_bridge_of_a_hole_lies_in_the_mask() -> None:
     mask = shapes()["ring"]
     segmentation, box = own(mask)
     points, held = border_of(segmentation)
-    assert 4 <= held.sum() <= 6 and read_iou(points, segmentation, box) == 1
+    assert 4 <= held.sum() <= 6 and read_iou(points.ravel().tolist(), segmentation, box) == 1
 
 
 @pytest.mark.parametrize("radius", [30, 60, 77])
@@ -164,7 +164,7 @@ def test_text_reads_back_as_the_same_pixels(mask: np.ndarray, right: int, below:
     points, _ = border_of(rle(padded))
     height, width = padded.shape
     for number in (np.float32, np.float64):
-        found = np.array(as_text(points, width, height).split(), np.float32).reshape(-1, 2)
+        found = np.array(as_text(points.ravel().tolist(), width, height).split(), np.float32).reshape(-1, 2)
         assert found.min() >= 0 and found.max() <= 1
         pixels = found * np.array([width, height], number)
         assert np.array_equal(pixels.astype(np.int32), points // UNIT)
@@ -174,7 +174,7 @@ def test_text_reads_back_as_the_same_pixels(mask: np.ndarray, right: int, below:
 def test_a_mask_over_the_whole_picture_and_a_wide_one() -> None:
     for width in (640, 1920, 7680):
         points, _ = border_of(rle(np.ones((4, width), bool)))
-        numbers = np.array(as_text(points, width, 4).split(), np.float32).reshape(-1, 2)
+        numbers = np.array(as_text(points.ravel().tolist(), width, 4).split(), np.float32).reshape(-1, 2)
         assert np.array_equal((numbers * [width, 4]).astype(np.int32), points // UNIT)
 
 
@@ -190,8 +190,8 @@ def test_a_record_holds_polygons_where_the_recipe_asks(objects: str) -> None:
     assert record[objects] and not any("polygon" in entry for entry in record[other])
     for entry in record[objects]:
         kept = polygon_of(entry)
-        assert np.array_equal(kept, polygon_of({k: v for k, v in entry.items() if k != "polygon"}))
-        assert filled_iou(kept, entry["segmentation"], entry["bbox"]) >= 0.99
+        assert kept == polygon_of({k: v for k, v in entry.items() if k != "polygon"})
+        assert filled_iou(np.reshape(kept, (-1, 2)), entry["segmentation"], entry["bbox"]) >= 0.99
     plain = make_record(Layers(index, wear), instances, Labels(**about), {"frame": 0})
     assert not any("polygon" in entry for entry in plain[objects])
 
