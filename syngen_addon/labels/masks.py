@@ -6,9 +6,7 @@ else is arithmetic on those few runs, so that a frame with fifty instances costs
 """
 
 import itertools
-import math
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import cv2
@@ -19,12 +17,14 @@ from pycocotools import mask as coco_mask
 from ..polygons import polygon
 
 Ints = npt.NDArray[np.int64]
-Labels = npt.NDArray[np.int32]
+Labels = npt.NDArray[np.int32] | npt.NDArray[np.int16]
 Layer = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
 
-STRIPE = 1 << 15
+STRIPE = 1 << 17
 """Pixels that are worked on at once."""
+TOGETHER = 32
+"""Rotated boxes that are worked out at once."""
 
 
 class Mask:
@@ -70,23 +70,6 @@ class Mask:
         coded = coco_mask.frPyObjects([{"counts": counts, "size": shape}], self.height, width)[0]
         return {"counts": coded["counts"].decode("ascii"), "size": shape}
 
-    @cached_property
-    def outline(self) -> npt.NDArray[np.float64]:
-        """The corners of the convex hull of its pixels (their outer edges, not their centres), K x 2."""
-        new = np.empty(len(self.column), bool)
-        new[0] = True
-        np.not_equal(self.column[1:], self.column[:-1], out=new[1:])
-        first = np.flatnonzero(new)
-        count = len(first)
-        points = np.empty((4, count, 2), np.int32)
-        points[:2, :, 0] = self.column[first]
-        points[2:, :, 0] = points[0, :, 0] + 1
-        points[::2, :, 1] = self.top[first]  # of each column the first run is the highest
-        last = np.empty(count, np.int64)
-        last[:-1], last[-1] = first[1:] - 1, len(new) - 1
-        points[1::2, :, 1] = (self.top + self.lengths)[last]
-        return np.asarray(cv2.convexHull(points.reshape(-1, 2))[:, 0], np.float64)
-
     def polygon(self) -> list[int]:
         """x, y, x, y, ... of one polygon along the edges of its pixels, in 1/64 pixel (see polygons.py)."""
         rows = np.empty(2 * len(self.top), np.int64)
@@ -94,66 +77,118 @@ class Mask:
         points = polygon(np.repeat(self.column, 2), rows, self.height, self.area)
         return list(points.ravel().tolist())
 
-    def rotated_bbox(self) -> list[float]:
-        """[cx, cy, width, height, angle]: the smallest rectangle in any direction around its pixels.
 
-        In pixels; angle: from the x axis towards y (clockwise in the picture) to the side called width, in degrees from
-        0 to under 90. One side of the smallest rectangle lies along the hull (Freeman and Shapira, 1975: "Determining
-        the minimum-area encasing rectangle for an arbitrary closed curve"); of equal ones the least angle counts.
-        """
-        hull = self.outline
-        sides = np.empty_like(hull)
-        np.subtract(hull[1:], hull[:-1], out=sides[:-1])
-        np.subtract(hull[0], hull[-1], out=sides[-1])
-        dx, dy = sides[:, 0], sides[:, 1]
-        turned = (dx * dy < 0) | (dx == 0)  # a quarter turn more or less is the same rectangle: 0 to under 90 degrees
-        sides[turned] = sides[turned, ::-1]
-        sides = np.abs(sides)
-        sides /= np.sqrt(np.einsum("ij,ij->i", sides, sides))[:, None]
-        across = sides[:, ::-1] * _ACROSS
-        extents = np.concatenate([sides, across]) @ hull.T
-        low, high = extents.min(axis=1).reshape(2, -1), extents.max(axis=1).reshape(2, -1)
-        sizes = high - low
-        areas = sizes[0] * sizes[1]
-        best = min(np.flatnonzero(areas < areas.min() + 1e-6).tolist(), key=lambda i: float(sides[i, 1]))
-        u, v = ((low + high)[:, best] / 2).tolist()
-        cos, sin = sides[best].tolist()
-        turn = math.degrees(math.atan2(sin, cos))
-        numbers = (u * cos - v * sin, u * sin + v * cos, *sizes[:, best].tolist(), turn)
-        return [round(number, 3) for number in numbers]
+def rotated_bboxes(masks: Sequence[Mask]) -> list[list[float]]:
+    """[cx, cy, width, height, angle] of each mask: the smallest rectangle in any direction around its pixels.
+
+    In pixels; angle: from the x axis towards y (clockwise in the picture) to the side called width, in degrees from 0
+    to under 90. One side of the smallest rectangle lies along the hull (Freeman and Shapira, 1975: "Determining the
+    minimum-area encasing rectangle for an arbitrary closed curve"); of equal ones the least angle counts.
+    """
+    hulls = _hulls(masks)
+    found: list[list[float]] = [[] for _ in masks]
+    order = sorted(range(len(hulls)), key=lambda number: len(hulls[number]))
+    for start in range(0, len(order), TOGETHER):  # those with about as many corners together
+        numbers = order[start : start + TOGETHER]
+        most = len(hulls[numbers[-1]])
+        corners = np.array([hulls[n][np.minimum(np.arange(most), len(hulls[n]) - 1)] for n in numbers], np.float64)
+        for number, box in zip(numbers, _smallest(corners), strict=True):
+            found[number] = box
+    return found
 
 
-_ACROSS = np.array([-1.0, 1.0])
+def _hulls(masks: Sequence[Mask]) -> list[npt.NDArray[np.int32]]:
+    """The corners of each mask's convex hull (around its pixels, not their centres), K x 2."""
+    if not masks:
+        return []
+    column = np.concatenate([mask.column for mask in masks])
+    top = np.concatenate([mask.top for mask in masks])
+    low = top + np.concatenate([mask.lengths for mask in masks])
+    owners = np.repeat(np.arange(len(masks)), [len(mask.column) for mask in masks])
+    new = np.empty(len(column) + 1, bool)
+    new[0] = new[-1] = True
+    np.not_equal(column[1:], column[:-1], out=new[1:-1])
+    new[1:-1] |= owners[1:] != owners[:-1]
+    first = np.flatnonzero(new)
+    first, last = first[:-1], first[1:] - 1
+    points = np.empty((len(first), 4, 2), np.int32)
+    points[:, :2, 0] = column[first, None]
+    points[:, 2:, 0] = points[:, :2, 0] + 1
+    points[:, ::2, 1] = top[first, None]  # of each column the first run is the highest
+    points[:, 1::2, 1] = low[last, None]
+    bounds = np.searchsorted(owners[first], np.arange(len(masks) + 1)).tolist()
+    return [
+        np.asarray(cv2.convexHull(points[a:b].reshape(-1, 2))[:, 0], np.int32) for a, b in itertools.pairwise(bounds)
+    ]
 
 
-def masks_of(index: Labels, wear: Layer | None = None, threshold: float = 0.0) -> dict[int, Mask]:
-    """Label -> its mask, for every label of `index` but 0; with a wear layer, of its pixels of at least `threshold`.
+def _smallest(hulls: npt.NDArray[np.float64]) -> list[list[float]]:
+    """See rotated_bboxes. hulls: n x K x 2, shorter ones filled up with their last corner."""
+    sides = np.roll(hulls, -1, axis=1) - hulls
+    dx, dy = sides[..., 0], sides[..., 1]
+    turned = (dx * dy < 0) | (dx == 0)  # a quarter turn more or less is the same rectangle: 0 to under 90 degrees
+    dx, dy = np.abs(np.where(turned, dy, dx)), np.abs(np.where(turned, dx, dy))
+    length = np.sqrt(dx * dx + dy * dy)
+    dx = np.where(length == 0, 1.0, dx)  # no side: the upright rectangle, which is as good a try
+    length = np.where(length == 0, 1.0, length)
+    directions = np.stack([dx, dy], axis=-1) / length[..., None]
+    across = directions[..., ::-1] * (-1.0, 1.0)
+    extents = np.concatenate([directions, across], axis=1) @ hulls.swapaxes(1, 2)
+    low, high = (edge.reshape(len(hulls), 2, -1) for edge in (extents.min(axis=2), extents.max(axis=2)))
+    sizes = high - low
+    areas = sizes[:, 0] * sizes[:, 1]
+    # Of those that are the smallest, but for rounding, the one that is turned least.
+    tilts = np.where(areas < areas.min(axis=1, keepdims=True) + 1e-6, directions[..., 1], 2.0)
+    best = np.arange(len(hulls)), tilts.argmin(axis=1)
+    cos, sin = directions[best].T
+    (u, v), (width, height) = ((low + high) / 2).swapaxes(1, 2)[best].T, sizes.swapaxes(1, 2)[best].T
+    angles = np.degrees(np.arctan2(sin, cos))
+    boxes = np.stack([u * cos - v * sin, u * sin + v * cos, width, height, angles], axis=1)
+    rounded: list[list[float]] = (np.round(boxes, 3) + 0.0).tolist()
+    return rounded
 
-    Worked out in stripes of a few columns: what fits into the processor's cache takes half the time.
+
+def masks_of(index: Labels, wears: Sequence[Layer] = (), threshold: float = 0.0) -> list[dict[int, Mask]]:
+    """Label -> its mask, for every label of `index` but 0; then the same for each wear layer, of the pixels where it is
+    at least `threshold`.
+
+    Worked out in stripes of some columns, which fit into the processor's cache.
     """
     height, width = index.shape
     stripe = max(STRIPE // max(height, 1), 1)
-    found = []
+    small = index.max(initial=0) < 1 << 15 and index.min(initial=0) >= 0
+    found: list[list[tuple[Ints, Ints, Labels]]] = [[] for _ in range(1 + len(wears))]
     for left in range(0, width, stripe):
-        labels = index[:, left : left + stripe]
-        if wear is not None:
-            labels = labels * (wear[:, left : left + stripe] >= threshold)
-        flat = cv2.transpose(labels).ravel()
-        ends_here = np.empty(flat.size, bool)
-        np.not_equal(flat[:-1], flat[1:], out=ends_here[:-1])
-        ends_here[height - 1 :: height] = True
-        ends = np.flatnonzero(ends_here)
-        values = flat[ends]
-        starts = np.empty_like(ends)
-        starts[0] = 0
-        np.add(ends[:-1], 1, out=starts[1:])
-        keep = np.flatnonzero(values)
-        starts = starts[keep]
-        found.append((starts + left * height, ends[keep] + 1 - starts, values[keep]))
-    starts, lengths, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.argsort(values, kind="stable")
-    starts, lengths, values = starts[order], lengths[order], values[order]
-    return {int(values[a]): Mask(starts[a:b], lengths[a:b], height) for a, b in _groups(values)}
+        columns = np.s_[:, left : left + stripe]
+        part = index[columns]
+        labels: Labels = cv2.transpose(part.astype(np.int16) if small else part).ravel()  # type: ignore[assignment]
+        found[0].append(_runs(labels, height, left))
+        for number, wear in enumerate(wears, 1):
+            worn = cv2.transpose((wear[columns] >= threshold).view(np.uint8)).ravel().view(bool)
+            found[number].append(_runs(labels * worn, height, left))
+    masks = []
+    for each in found:
+        starts, lengths, values = (np.concatenate(parts) for parts in zip(*each, strict=True))
+        order = np.argsort(values, kind="stable")
+        starts, lengths, values = starts[order], lengths[order], values[order]
+        masks.append({int(values[a]): Mask(starts[a:b], lengths[a:b], height) for a, b in _groups(values)})
+    return masks
+
+
+def _runs(labels: Labels, height: int, left: int) -> tuple[Ints, Ints, Labels]:
+    """(starts in the picture, lengths, labels) of the runs of a stripe that are not 0. labels: column by column, the
+    first of which is `left` in the picture."""
+    ends_here = np.empty(labels.size, bool)
+    np.not_equal(labels[:-1], labels[1:], out=ends_here[:-1])
+    ends_here[height - 1 :: height] = True
+    ends = np.flatnonzero(ends_here)
+    values = labels[ends]
+    starts = np.empty_like(ends)
+    starts[0] = 0
+    np.add(ends[:-1], 1, out=starts[1:])
+    keep = np.flatnonzero(values)
+    starts = starts[keep]
+    return starts + left * height, ends[keep] + 1 - starts, values[keep]
 
 
 def connected(there: Flags, mask: Mask, gap: int, least: int) -> list[Mask]:

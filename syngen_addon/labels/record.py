@@ -13,7 +13,7 @@ from .. import recipe as recipes
 from ..errors import SynGenError
 from .geometry import geometry_of
 from .layers import FurtherWear, Instance, Layers, View
-from .masks import Mask, connected, masks_of
+from .masks import Mask, connected, masks_of, rotated_bboxes
 
 SCHEMA = "syngen-record"
 VERSION = 2
@@ -44,15 +44,17 @@ def make_record(
     if len(known) != len(instances) or min(known, default=1) < 1:
         raise SynGenError("Each instance needs an index of its own, over 0.")
     index = layers.index
-    whole = masks_of(index)
+    kinds = sorted({each.kind for instance in instances for each in instance.layers})
+    wears = [layers.wear, *(_layer(layers, kind) for kind in kinds)]
+    whole, *worn_masks = masks_of(index, wears, settings.wear_threshold)
     seen = [known[index] for index in sorted(known.keys() & whole.keys())]
-    own = _Worn.of(index, layers.wear, settings)
-    kinds = sorted({each.kind for instance in seen for each in instance.layers})
-    further = {kind: _Worn.of(index, _layer(layers, kind), settings) for kind in kinds}
+    worn_of = [_Worn(index, wear, settings, masks) for wear, masks in zip(wears, worn_masks, strict=True)]
+    own, further = worn_of[0], dict(zip(kinds, worn_of[1:], strict=True))
     areas = {instance.index: whole[instance.index].area for instance in seen}
     shapes = {} if view is None else geometry_of(instances, areas, layers, view, others)
     entries: list[dict[str, Any]] = []
     regions: list[dict[str, Any]] = []
+    parts: list[Mask] = []
     for instance in seen:
         worn = [own, *(further[each.kind] for each in instance.layers)]
         masks = [each.masks.get(instance.index) for each in worn]
@@ -68,6 +70,10 @@ def make_record(
                 if settings.polygons and settings.objects == "regions":
                     found = [{**each, "polygon": p.polygon()} for each, p in zip(found, pieces, strict=True)]
                 regions.extend(found)
+                parts.extend(pieces)
+    boxes = rotated_bboxes([*(whole[instance.index] for instance in seen), *parts])
+    for entry, box in zip([*entries, *regions], boxes, strict=True):
+        entry["rotated_bbox"] = box
     return {
         **_head(header),
         "no_target": False,
@@ -136,10 +142,6 @@ class _Worn:
     wear: npt.NDArray[np.float32]
     settings: recipes.Labels
     masks: dict[int, Mask]
-
-    @staticmethod
-    def of(index: npt.NDArray[np.int32], wear: npt.NDArray[np.float32], settings: recipes.Labels) -> "_Worn":
-        return _Worn(index, wear, settings, masks_of(index, wear, settings.wear_threshold))
 
     def regions(self, index: int) -> list[Mask]:
         """The connected regions of one instance, from the left."""
@@ -220,7 +222,6 @@ def _amount(worn: Mask | None, mask: Mask, width: int, height: int) -> dict[str,
 def _place(mask: Mask, width: int, height: int) -> dict[str, Any]:
     return {
         "bbox": mask.bbox,
-        "rotated_bbox": mask.rotated_bbox(),
         "area": mask.area,
         "segmentation": mask.rle(width),
         "touches_border": mask.x0 == 0 or mask.y0 == 0 or mask.x1 == width - 1 or mask.y1 == height - 1,
