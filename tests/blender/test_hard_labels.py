@@ -15,6 +15,18 @@ from tests.blender.helpers import quick  # noqa: F401
 SMALLEST: dict[str, dict[str, Any]] = {"labels": {"min_pixels": 1}, "export": {"formats": ["coco"]}}
 
 
+@pytest.fixture(autouse=True)
+def records_only(addon, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Formats and card, which take longer than everything else here, are made where a test asks for `formats`."""
+    if "formats" not in request.fixturenames:
+        monkeypatch.setattr(addon("jobs"), "rebuild", lambda *arguments, **more: [])
+
+
+@pytest.fixture
+def formats() -> None:
+    """For a test that needs the formats."""
+
+
 def run(stage, *parts: dict[str, dict[str, Any]], out: str = "out") -> Any:
     """One frame of the scene as it stands, its own camera and levels."""
     return stage.run(h.STILL, SMALLEST, *parts, out=out)
@@ -399,7 +411,7 @@ def test_no_target_in_view_for_a_hundred_draws(addon, stage) -> None:
 
 
 @pytest.mark.versions
-def test_names_that_no_file_can_have(addon, stage) -> None:
+def test_names_that_no_file_can_have(addon, stage, formats) -> None:
     names = ["../up/A \"b\" 'c'", "Crate", "crate", "CON", "ö.🜂"]
     for number, name in enumerate(names):
         stage.target(name, (-30 + 10 * number, -2), (-24 + 10 * number, 2))

@@ -10,6 +10,13 @@ from tests.blender import helpers as h
 from tests.blender.helpers import quick  # noqa: F401
 
 
+@pytest.fixture(autouse=True)
+def records_only(addon, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Formats and card, which take longer than everything else here, are made where a test asks for `formats`."""
+    if "formats" not in request.fixturenames:
+        monkeypatch.setattr(addon("jobs"), "rebuild", lambda *arguments, **more: [])
+
+
 def collection(name: str, *objects: bpy.types.Object) -> bpy.types.Collection:
     """A collection of these alone, which the scene does not hold."""
     made = bpy.data.collections.new(name)
@@ -326,3 +333,23 @@ def test_the_preview_looks_where_the_job_looks(addon, stage) -> None:
             assert np.allclose(scene.camera.matrix_world, drawn["camera"]["matrix_world"], atol=1e-4)
         preview.end(scene)
     assert any(stage.record(frame)["attempt"] == 0 for frame in range(3))
+
+
+@pytest.mark.versions
+def test_copies_of_what_is_linked_from_another_file(addon, stage) -> None:
+    """Their source cannot be changed for good, but for a job; each copy shows its own variant all the same."""
+    library = stage.path / "library.blend"
+    bpy.data.libraries.write(str(library), {collection("Yard", stage.target("Crate", (-2, -2), (2, 2)))})
+    bpy.ops.wm.read_homefile(use_empty=True)
+    stage = h.Stage(addon, stage.path)
+    with bpy.data.libraries.load(str(library), link=True) as (_, wanted):
+        wanted.collections = ["Yard"]
+    for number in range(6):
+        instance(f"Yard {number}", wanted.collections[0], (-25 + 10 * number, 0, 0))
+    before = saved(stage)
+    stage.again(h.STILL, {"randomize": {"level": True, "variant": True}})
+    # What a copy of ours has used counts as linked by this file from then on, which nothing can take back.
+    assert not [line for line in h.changes(before, h.snapshot()) if "is_library_indirect" not in line]
+    assert stage.boxes() == {f"Crate.Yard {i}#1": square(-25 + 10 * i, 0, 4) for i in range(6)}
+    seen = stage.record()["instances"]
+    assert len({each["level"] for each in seen}) == 6 and {each["variant"] for each in seen} == {0, 1}
