@@ -249,6 +249,16 @@ def test_a_target_that_can_never_be_seen(case: Case, drawn: bool) -> None:
     assert len(list(case.out.glob("records/*/*"))) == 10
 
 
+def test_a_hundred_draws_without_a_target_are_said_in_one_sentence(case: Case) -> None:
+    h.box("Container A", (-0.02, -0.02, -0.02), (1.02, 1.02, 1.02), bpy.data.materials["Concrete"])
+    h.box("Container B", (1.58, 0.18, -0.02), (2.42, 1.02, 0.82), bpy.data.materials["Concrete"])
+    case.save()
+    case.write_recipe({"render": {"width": 16, "height": 16, "samples": 1}, "labels": {"redraws": 99}})
+    case.refused("None of the 1 frames shows a target", run=lambda: case.main(frames="1"))
+    record = h.record(case.out)
+    assert record["no_target"] and record["attempt"] == 99 and record["reason"] == "No target is visible."
+
+
 def test_a_target_that_is_also_an_instance(case: Case) -> None:
     collection = bpy.data.collections.new("Crates")
     collection.objects.link(bpy.data.objects["Crate A"])
