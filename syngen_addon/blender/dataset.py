@@ -96,7 +96,6 @@ def run(
     recipe, out = job.recipe, job.out
     if job.frames < 1:
         raise SynGenError(f"--frames {job.frames}: a job has at least one frame.")
-    check_formats(recipe)
     scene, layer = bpy.context.scene, bpy.context.view_layer
     if not bpy.data.filepath:
         raise SynGenError("The scene is not saved.", "Save the .blend file first: a job is tied to its scene file.")
@@ -114,6 +113,7 @@ def run(
         check_camera(scene)
     inputs = job_inputs(recipe, job.seed, objects, files, device)
     classes = class_lists(recipe, objects)
+    check_formats(recipe, classes["keypoints"])
     if job.of is not None:
         jobs.check_folder(job.of, inputs)
     begun = jobs.check_folder(out, inputs)

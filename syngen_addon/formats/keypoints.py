@@ -1,8 +1,9 @@
-"""The keypoints of an object in the order that all objects share. Imports errors and chosen."""
+"""The keypoints of an object in the order that all objects share. Imports recipe, errors and chosen."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from .. import recipe as recipes
 from ..errors import SynGenError
 from .chosen import NO_GEOMETRY, Dataset
 
@@ -13,17 +14,22 @@ Place = tuple[float, float, int]
 
 def require_keypoints(dataset: Dataset, format: str) -> tuple[str, ...]:
     """The names of the job's keypoints, in their order. Raises SynGenError where there are none to write."""
-    if dataset.recipe.labels.objects == "regions":
+    check_keypoints(dataset.keypoints, dataset.recipe, format)
+    return dataset.keypoints
+
+
+def check_keypoints(names: Sequence[str], recipe: recipes.Recipe, format: str) -> None:
+    """Raises SynGenError where a format of keypoints has none of these names to write."""
+    if recipe.labels.objects == "regions":
         raise SynGenError(
             f"The format {format} needs whole objects: a worn region has no keypoints.",
             f'Set labels.objects = "instances", or take {format} out of export.formats.',
         )
-    if not dataset.keypoints:
+    if not names:
         raise SynGenError(
             f"The format {format} needs keypoints, and no target has any.",
             f"Mark some on a target (docs/formats.md), or take {format} out of export.formats.",
         )
-    return dataset.keypoints
 
 
 def names_of(record: dict[str, Any]) -> set[str]:

@@ -2,7 +2,7 @@
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,7 +18,7 @@ from .coco import coco
 from .coco_keypoints import coco_keypoints
 from .coco_panoptic import coco_panoptic
 from .depth import depth
-from .keypoints import KEYPOINT_FORMATS, names_of
+from .keypoints import KEYPOINT_FORMATS, check_keypoints, names_of
 from .masks import masks
 from .normals import normals
 from .split import SPLITS, split_of
@@ -67,13 +67,18 @@ class Written:
 GEOMETRY_FORMATS = {"bop", *KEYPOINT_FORMATS}
 
 
-def check_formats(recipe: recipes.Recipe) -> None:
-    """Before a job is rendered. Raises SynGenError where a format needs labels that the recipe does not ask for."""
+def check_formats(recipe: recipes.Recipe, keypoints: Sequence[str]) -> None:
+    """Before a job is rendered. Raises SynGenError where a format needs what the job will not have.
+
+    keypoints: every name of a keypoint that its targets have.
+    """
     labels, formats = recipe.labels, set(recipe.export.formats)
     for name in sorted(formats & GEOMETRY_FORMATS):
         if not labels.geometry:
             hint = _SWITCH.format("geometry", name)
             raise SynGenError(f"The format {name} needs labels.geometry, which is off.", hint)
+        if name in KEYPOINT_FORMATS:
+            check_keypoints(keypoints, recipe, name)
     if recipe.export.min_visible > 0 and not labels.geometry:
         raise SynGenError(
             f"export.min_visible = {recipe.export.min_visible:g} needs labels.geometry, which is off.",

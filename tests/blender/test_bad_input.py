@@ -92,6 +92,12 @@ RECIPES = {
     "view transform": ("[render]\nview_transform = 'Filmik'\n", ["view_transform", "'Filmik'", "AgX", "Standard"]),
     "missing device": ("[render]\ndevice = 'cuda'\n", ["render.device", "'cuda'", "no such device", "cpu"]),
     "no such target": ("[targets]\nobjects = ['Crate A', 'Barrel*']\n", ["targets.objects", "'Barrel*'", "Crate A"]),
+    "no keypoints": ("[export]\nformats = ['yolo_pose']\n", ["yolo_pose needs keypoints", "no target has any"]),
+    "no geometry": (
+        "[export]\nformats = ['bop']\n[labels]\ngeometry = false\n",
+        ["bop needs labels.geometry", "labels.geometry = true"],
+    ),
+    "no depth": ("[export]\nformats = ['depth']\n", ["depth needs labels.depth"]),
     "no environments": (
         "[light]\nenvironments = '/nowhere/at/all'\n",
         ["light.environments", "/nowhere/at/all", "no folder"],
