@@ -1,6 +1,6 @@
 """Label layers in memory to a record's bytes, against writing the same picture as Blender's PNG (compression 15).
 
-1920 x 1080, 50 targets of 5,000 to 31,000 triangles that overlap each other, three quarters of them worn, every label
+1920 x 1080, 50 targets of 5,000 to 16,000 triangles that overlap each other, three quarters of them worn, every label
 on: boxes, masks, wear, regions, visible fractions, poses, keypoints. `instances` and `regions` in the figure: how many.
 """
 
