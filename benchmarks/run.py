@@ -13,7 +13,7 @@ from pathlib import Path
 from harness import LEFT_OUT
 
 FOLDER = Path(__file__).resolve().parent
-NO_BENCHMARKS = {"run", "harness", "calibrate", "labelled", "faults", "letter_weights"}
+NO_BENCHMARKS = {"run", "harness", "staged", "calibrate", "labelled", "faults", "letter_weights"}
 
 
 def main(names: list[str]) -> int:

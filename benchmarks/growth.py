@@ -1,0 +1,96 @@
+"""Whether a long run gets slower or takes more memory: 2,000 tiny frames, and as many bare renders of the same scenes.
+
+frame_growth: the CPU time of frames around the 2,000th, against that around the 20th. memory_growth: the peak of the
+process after 2,000 frames, against that after 200; it must also stay within 1.02 of what the bare loop grows by, since
+Blender itself grows a little.
+
+    python benchmarks/growth.py [made | bare]      with a word: that loop alone, in this process
+"""
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from harness import ROOT  # noqa: F401, the import puts the repository on the path
+
+FRAMES, EARLY, HALF = 2000, 20, 20
+"""Frames; the early one; on either side of it and of the last so many are looked at, of which the median counts."""
+FIRST_PEAK = 200
+BLENDERS_LIMIT = 1.02
+
+
+def main() -> None:
+    if len(sys.argv) > 1:
+        print(json.dumps(loop(sys.argv[1] == "made")))
+        return
+    made, bare = (run(which) for which in ("made", "bare"))
+    late, early = around(made["costs"], FRAMES - HALF - 1), around(made["costs"], EARLY)
+    tell("frame_growth", late / early, 1.05, a_cpu_s=round(late, 5), b_cpu_s=round(early, 5),
+         bare=round(around(bare["costs"], FRAMES - HALF - 1) / around(bare["costs"], EARLY), 4))  # fmt: skip
+    peaks = made["peaks"]
+    grown, blenders = peaks[1] / peaks[0], bare["peaks"][1] / bare["peaks"][0]
+    tell("memory_growth", grown, 1.05, megabytes=peaks)
+    tell("memory_growth_beside_blender", grown / blenders, BLENDERS_LIMIT, bare_megabytes=bare["peaks"])
+
+
+def run(which: str) -> dict[str, list[float]]:
+    """The figures of one loop, in a process of its own."""
+    done = subprocess.run([sys.executable, __file__, which], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
+    figures: dict[str, list[float]] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def loop(made: bool) -> dict[str, list[float]]:
+    """CPU seconds of each frame, and the peak of memory in MB after FIRST_PEAK and after all frames."""
+    import bpy
+    from staged import crates, label_passes, staged
+
+    from syngen_addon import jobs
+    from syngen_addon.blender.render import as_png
+    from syngen_addon.files import write_bytes
+    from syngen_addon.labels.record import encode
+
+    costs: list[float] = []
+    peaks: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        blend, settings = crates(work)
+        with staged(blend, settings, work, FRAMES) as frames:
+            if not made:
+                label_passes(frames.scene, frames.layer, settings, False)
+                frames.scene.cycles.use_denoising = False
+                frames.scene.render.filepath = str(work / "bare.png")
+                as_png(frames.scene.render)
+            for frame in range(FRAMES):
+                before = time.process_time()
+                if made:
+                    record = frames.maker.frame(frame)
+                    assert record is not None
+                    write_bytes(jobs.record_path(frames.job.out, frame), encode(record))
+                else:
+                    frames.show(frames.draw(frame, 0))
+                    bpy.ops.render.render(write_still=True)
+                costs.append(time.process_time() - before)
+                if frame + 1 in (FIRST_PEAK, FRAMES):
+                    peaks.append(round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1))
+    return {"costs": costs, "peaks": peaks}
+
+
+def around(costs: list[float], frame: int) -> float:
+    return statistics.median(costs[frame - HALF : frame + HALF + 1])
+
+
+def tell(name: str, ratio: float, limit: float, **more: object) -> None:
+    """One figure, in the form of harness.compare."""
+    print(json.dumps({"bench": name, "ratio": round(ratio, 4), "limit": limit, "frames": FRAMES, **more}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
