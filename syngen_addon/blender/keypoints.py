@@ -16,6 +16,9 @@ from ..labels.layers import Keypoint
 from .names import KEYPOINT, KEYPOINT_GROUP
 from .target import plain_name
 
+MOST_BYTES = 50
+"""Of a keypoint's name: with what comes before it, it is to fit into that of a vertex group."""
+
 
 def keypoints_of(obj: bpy.types.Object) -> tuple[Keypoint, ...]:
     """The object's keypoints by name, in its object space.
@@ -28,7 +31,8 @@ def keypoints_of(obj: bpy.types.Object) -> tuple[Keypoint, ...]:
     for name, place in [*places, *_middles(obj)]:
         if name in found:
             raise SynGenError(
-                f"{obj.name!r} has two keypoints called {name!r}.", "Rename one of them (N panel > SynGen > Keypoints)."
+                f"{obj.name!r} has two keypoints called {name!r}.",
+                "Mark one of them anew with another name (Dataset > Keypoints).",
             )
         found[name] = place
     return tuple(Keypoint(name, tuple(found[name])) for name in sorted(found))
@@ -118,11 +122,13 @@ def suggested_name(obj: bpy.types.Object) -> str:
 def mark(obj: bpy.types.Object, name: str) -> None:
     """Make the empty, or the mesh's active vertex group, the keypoint `name`.
 
-    Raises SynGenError: an empty name, or one that another keypoint of the target has.
+    Raises SynGenError: an empty name, one that is too long, or one that another keypoint of the target has.
     """
     name = " ".join(name.split())
     if not name:
         raise SynGenError("A keypoint needs a name.")
+    if len(name.encode()) > MOST_BYTES:
+        raise SynGenError(f"The name {name!r} is too long for a keypoint.", f"Use {MOST_BYTES} letters at most.")
     target = target_of(obj) if obj.type == "EMPTY" else obj
     others = [n for each, n in empties_of(target) if each != obj]
     active = target.vertex_groups.active if obj.type == "MESH" else None

@@ -311,8 +311,22 @@ def test_keypoints_are_marked_by_buttons(addon, empty_scene) -> None:
     obj.vertex_groups.new(name="handle")
     with pytest.raises(RuntimeError, match="has a keypoint called 'tip' already"):
         bpy.ops.syngen.mark_keypoint(name="tip")
+    with pytest.raises(RuntimeError, match="too long"):
+        bpy.ops.syngen.mark_keypoint(name="x" * 51)
     assert bpy.ops.syngen.mark_keypoint(name=" left  handle ") == {"FINISHED"}
     assert points.names_of(obj) == ["left handle", "tip"] and obj.vertex_groups[0].name == "keypoint:left handle"
     assert bpy.ops.syngen.unmark_keypoint() == {"FINISHED"} and obj.vertex_groups[0].name == "left handle"
     bpy.context.view_layer.objects.active = empty
     assert bpy.ops.syngen.unmark_keypoint() == {"FINISHED"} and points.names_of(obj) == []
+
+
+@pytest.mark.versions
+def test_marking_is_one_undo_step(addon, empty_scene) -> None:
+    obj, points = h.box("Drum", (0, 0, 0), (1, 1, 1)), addon("blender.keypoints")
+    obj.vertex_groups.new(name="handle")
+    bpy.context.view_layer.objects.active = obj
+    bpy.ops.ed.undo_push(message="before")
+    assert bpy.ops.syngen.mark_keypoint("EXEC_DEFAULT", True, name="handle") == {"FINISHED"}
+    assert points.names_of(bpy.data.objects["Drum"]) == ["handle"]
+    assert bpy.ops.ed.undo() == {"FINISHED"} and points.names_of(bpy.data.objects["Drum"]) == []
+    assert bpy.ops.ed.redo() == {"FINISHED"} and points.names_of(bpy.data.objects["Drum"]) == ["handle"]
