@@ -121,10 +121,11 @@ def _opacity(material: bpy.types.Material) -> float:
     """How much of what lies behind a material hides, where constants say so; 1 where anything else does."""
     output = _output(material)
     fed = None if output is None else source_of(output.inputs["Surface"])
-    node = None if fed is None else fed[0].node
-    share = 1.0
-    if node is not None and node.type == "MIX_SHADER" and not node.inputs[0].links:
-        sides = [side and side[0].node for side in (source_of(each, fed[1]) for each in node.inputs[1:3])]
+    if fed is None:
+        return 1.0
+    node, groups, share = fed[0].node, fed[1], 1.0
+    if node.type == "MIX_SHADER" and not node.inputs[0].links:
+        sides = [side and side[0].node for side in (source_of(each, groups) for each in node.inputs[1:3])]
         open_sides = [side is not None and side.type == "BSDF_TRANSPARENT" for side in sides]
         if any(open_sides):
             factor = min(max(node.inputs[0].default_value, 0.0), 1.0)

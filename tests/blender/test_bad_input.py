@@ -265,19 +265,6 @@ def test_a_hundred_draws_without_a_target_are_said_in_one_sentence(case: Case) -
     assert record["no_target"] and record["attempt"] == 99 and record["reason"] == "No target is visible."
 
 
-def test_a_target_that_is_also_an_instance(case: Case) -> None:
-    collection = bpy.data.collections.new("Crates")
-    collection.objects.link(bpy.data.objects["Crate A"])
-    empty = bpy.data.objects.new("Copies", None)
-    empty.instance_type, empty.instance_collection, empty.location.x = "COLLECTION", collection, 5
-    bpy.context.scene.collection.objects.link(empty)
-    bpy.context.view_layer.update()
-    case.save()
-    case.refused("'Crate A'", "'Copies'", "Make Instances Real")
-    case.write_recipe(h.STILL, {"targets": {"objects": ["Crate B"]}})
-    assert case.main() == 0
-
-
 def test_two_targets_of_one_name(case: Case) -> None:
     """Names are unique within a file only."""
     library = shutil.copy(case.place / "scene.blend", case.place / "library.blend")

@@ -396,17 +396,6 @@ def test_a_target_that_is_not_seen_as_an_object_is_none(addon, stage, hide: Any,
     assert why in warning and warning.endswith("It is left out.")
 
 
-def test_no_target_in_view_for_a_hundred_draws(addon, stage) -> None:
-    """It is shut in a box: every draw looks at it, and none sees it."""
-    stage.target("A", (-1, -1), (1, 1))
-    h.box("Vault", (-1.1, -1.1, -0.1), (1.1, 1.1, 0.1), h.material("Steel", None))
-    small = {"render": {"width": 16, "height": 16}, "labels": {"min_pixels": 1, "redraws": 99}}
-    with pytest.raises(addon("errors").SynGenError, match="None of the 1 frames shows a target"):
-        stage.run(small)
-    record = stage.record()
-    assert record["no_target"] and record["attempt"] == 99
-
-
 # --- names -----------------------------------------------------------------------------------------------------------
 
 
