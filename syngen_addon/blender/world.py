@@ -17,7 +17,7 @@ from ..sampling.draws import FrameDraw, SkyDraw
 
 IMPORTANCE_MAP = 512
 """Side of the environment's importance map: Cycles' own choice costs a second a frame whenever the map changes."""
-SKY_SCALE = 0.3
+SKY_SCALE = 0.18
 """What makes Blender's sky about as bright as an environment map of the same strength."""
 BELOW = (0.24, 0.22, 0.20, 1.0)
 """Under the horizon the sky lights a ground that gives back so much of it; Blender's own is black there."""
