@@ -102,7 +102,7 @@ def run(
     if PREVIEW in scene:
         raise SynGenError("The scene shows the preview of a frame.", "End the preview first.")
     objects = find_targets(recipe, scene, layer)
-    for kind in recipe.wear.also:
+    for kind in (*recipe.wear.also, *recipe.wear.kinds):
         ageing.kind_named(kind)
     for obj in objects:
         check_kinds(obj, recipe)
