@@ -95,6 +95,7 @@ RULES = (
     Rule("panels", ("syngen_addon.blender.settings", "syngen_addon.blender.session"), BLENDER),
     # Scripts that drive the extension from outside, and the scene they drive it on, which knows nothing of it.
     Rule("examples.demo", ("syngen_addon", "examples"), (*BLENDER, *ARRAYS, "PIL")),
+    Rule("examples.everything", ("syngen_addon", "examples"), (*BLENDER, *ARRAYS, "PIL")),
     Rule("examples.gallery", ("syngen_addon", "examples"), (*BLENDER, *ARRAYS, "PIL")),
     Rule("examples.age_model", ("syngen_addon", "examples"), (*BLENDER, *ARRAYS, "PIL")),
     Rule("examples.realism", ("syngen_addon", "examples"), (*ARRAYS, "PIL")),
