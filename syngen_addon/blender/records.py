@@ -187,6 +187,8 @@ class Records:
             self.layer.update()  # what was moved for this frame
             view = view_of(header["camera"], self.scene)
             others = self.geometry.others()
+            if self.rig.things is not None:  # hidden while the geometry was read
+                others = np.concatenate([others, self.rig.things.boxes()])
         instances = [self._instance(target) for target in self.targets]
         return make_record(layers, instances, self.recipe.labels, header, view, others)
 

@@ -1,4 +1,5 @@
-"""Things that stand about or hide a target, and are none: from files, a collection, or simple shapes. Imports bpy.
+"""Things that stand about or hide a target, and are none: from files, a collection, or simple shapes. Imports bpy,
+mathutils, numpy.
 
 Each is made once, as a collection that lies in no scene; empties show instances of them, as many as a frame may have,
 so that no frame makes a datablock.
@@ -12,8 +13,10 @@ from typing import Any
 
 import bpy
 import numpy as np
+from mathutils import Quaternion
 
 from ..errors import SynGenError, one_line
+from ..labels.projection import box_corners
 from ..recipe import Recipe
 from ..sampling.draws import ThingDraw, ThingFacts
 from ..sampling.things import SHAPES
@@ -43,6 +46,8 @@ class Things:
 
     def __init__(self, sources: dict[str, _Source], slots: list[bpy.types.Object], warnings: list[str]) -> None:
         self.sources, self.slots, self.warnings = sources, slots, warnings
+        self.drawn: tuple[ThingDraw, ...] = ()
+        """Those that are shown."""
 
     @classmethod
     def build(
@@ -84,6 +89,7 @@ class Things:
 
     def show(self, drawn: Sequence[ThingDraw]) -> None:
         """Put the drawn ones into the scene, and hide the rest."""
+        self.drawn = tuple(drawn)
         for number, slot in enumerate(self.slots):
             hidden = number >= len(drawn)
             if slot.hide_render != hidden:
@@ -98,6 +104,15 @@ class Things:
             slot.scale = (draw.size_m / source.size,) * 3
             slot[TINT], slot[LOOK] = draw.color_linear, _look(draw)
             slot.update_tag(refresh={"OBJECT"})
+
+    def boxes(self) -> "np.ndarray[Any, Any]":
+        """K x 8 x 3 corners, in world space, of the boxes around those that are shown."""
+        found = []
+        for draw in self.drawn:
+            points = np.array(self.sources[draw.source].facts.points)
+            corners = draw.size_m * box_corners(points.min(axis=0), points.max(axis=0))
+            found.append(corners @ np.array(Quaternion(draw.rotation).to_matrix()).T + draw.location)
+        return np.array(found).reshape(-1, 8, 3)
 
 
 def _look(draw: ThingDraw) -> tuple[float, float, float]:

@@ -433,19 +433,19 @@ def test_things_come_from_files_at_the_size_that_is_drawn(addon, folder: Path, t
     assert h.changes(before, h.snapshot()) == [] and not (tmp_path / "sprung").exists()
 
 
-def test_things_hide_targets_and_have_no_label(addon, empty_scene, tmp_path: Path) -> None:
+@pytest.mark.parametrize("collection", ["", "Props"])
+def test_things_hide_targets_and_have_no_label(addon, empty_scene, tmp_path: Path, collection: str) -> None:
     """The share of the aimed target that is hidden lies in the wanted range, by its label."""
-    h.two_boxes()
-    h.save(tmp_path / "scene.blend")
-    changes = {"distractors": {"occluders": [1, 1], "occlusion": [0.3, 0.6]}, "labels": {"redraws": 8}}
+    tangled(tmp_path)
+    distractors = {"occluders": [1, 1], "occlusion": [0.3, 0.6], "collection": collection}
     dataset = addon("blender.dataset")
-    dataset.run(dataset.Job(h.recipe(addon, CRATES, changes), tmp_path / "out", 2))
-    for number in (0, 1):
-        record = h.record(tmp_path / "out", number)
-        assert {i["name"] for i in record["instances"]} <= {"Crate A", "Crate B"}
-        aimed = next(i for i in record["instances"] if i["name"] == record["draw"]["aimed_at"])
-        hidden = 1 - aimed["visible_fraction"] / max(1 - aimed["truncation"], 1e-6)
-        assert 0.3 <= hidden <= 0.6 and record["draw"]["occluders"]
+    recipe = h.recipe(addon, CRATES, {"distractors": distractors, "labels": {"redraws": 8}})
+    dataset.run(dataset.Job(recipe, tmp_path / "out", 1))
+    record = h.record(tmp_path / "out")
+    assert {i["name"] for i in record["instances"]} <= {"Crate A", "Crate B"}
+    aimed = next(i for i in record["instances"] if i["name"] == record["draw"]["aimed_at"])
+    hidden = 1 - aimed["visible_fraction"] / max(1 - aimed["truncation"], 1e-6)
+    assert 0.3 <= hidden <= 0.6 and record["draw"]["occluders"]
 
 
 # --- what is wrong is named before anything is rendered --------------------------------------------------------------
