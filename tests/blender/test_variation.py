@@ -436,7 +436,11 @@ def test_things_come_from_files_at_the_size_that_is_drawn(addon, folder: Path, t
 @pytest.mark.parametrize("collection", ["", "Props"])
 def test_things_hide_targets_and_have_no_label(addon, empty_scene, tmp_path: Path, collection: str) -> None:
     """The share of the aimed target that is hidden lies in the wanted range, by its label."""
-    tangled(tmp_path)
+    if collection:
+        tangled(tmp_path)
+    else:
+        h.box("Crate A", (0, 0, 0), (1, 1, 1), h.material("Paint", h.painted("Base")))
+        h.save(tmp_path / "scene.blend")
     distractors = {"occluders": [1, 1], "occlusion": [0.3, 0.6], "collection": collection}
     dataset = addon("blender.dataset")
     recipe = h.recipe(addon, CRATES, {"distractors": distractors, "labels": {"redraws": 8}})
