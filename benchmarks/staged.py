@@ -14,7 +14,8 @@ from harness import ROOT
 from syngen_addon import recipe
 from syngen_addon.blender import dataset, targets
 from syngen_addon.blender.folders import files_of
-from syngen_addon.blender.names import WEAR_AOV
+from syngen_addon.blender.models import write_models
+from syngen_addon.blender.names import KEYPOINT, WEAR_AOV
 from syngen_addon.blender.state import Borrowed
 from syngen_addon.recipe import Recipe
 
@@ -44,8 +45,14 @@ def staged(blend: Path, settings: Recipe, work: Path, frames: int = 1) -> Iterat
     scene, layer = bpy.context.scene, bpy.context.view_layer
     with Borrowed() as borrowed:
         job = dataset.Job(settings, work / "dataset", frames, SEED)
+        objects = targets.find_targets(settings, scene, layer)
+        for obj in objects:  # so that there are keypoints, which some formats need
+            point = bpy.data.objects.new(f"{obj.name} origin", None)
+            scene.collection.objects.link(point)
+            point.parent, point[KEYPOINT] = obj, "origin"
         made = dataset.Frames(job, "bench", scene, layer, borrowed, work, lambda progress: None, lambda: False)
-        made.prepare(targets.find_targets(settings, scene, layer), files_of(settings), "cpu")
+        made.prepare(objects, files_of(settings), "cpu")
+        write_models(job.out, made.records.geometry, made.targets, scene)
         yield made
         label_passes(scene, layer, settings, True)
 
