@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import SynGenError
 from ..labels.layers import Body, Keypoint
+from ..labels.projection import box_corners
 from ..labels.shape import Shape
 from .instances import original
 from .keypoints import keypoints_of
@@ -19,6 +20,8 @@ from .keypoints import keypoints_of
 ENGINE = "SYNGEN_GEOMETRY"
 SURFACES = {"MESH", "CURVE", "SURFACE", "FONT", "META", "CURVES", "POINTCLOUD", "VOLUME"}
 """Types of objects that may hide another."""
+HAIRY = 20
+"""Hair reaches at most so many diagonals of its object's box beyond that."""
 
 
 class Geometry:
@@ -82,6 +85,8 @@ class Geometry:
                 self.placed[carrier] = np.array(instance.parent.matrix_world) if instance.is_instance else place
                 away[carrier] = np.linalg.pinv(self.placed[carrier])  # one scaled to nothing has no inverse
             there = away[carrier] @ place if instance.is_instance else np.eye(4)
+            if any(particles.settings.type == "HAIR" for particles in obj.particle_systems):
+                carried.setdefault(carrier, []).append(_around(obj) @ there[:3, :3].T + there[:3, 3])
             if carrier in self.targets and obj == carrier:  # what its own modifiers make is part of it
                 if not instance.is_instance and not obj.modifiers and obj.data.shape_keys is None:
                     plain.setdefault(obj.data, []).append(obj)
@@ -108,6 +113,13 @@ class Geometry:
 
 def _box(obj: bpy.types.Object) -> np.ndarray:
     return np.array([tuple(corner) for corner in obj.bound_box], np.float64)
+
+
+def _around(obj: bpy.types.Object) -> np.ndarray:
+    """A box for an object and the hair on it, which may be much longer than the object is wide."""
+    corners = _box(obj)
+    middle, size = corners.mean(axis=0), float(np.linalg.norm(np.ptp(corners, axis=0)))
+    return box_corners(middle - HAIRY * size, middle + HAIRY * size)
 
 
 def _triangles(mesh: bpy.types.Mesh) -> tuple[np.ndarray, np.ndarray]:
