@@ -235,7 +235,7 @@ class Frames:
         things = self.rig.things.facts if self.rig.things else ()
         self.warnings += self.rig.things.warnings if self.rig.things else []
         self.facts = scene_facts(recipe, objects, galleries, depsgraph, files, things)
-        self.warnings += warnings_of(recipe, self.facts, self.job.seed)
+        self.warnings += warnings_of(recipe, self.facts, self.job.seed, self.further)
         if moves(recipe):
             self.poser = Poser(recipe, objects, self.facts, self.rig.collection, self.layer, borrowed, borrowed)
             self.warnings += self.poser.warnings

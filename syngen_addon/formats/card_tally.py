@@ -83,7 +83,9 @@ class Tally:
         self.a_picture[count] += 1
         for entry in record["instances"]:
             self._instance(entry)
-            self._show("variants", split, (entry["name"], entry["variant"]))
+            self._show("variants", split, (entry["name"], "", entry["variant"]))
+            for layer in entry.get("layers", ()):
+                self._show("variants", split, (entry["name"], layer["kind"], layer["variant"]))
         for what, which in (("environments", record.get("environment")), ("backgrounds", record.get("background"))):
             if which:
                 self._show(what, split, which)

@@ -18,7 +18,7 @@ from ..splits import place_of
 from .camera import aimed_target, draw_camera
 from .draws import FrameDraw, Matrix, SceneFacts, TargetFacts
 from .light import draw_areas, draw_background, draw_environment, draw_ground, draw_sky, draw_sun
-from .pools import Apart, pools_of, taken, taken_variant
+from .pools import Apart, parts_apart, pools_of, taken, taken_variant
 from .poses import draw_poses, draw_tints, moved, resting
 from .sensor import draw_sensor
 from .sequence import Chance, Middle, even
@@ -114,11 +114,16 @@ def draw_frame(
     )  # fmt: skip
 
 
-def warnings_of(recipe: recipes.Recipe, facts: SceneFacts, seed: int) -> tuple[str, ...]:
+def warnings_of(recipe: recipes.Recipe, facts: SceneFacts, seed: int, further: Sequence[str] = ()) -> tuple[str, ...]:
     """What a user should know of how a job is drawn: what train, val and test share against randomize.apart, and where
-    occluders cannot be what the recipe wants."""
+    occluders cannot be what the recipe wants. further: the kinds of wear that lie beside a target's own."""
     things = recipe.distractors
     said = list(pools_of(recipe, facts, seed).warnings)
+    if further and "variant" in parts_apart(recipe) and sum(share > 0 for share in recipe.export.split) > 1:
+        said.append(
+            f"Train, val and test share the variants of {', '.join(further)}: of a kind that lies beside an object's "
+            "own wear, the object has one variant in all frames."
+        )
     if things.randomize and things.occluders[1] > 0:
         if not recipe.camera.randomize:
             said.append("Nothing is put before the scene's own camera (distractors.occluders needs camera.randomize).")

@@ -214,3 +214,14 @@ def test_charts_hold_any_count(count: int) -> None:
         for box in drawn.iter("rect"):
             x, y, w, h = (float(box.attrib[name]) for name in ("x", "y", "width", "height"))
             assert x >= 0 and y >= 0 and x + w <= 440 and y + h <= chart.height
+
+
+def test_a_variant_of_a_further_kind_in_two_splits_is_counted(out: Path) -> None:
+    (record, *_) = [r for r in records(out) if r["instances"]]
+    record["instances"][0]["layers"] = [{"kind": "dents", "variant": 0, "wear_area": 0}]
+    tally = Tally(recipe_of({}).labels)
+    for split in ("train", "val"):
+        tally.add(record, split)
+    name, own = record["instances"][0]["name"], record["instances"][0]["variant"]
+    shown = tally.pools["variants"]["train"] & tally.pools["variants"]["val"]
+    assert {(name, "dents", 0), (name, "", own)} <= shown

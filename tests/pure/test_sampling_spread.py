@@ -227,7 +227,11 @@ def test_too_few_are_shared_and_said_so() -> None:
     # Two splits need two.
     half = Recipe(export=recipes.Export(split=(0.5, 0.5, 0.0)))
     assert warnings_of(half, few, 3) == () and draw_frame(half, few, 3, 0).split in ("train", "val")
-    assert warnings_of(Recipe(export=recipes.Export(split=(1.0, 0.0, 0.0))), few, 3) == ()
+    whole = Recipe(export=recipes.Export(split=(1.0, 0.0, 0.0)))
+    assert warnings_of(whole, few, 3, ["dents"]) == ()
+    # Of a further kind a target has one variant, which every split shows.
+    (told,) = warnings_of(half, few, 3, ["dents"])
+    assert "share the variants of dents" in told
 
 
 def test_kinds_of_which_there_are_too_few_for_every_split_are_dealt_out_together() -> None:
