@@ -31,7 +31,8 @@ class Prepared:
         self.addon, self.place = addon, place
         folder = place / "backgrounds"
         folder.mkdir()
-        for number, color in enumerate(((30, 60, 200), (40, 180, 60), (200, 90, 30))):
+        for number in range(9):  # of which train has seven for itself
+            color = np.random.default_rng(number).integers(20, 220, 3)
             cv2.imwrite(str(folder / f"{number}.png"), np.full((16, 24, 3), color, np.uint8))
         self.recipe = h.recipe(addon, DRAWN, {"background": {"kind": background, "folder": str(folder)}})
         self.recipe_file = place / "job.toml"
