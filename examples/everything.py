@@ -48,6 +48,7 @@ def main() -> int:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("models", type=Path, nargs="*", metavar="MODEL", help=".gltf, .glb, .obj or .fbx")
     p.add_argument("--out", type=Path, default=Path("out/everything"))
+    p.add_argument("--only", nargs="+", default=(), help="of these scenes: demo, or a model's file name without .gltf")
     p.add_argument("--frames", type=int, default=25, help="of each scene")
     p.add_argument("--size", type=int, default=192, help="side of a picture, pixels")
     p.add_argument("--samples", type=int, default=6)
@@ -62,6 +63,8 @@ def main() -> int:
     unsound = []
     for turn, model in enumerate((None, *a.models)):
         name = model.stem if model else "demo"
+        if a.only and name not in a.only:
+            continue
         folder = (a.out / name).resolve()
         start = time.monotonic()
         scene = folder / "scene.blend"

@@ -180,7 +180,7 @@ def _run(arguments: argparse.Namespace, tell: "_Teller", signals: "_Signals") ->
         return EXIT_STOPPED
     tell.done(summary, out)
     if arguments.overview:
-        _overview(out, Path(arguments.overview), tell)
+        _overview(out, Path(arguments.overview), recipe.labels, tell)
     return EXIT_OK
 
 
@@ -286,14 +286,14 @@ def _formats_only(arguments: argparse.Namespace, out: Path, tell: "_Teller") -> 
         tell.warning(warning)
     tell.line(f"Wrote {', '.join(recipe.export.formats)} again into {out}")
     if arguments.overview:
-        _overview(out, Path(arguments.overview), tell)
+        _overview(out, Path(arguments.overview), recipe.labels, tell)
     return EXIT_OK
 
 
-def _overview(out: Path, target: Path, tell: "_Teller") -> None:
+def _overview(out: Path, target: Path, labels: recipes.Labels, tell: "_Teller") -> None:
     from ..formats.overview import overview
 
-    tell.line(f"Contact sheet: {overview(out, target.expanduser().resolve())}")
+    tell.line(f"Contact sheet: {overview(out, target.expanduser().resolve(), labels=labels)}")
 
 
 def open_scene(path: str | None) -> None:

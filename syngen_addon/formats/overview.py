@@ -49,15 +49,24 @@ MEND = "Run the job again; it makes that frame anew."
 
 
 def overview(
-    out: Path, target: Path, *, columns: int = 4, cell: int = 480, frames: Sequence[int] | None = None
+    out: Path,
+    target: Path,
+    *,
+    columns: int = 4,
+    cell: int = 480,
+    frames: Sequence[int] | None = None,
+    labels: recipes.Labels | None = None,
 ) -> Path:
     """Write the contact sheet of the job in folder out to target (PNG) and return target.
 
     columns: pictures side by side. cell: width of one in pixels. frames: which to show; those without a target are
-    left out. None: all, or an even choice of 24 where there are more.
+    left out. None: all, or an even choice of 24 where there are more. labels: what is an object; None: as the job's
+    recipe says.
     Raises SynGenError: no finished frame with a picture, a broken record or picture, target cannot be written.
     """
-    labels = recipes.load(out / "recipe.toml").labels if (out / "recipe.toml").is_file() else recipes.Labels()
+    if labels is None:
+        own = out / "recipe.toml"
+        labels = recipes.load(own).labels if own.is_file() else recipes.Labels()
     records, total = _records(out, frames)
     if not records:
         raise SynGenError(f"{out} holds no finished frame with a target.", "Render some frames first.")

@@ -93,6 +93,9 @@ def test_regions_are_outlined_in_the_colour_of_their_class(tmp_path: Path) -> No
     assert (xs.min(), xs.max(), ys.max()) == pytest.approx((100, 349, 399), abs=2)
     assert not like(sheet, KIND_COLORS[0]).any()
 
+    otherwise = sheet_of(job(tmp_path, 1), cell=480, labels=Labels(region_min_pixels=1, objects="regions"))
+    assert np.array_equal(otherwise, sheet), "formats may be made of other objects than the job's recipe says"
+
 
 def test_grid_and_frames_without_target(tmp_path: Path) -> None:
     job(tmp_path, 6)  # of which frame 1 has no picture
