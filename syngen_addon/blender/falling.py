@@ -41,11 +41,13 @@ class Falling:
 
 @dataclass
 class _Body:
-    """center: the middle of its mass, where Bullet has it; hull: its points from there. Both in the fall's space."""
+    """center: the middle of its mass, where Bullet has it; hull: its points from there; points: all of them, of which
+    those between the hull's may lie a little lower on a round body. All in the fall's space."""
 
     block: bpy.types.Object
     center: Any
     hull: Any
+    points: Any
     falls: bool
 
 
@@ -71,13 +73,20 @@ class Fall:
         world.point_cache.frame_start, world.point_cache.frame_end = 1, LONGEST + 1
         self.bodies: dict[str, _Body] = {}
         for name, body in sorted(bodies.items()):
-            points = np.concatenate([extremes(self._inside(each)) for each in (body.points, *body.parts)])
-            center = self._inside(np.asarray(body.points)).mean(axis=0)
-            hull = _thick(points - center)
+            parts = [self._inside(each) for each in (body.points, *body.parts)]
+            center = parts[0].mean(axis=0)
+            hull = _thick(np.concatenate([extremes(part) for part in parts]) - center)
             block = self._block(hull, name in falling, borrowed)
-            self.bodies[name] = _Body(block, center, hull, name in falling)
+            self.bodies[name] = _Body(block, center, hull, np.concatenate(parts) - center, name in falling)
         slab = [(x, y, z) for x in (-1e3, 1e3) for y in (-1e3, 1e3) for z in (-20.0, 0.0)]
         self._block(np.array(slab), False, borrowed)
+        borrowed.afterwards(self._end)
+
+    def _end(self) -> None:
+        """Take the simulation out first: Blender (4.5 to 5.2) crashes where a scene is removed with one that has run,
+        and the user's scene has run one, too."""
+        with bpy.context.temp_override(scene=self.scene, view_layer=self.scene.view_layers[0]):
+            bpy.ops.rigidbody.world_remove()
 
     def _inside(self, points: Any) -> Any:
         """From world space to the fall's: up is +Z, the floor at 0."""
@@ -108,7 +117,7 @@ class Fall:
         for name, body in self.bodies.items():
             if body.falls:
                 matrix = ended[name]
-                lowest = float((body.hull @ matrix[:3, :3].T + matrix[:3, 3])[:, 2].min())
+                lowest = float((body.points @ matrix[2, :3]).min() + matrix[2, 3])
                 matrix[2, 3] -= min(lowest, 0.0)  # never into the floor, whatever Bullet's last step did
                 found[name] = self._world(matrix @ _moving(-body.center))
         return found

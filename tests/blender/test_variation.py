@@ -242,6 +242,45 @@ def test_targets_fall_onto_the_ground_and_lie_still_there(addon, empty_scene, tm
     assert len(bpy.data.scenes) == 1
 
 
+@pytest.mark.versions
+def test_targets_fall_where_the_scene_has_a_simulation_of_its_own(addon, empty_scene, tmp_path: Path) -> None:
+    """Blender would crash at the end of the job. What the scene's own bodies have come to stays, too."""
+    h.two_boxes()
+    bpy.ops.rigidbody.world_add()
+    for name, kind in (("Floor", "PASSIVE"), ("Crate B", "ACTIVE")):
+        bpy.context.view_layer.objects.active = bpy.data.objects[name]
+        bpy.ops.rigidbody.object_add()
+        bpy.data.objects[name].rigid_body.type = kind
+    bpy.data.objects["Crate B"].location.z = 2
+    for frame in range(1, 12):
+        bpy.context.scene.frame_set(frame)
+    h.save(tmp_path / "scene.blend")
+    before = vertices(bpy.data.objects["Crate B"])
+    with staged(addon, tmp_path, h.recipe(addon, FALLING)) as frames:
+        frames.show(frames.draw(0, 0))
+        assert any("Crate B stays where it is: the scene's rigid bodies" in warning for warning in frames.warnings)
+        np.testing.assert_array_equal(vertices(bpy.data.objects["Crate B"]), before)
+    np.testing.assert_array_equal(vertices(bpy.data.objects["Crate B"]), before)
+    assert before[:, 2].max() < 2.7 and len(bpy.data.scenes) == 1
+
+
+def test_what_is_round_lies_on_the_ground_and_not_in_it(addon, empty_scene, tmp_path: Path) -> None:
+    """Its hull is of few points, and those between them lie a little lower."""
+    for each in h.two_boxes():
+        bpy.data.meshes.remove(each.data)
+    bpy.ops.mesh.primitive_cylinder_add(vertices=512, radius=0.25, depth=1.2, location=(0, 0, 0.7))
+    drum = bpy.context.object
+    drum.name = "Crate A"
+    drum.data.materials.append(h.material("M", h.painted("I")))
+    addon("blender.ageing")
+    h.save(tmp_path / "scene.blend")
+    only = h.merged(FALLING, {"targets": {"objects": ["Crate A"]}})
+    with staged(addon, tmp_path, h.recipe(addon, only)) as frames:
+        for number in range(3):
+            frames.show(frames.draw(number, 0))
+            assert vertices(drum)[:, 2].min() == pytest.approx(0, abs=1e-5)
+
+
 # --- colour of the base texture --------------------------------------------------------------------------------------
 
 
