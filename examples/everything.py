@@ -23,7 +23,7 @@ import numpy as np  # noqa: E402
 from mathutils import Vector  # noqa: E402
 
 from examples import demo, demo_scene  # noqa: E402
-from examples.demo_objects import THINGS  # noqa: E402
+from examples.demo_objects import PROPS, THINGS  # noqa: E402
 from syngen_addon import recipe as recipes  # noqa: E402
 from syngen_addon.blender.names import KEYPOINT  # noqa: E402
 from syngen_addon.files import write_bytes  # noqa: E402
@@ -103,9 +103,10 @@ def recipe_for(turn: int, targets: list[str], a: argparse.Namespace) -> Recipe:
 
 
 def demo_objects(target: Path) -> list[str]:
-    """The demo's objects with keypoints, without the yard they stand on: the ground is another in every frame."""
+    """The demo's objects with keypoints, without the yard they stand on: the ground is another in every frame, and what
+    falls falls onto it."""
     demo_scene.build(target)
-    for name in ("Yard", "Walkway"):
+    for name in ("Yard", "Walkway", *(prop.name for prop in PROPS)):
         bpy.data.objects.remove(bpy.data.objects[name])
     names = [thing.name for thing in THINGS]
     for name in names:

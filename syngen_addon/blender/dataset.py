@@ -26,6 +26,7 @@ from . import ageing, instances
 from .folders import Files, check_pictures_in, files_of
 from .frames import Maker
 from .inputs import check_pictures, job_inputs
+from .keypoints import keypoints_of
 from .layers import layers_of, level_name
 from .level import get_level
 from .models import write_models
@@ -114,6 +115,9 @@ def run(
     inputs = job_inputs(recipe, job.seed, objects, files, device)
     classes = class_lists(recipe, objects)
     check_formats(recipe, classes["keypoints"])
+    if recipe.labels.geometry:
+        for obj in objects:  # what is wrong with them is told before anything is made
+            keypoints_of(obj)
     if job.of is not None:
         jobs.check_folder(job.of, inputs)
     begun = jobs.check_folder(out, inputs)

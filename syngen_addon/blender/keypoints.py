@@ -44,8 +44,10 @@ def names_of(obj: bpy.types.Object) -> list[str]:
 
 
 def empties_of(obj: bpy.types.Object) -> list[tuple[bpy.types.Object, str]]:
-    """(empty, name of the keypoint) of those that are parented to the object, itself or over others."""
-    marked = [(each, each.get(KEYPOINT)) for each in obj.children_recursive if each.type == "EMPTY"]
+    """(empty, name of the keypoint) of those that are parented to the object, itself or over others but meshes: what
+    hangs on another mesh is that one's."""
+    below = [each for each in obj.children_recursive if each.type == "EMPTY" and _carrier(each, obj) == obj]
+    marked = [(each, each.get(KEYPOINT)) for each in below]
     return [(each, name) for each, name in marked if isinstance(name, str) and name]
 
 
@@ -85,8 +87,13 @@ def _middles(obj: bpy.types.Object) -> list[tuple[str, Vector]]:
 
 def target_of(empty: bpy.types.Object) -> bpy.types.Object | None:
     """The mesh that an empty would be a keypoint of: the nearest that it is parented to."""
+    return _carrier(empty)
+
+
+def _carrier(empty: bpy.types.Object, last: bpy.types.Object | None = None) -> bpy.types.Object | None:
+    """The nearest mesh above it, or `last` where that comes first."""
     above = empty.parent
-    while above is not None and above.type != "MESH":
+    while above is not None and above.type != "MESH" and above != last:
         above = above.parent
     return above
 

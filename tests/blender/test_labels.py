@@ -291,6 +291,22 @@ def test_two_keypoints_of_one_name_are_refused(addon, pair: Path) -> None:
     h.save(pair)
     with pytest.raises(addon("errors").SynGenError, match="'A' has two keypoints called 'left'"):
         run(addon, out=pair.parent / "out")
+    assert not (pair.parent / "out").exists(), "told before anything is made"
+
+
+def test_keypoints_of_a_part_are_not_those_of_what_it_hangs_on(addon, pair: Path) -> None:
+    """A lid and its handle may both have a "left"; an empty between a mesh and its keypoint is no matter."""
+    a, b = bpy.data.objects["A"], bpy.data.objects["B"]
+    b.parent, b.matrix_parent_inverse = a, a.matrix_world.inverted()
+    between = bpy.data.objects.new("between", None)
+    point = bpy.data.objects.new("B left", None)
+    between.parent, point.parent, point["syngen_keypoint"] = b, between, "left"
+    for each in (between, point):
+        bpy.context.collection.objects.link(each)
+    h.save(pair)
+    found = run(addon, out=pair.parent / "out")
+    names = {name: [each["name"] for each in found[name]["keypoints"]] for name in "AB"}
+    assert names == {"A": ["far", "left", "right"], "B": ["left"]}
 
 
 # --- marking ---------------------------------------------------------------------------------------------------------

@@ -268,7 +268,7 @@ def test_what_is_round_lies_on_the_ground_and_not_in_it(addon, empty_scene, tmp_
     """Its hull is of few points, and those between them lie a little lower."""
     for each in h.two_boxes():
         bpy.data.meshes.remove(each.data)
-    bpy.ops.mesh.primitive_cylinder_add(vertices=512, radius=0.25, depth=1.2, location=(0, 0, 0.7))
+    bpy.ops.mesh.primitive_cylinder_add(vertices=512, radius=0.25, depth=1.2, location=(0, 0, 0.6))
     drum = bpy.context.object
     drum.name = "Crate A"
     drum.data.materials.append(h.material("M", h.painted("I")))
