@@ -65,10 +65,15 @@ class Geometry:
         return np.concatenate(found) if found else np.zeros((0, 8, 3))
 
     def _matrix(self, obj: bpy.types.Object) -> np.ndarray:
-        """Object to world, 4 x 4, now."""
-        if obj in self.placed and not obj.visible_get(view_layer=self.layer):
+        """Object to world, 4 x 4, now. What the viewport hides goes with the target that it hangs on."""
+        if obj not in self.placed or obj.visible_get(view_layer=self.layer):
+            return np.array(obj.matrix_world, np.float64)
+        leader = obj.parent
+        while leader is not None and leader not in self.shapes:
+            leader = leader.parent
+        if leader is None:
             return self.placed[obj]
-        return np.array(obj.matrix_world, np.float64)
+        return self._matrix(leader) @ np.linalg.pinv(self.placed[leader]) @ self.placed[obj]
 
     def _read(self, depsgraph: bpy.types.Depsgraph) -> None:
         parts: dict[bpy.types.Object, list[tuple[np.ndarray, np.ndarray]]] = {}

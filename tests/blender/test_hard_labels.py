@@ -225,6 +225,18 @@ def test_hair_is_the_object_it_grows_on(addon, stage) -> None:
     assert hidden["visible_fraction"] == pytest.approx(flag.sum() / area((8, 3, 20, 6)).sum(), abs=1e-6)
 
 
+def test_what_hangs_on_a_posed_target_hides_others_where_it_is_now(addon, stage) -> None:
+    """Also where the viewport hides it: the lid beside the one target is turned over the other."""
+    lid = stage.plain("Lid", (12, -4), (20, 4), 3)
+    lid.parent = stage.target("Turned", (-4, -4), (4, 4))
+    lid.hide_set(True)
+    stage.target("Behind", (-22, -8), (-10, 8))
+    run(stage, {"pose": {"yaw_deg": [180, 180]}})
+    turned, behind = stage.seen()["Turned"], stage.seen()["Behind"]
+    assert (behind["area"], behind["silhouette_area"]) == (128, 192)
+    assert turned["visible_fraction"] == 1
+
+
 # --- cameras ---------------------------------------------------------------------------------------------------------
 
 
