@@ -235,7 +235,8 @@ def _without(tally: Tally) -> _Section:
     else:
         section.paragraphs.append(f"None: all {tally.frames:,} frames show a target.")
     if drawn:
-        section.paragraphs.append(f"{drawn:,} frames were drawn again before they counted (another camera).")
+        what = "1 frame was drawn again before it" if drawn == 1 else f"{drawn:,} frames were drawn again before they"
+        section.paragraphs.append(f"{what} counted (another camera).")
     return section
 
 
