@@ -1,5 +1,6 @@
 """A frame's record from the scene as it stands: class names, instances, header, camera. Imports bpy, numpy."""
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -72,10 +73,12 @@ def check_names(names: Iterable[str], what: str) -> None:
     for name in names:
         if not name.isprintable():
             raise SynGenError(f"The {what} name {name!r} holds a letter that cannot be printed.", "Type the name anew.")
-        other = known.setdefault(name.casefold(), name)
+        plain = unicodedata.normalize("NFC", name)  # the same letter may be written in several ways
+        other = known.setdefault(plain.casefold(), name)
         if other != name:
+            alike = "look the same" if plain == unicodedata.normalize("NFC", other) else "differ in capitals only"
             raise SynGenError(
-                f"The {what} names {other!r} and {name!r} differ in capitals only.",
+                f"The {what} names {other!r} and {name!r} {alike}.",
                 "Give both the same name: not every reader of a dataset tells them apart.",
             )
 

@@ -274,6 +274,13 @@ def test_classes_that_cannot_be_are_refused(addon, pair: Path, changes: dict, na
     assert not (out / "job.json").exists()
 
 
+def test_names_that_differ_in_how_a_letter_is_encoded_only_are_refused(addon) -> None:
+    check = addon("blender.records").check_names
+    check(["caf\u00e9", "cafe"], "class")
+    with pytest.raises(addon("errors").SynGenError, match="look the same"):
+        check(["caf\u00e9", "cafe\u0301"], "class")
+
+
 def test_a_class_with_a_path_and_quotes_in_it_stays_what_it_is(addon, pair: Path) -> None:
     name = """../3/4" 'bolt'\\"""
     bpy.data.objects["B"]["syngen_class"] = name
