@@ -20,7 +20,7 @@ from .instances import original
 from .layers import layer_of, layers_of
 from .level import set_level
 from .names import ABOUT, TINT, UV_LAYER
-from .records import further_kinds, object_class, own_kinds
+from .records import further_kinds, own_kinds
 from .shown import check_wear_shows
 from .state import Borrowed
 from .target import find, has_wear, wear_of
@@ -43,7 +43,6 @@ class Target:
 
     obj: bpy.types.Object
     index: int
-    object_class: str
     kind: str
     variants: list[Variant]
     groups: dict[int, bpy.types.NodeTree] = field(default_factory=dict)
@@ -244,7 +243,7 @@ class Wearing:
             self.warnings.append(f"{obj.name}: its gallery is gone; every frame shows the variant it wears.")
         if tints(self.recipe):
             self._let_tint(obj)
-        target = Target(obj, index, object_class(obj, self.recipe), kind.name, variants)
+        target = Target(obj, index, kind.name, variants)
         for layer in layers_of(obj):
             if not layer.own:
                 gallery = ageing.applied_variants(obj, layer.kind)
