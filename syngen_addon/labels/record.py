@@ -13,7 +13,7 @@ from .. import recipe as recipes
 from ..errors import SynGenError
 from .geometry import geometry_of
 from .layers import FurtherWear, Instance, Layers, View
-from .masks import Mask, connected, masks_of, rotated_bboxes
+from .masks import Mask, connected, masks_of, polygons_of, rotated_bboxes
 
 SCHEMA = "syngen-record"
 VERSION = 2
@@ -59,21 +59,20 @@ def make_record(
         worn = [own, *(further[each.kind] for each in instance.layers)]
         masks = [each.masks.get(instance.index) for each in worn]
         entry = _entry(instance, whole[instance.index], masks, width, height)
-        if settings.polygons and settings.objects == "instances":
-            entry["polygon"] = whole[instance.index].polygon()
-        entries.append(entry | shapes.get(instance.index, {}))
+        entries.append(entry | _around(whole[instance.index], shapes.get(instance.index, {})))
         for wear, each, mask in zip((_own(instance), *instance.layers), worn, masks, strict=True):
             if mask is not None:
                 about = {**_names(instance, wear), **_numbers(wear)}
                 pieces = each.regions(instance.index)
-                found = [{**about, **_place(piece, width, height)} for piece in pieces]
-                if settings.polygons and settings.objects == "regions":
-                    found = [{**each, "polygon": p.polygon()} for each, p in zip(found, pieces, strict=True)]
-                regions.extend(found)
+                regions.extend({**about, **_place(piece, width, height)} for piece in pieces)
                 parts.extend(pieces)
-    boxes = rotated_bboxes([*(whole[instance.index] for instance in seen), *parts])
-    for entry, box in zip([*entries, *regions], boxes, strict=True):
+    visible = [whole[instance.index] for instance in seen]
+    for entry, box in zip([*entries, *regions], rotated_bboxes([*visible, *parts]), strict=True):
         entry["rotated_bbox"] = box
+    if settings.polygons:
+        objects, shown = (entries, visible) if settings.objects == "instances" else (regions, parts)
+        for entry, polygon in zip(objects, polygons_of(shown), strict=True):
+            entry["polygon"] = polygon
     return {
         **_head(header),
         "no_target": False,
@@ -162,6 +161,19 @@ def _layer(layers: Layers, kind: str) -> npt.NDArray[np.float32]:
 
 def _head(header: dict[str, Any]) -> dict[str, Any]:
     return {**header, "schema": SCHEMA, "version": VERSION, "frame": int(header["frame"])}
+
+
+def _around(mask: Mask, shape: dict[str, Any]) -> dict[str, Any]:
+    """The geometry of an instance, its amodal box around all that is seen of it: hair and displaced surfaces reach
+    beyond its triangles. A box that pixels reach beyond by less than one stays as exact as it is."""
+    if not shape:
+        return shape
+    x0, y0, width, height = shape["amodal_bbox"]
+    x1, y1 = x0 + width, y0 + height
+    if mask.x0 >= x0 - 1 and mask.y0 >= y0 - 1 and mask.x1 <= x1 and mask.y1 <= y1:
+        return shape
+    x0, y0, x1, y1 = min(x0, mask.x0), min(y0, mask.y0), max(x1, mask.x1 + 1), max(y1, mask.y1 + 1)
+    return {**shape, "amodal_bbox": [round(float(v), 2) for v in (x0, y0, x1 - x0, y1 - y0)]}
 
 
 def _own(instance: Instance) -> FurtherWear:

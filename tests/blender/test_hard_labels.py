@@ -221,6 +221,7 @@ def test_hair_is_the_object_it_grows_on(addon, stage) -> None:
     fur, flag = mask(stage.seen()["Fur"]), mask(stage.seen()["Flag"])
     assert fur[area((-20, -2, -12, 2))].all() and fur[area((-22, 2, -10, 30))].sum() > 10
     assert not flag.all() and 0 < flag.sum() < area((8, 3, 20, 6)).sum()
+    assert stage.seen()["Fur"]["amodal_bbox"] == stage.seen()["Fur"]["bbox"]
     hidden = stage.seen()["Flag"]
     assert hidden["visible_fraction"] == pytest.approx(flag.sum() / area((8, 3, 20, 6)).sum(), abs=1e-6)
 
