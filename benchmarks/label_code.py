@@ -1,7 +1,8 @@
 """Label layers in memory to a record's bytes, against writing the same picture as Blender's PNG (compression 15).
 
 1920 x 1080, 50 targets of 5,000 to 16,000 triangles that overlap each other, three quarters of them worn, every label
-on: boxes, masks, wear, regions, visible fractions, poses, keypoints. `instances` and `regions` in the figure: how many.
+on: boxes, masks, polygons, wear, regions, visible fractions, poses, keypoints. `instances` and `regions` in the
+figure: how many.
 """
 
 import math
@@ -84,7 +85,8 @@ def worn(index: npt.NDArray[np.int32]) -> Array:
 def main() -> None:
     objects = build()
     scene, layer = bpy.context.scene, bpy.context.view_layer
-    recipe = from_dict({"render": {"width": WIDTH, "height": HEIGHT, "samples": 4, "device": "cpu"}})
+    render = {"width": WIDTH, "height": HEIGHT, "samples": 4, "device": "cpu"}
+    recipe = from_dict({"render": render, "labels": {"polygons": True}})
     with tempfile.TemporaryDirectory() as folder, Borrowed() as borrowed:
         configure(scene, layer, recipe, "cpu", borrowed)
         geometry = Geometry(scene, layer, objects)

@@ -118,16 +118,40 @@ def border(column: Ints, row: Ints, height: int) -> tuple[Points, npt.NDArray[np
     Parts that touch at a corner are one. What is apart hangs on bridges, there and back along one line, which have no
     area and so fill nothing: a hole on one that lies in the mask, a further part on one to about the nearest point.
     """
-    following, touch = _successors(column, row, height)
-    edges, after = _Edges(column, row, touch), following.tolist()
-    order = _ring(after)
-    if len(order) < len(row):
-        bridges = _join(after, edges)
-        return _points(np.array(_ring(after)), edges, bridges)
-    if touch is not None:
-        return _points(np.array(order), edges, None)
-    points = _corners(np.array(order), edges, following)
-    return points, np.zeros(len(points), bool)
+    return borders(column, row, [len(row)], height)[0]
+
+
+def borders(column: Ints, row: Ints, counts: Sequence[int], height: int) -> list[tuple[Points, npt.NDArray[np.bool_]]]:
+    """The border of each of several masks of one picture. column, row: their edges, one mask after the other; counts:
+    how many edges each has. All at once, which for small masks costs a fraction.
+    """
+    apart = np.repeat(np.arange(len(counts)) * (int(column.max(initial=0)) + 2), counts)
+    following, touch = _successors(column + apart, row, height)
+    touches = np.zeros(len(row), bool) if touch is None else touch.any(axis=1)
+    after, bounds = following.tolist(), [0, *np.cumsum(counts).tolist()]
+    rings = [_ring(after, first) for first in bounds[:-1]]
+    plain = [
+        len(ring) == b - a and not touches[a:b].any() for ring, (a, b) in zip(rings, pairwise(bounds), strict=True)
+    ]
+    order = np.array([edge for ring, single in zip(rings, plain, strict=True) if single for edge in ring], np.int64)
+    points, first = _corners(order, _Edges(column, row, None), following)
+    found: list[tuple[Points, npt.NDArray[np.bool_]]] = []
+    done = 0
+    for ring, single, (a, b) in zip(rings, plain, pairwise(bounds), strict=True):
+        if single:
+            own = points[first[done] : first[done + b - a]]
+            found.append((own, np.zeros(len(own), bool)))
+            done += b - a
+            continue
+        here = slice(a, b)
+        edges = _Edges(column[here], row[here], touch[here] if touch is not None and touches[here].any() else None)
+        if len(ring) == b - a:
+            found.append(_points(np.array(ring) - a, edges, None))
+            continue
+        way = (following[here] - a).tolist()
+        bridges = _join(way, edges)
+        found.append(_points(np.array(_ring(way, 0)), edges, bridges))
+    return found
 
 
 def _successors(column: Ints, row: Ints, height: int) -> tuple[Ints, npt.NDArray[np.bool_] | None]:
@@ -153,10 +177,10 @@ def _successors(column: Ints, row: Ints, height: int) -> tuple[Ints, npt.NDArray
     return after, touch
 
 
-def _ring(after: list[int]) -> list[int]:
+def _ring(after: list[int], first: int) -> list[int]:
     """The edges around the ring of the first."""
-    order, edge = [0], after[0]
-    while edge:
+    order, edge = [first], after[first]
+    while edge != first:
         order.append(edge)
         edge = after[edge]
     return order
@@ -220,41 +244,50 @@ def _heads(after: list[int]) -> list[int]:
     return heads
 
 
-def _corners(order: Ints, edges: _Edges, following: Ints) -> Points:
-    """The corners along a ring of edges where no parts touch and no bridge is. following: the edge after each.
+def _corners(order: Ints, edges: _Edges, following: Ints) -> tuple[Points, Ints]:
+    """(the corners along rings of edges where no parts touch and no bridge is, how many of them come before each place
+    in order, and at last their number). following: the edge after each.
 
     Between two edges lies an upright one, or none where they go on alike: then neither's end there is a corner. A
     corner has its x from the upright edge and its y from the other, so that it lies inside the pixels of both.
     """
     then = following[order]
-    turn = np.flatnonzero(edges.row[order] != edges.row[then])
+    turns = edges.row[order] != edges.row[then]
+    before = np.zeros(len(order) + 1, np.int64)
+    np.cumsum(turns, out=before[1:])
+    turn = np.flatnonzero(turns)
     order, then = order[turn], then[turn]
     y, to = edges.row[order], edges.row[then]
     points = np.empty((len(turn), 2, 2), np.int32)
     points[:, :, 0] = ((edges.column[then] + (then & 1)) * UNIT - (to > y))[:, None]
     points[:, 0, 1] = y * UNIT - (order & 1)
     points[:, 1, 1] = to * UNIT - (then & 1)
-    return points.reshape(-1, 2)
+    return points.reshape(-1, 2), 2 * before
 
 
 def _points(order: Ints, edges: _Edges, bridges: _Bridges | None) -> tuple[Points, npt.NDArray[np.bool_]]:
-    """The same for any ring, and which of the corners hold a bridge.
+    """The corners along any ring, and which of them hold a bridge.
 
     Where parts touch, and at bridges, a corner has no pixel that both its edges lie in: there the one ends inside its
     own, and the other begins inside its own.
     """
-    count = len(edges.row)
+    count, size = len(edges.row), len(order)
     real = order if bridges is None else order % count
-    lower, x, y = order & 1, edges.column[real], edges.row[real]
-    ends = np.stack([x + lower, y, x + 1 - lower, y], axis=1).reshape(-1, 2, 2)  # entered and left, in pixels
-    inside = np.stack([lower, lower, 1 - lower, lower], axis=1).reshape(-1, 2, 2)  # units by which to be inside
-    touch = np.zeros((len(order), 2), bool) if edges.touch is None else edges.touch[real]
-    held = begins = np.zeros((len(order), 2), bool)
+    lower = order & 1
+    ends = np.empty((size, 2, 2), np.int64)  # entered and left, in pixels
+    ends[:, 0, 0] = edges.column[real] + lower
+    ends[:, 1, 0] = ends[:, 0, 0] + 1 - 2 * lower
+    ends[:, :, 1] = edges.row[real][:, None]
+    inside = np.empty((size, 2, 2), np.int64)  # units by which to be inside
+    inside[...] = lower[:, None, None]
+    inside[:, 1, 0] = 1 - lower
+    touch = np.zeros((size, 2), bool) if edges.touch is None else edges.touch[real]
+    held = begins = np.zeros((size, 2), bool)
     if bridges is not None:
         ways, held = order >= count, held.copy()
         leave, head = np.array(bridges.ends).T
         places = np.empty(count + len(leave), np.int64)
-        places[order] = np.arange(len(order))
+        places[order] = np.arange(size)
         each, over = order[ways] - count, np.array(bridges.back, np.int64).reshape(-1, 2, 2)
         ends[ways] = -(-over[each] // UNIT)
         inside[ways] = ends[ways] * UNIT - over[each]
@@ -263,20 +296,31 @@ def _points(order: Ints, edges: _Edges, bridges: _Bridges | None) -> tuple[Point
             touch[ways] = np.stack([edges.touch[head[each], 0], edges.touch[leave[each], 1]], axis=1)
             touch[places[leave], 1] = touch[places[head], 0] = False
         begins = np.repeat(ways[:, None], 2, axis=1)
-    way = np.roll(ends[:, 0, 1], -1) - ends[:, 1, 1]
-    turns = np.stack([np.roll(way, 1), way], axis=1) != 0
-    down = np.stack([np.roll(way, 1), way], axis=1) > 0
+    way = np.empty((size, 2), np.int64)  # down to the entered end, and down from the end that is left
+    way[:-1, 1] = ends[1:, 0, 1] - ends[:-1, 1, 1]
+    way[-1, 1] = ends[0, 0, 1] - ends[-1, 1, 1]
+    way[1:, 0], way[0, 0] = way[:-1, 1], way[-1, 1]
+    turns, down = way != 0, way > 0
     beside = inside.copy()  # the same for the upright edge
     beside[..., 0] = down
-    beside[..., 1] = np.where(touch, down == np.array([True, False]), beside[..., 1])
+    if edges.touch is not None:
+        beside[..., 1] = np.where(touch, down == np.array([True, False]), beside[..., 1])
     inside[..., 0] = np.where(held | touch, inside[..., 0], down)
-    keep, held, begins = turns | held, held | touch, (begins | touch) & turns
-    points = np.stack([ends[:, 0] * UNIT - beside[:, 0], *(ends[:, i] * UNIT - inside[:, i] for i in (0, 1)),
-                       ends[:, 1] * UNIT - beside[:, 1]], axis=1)  # fmt: skip
-    keep = np.stack([begins[:, 0], keep[:, 0], keep[:, 1], begins[:, 1]], axis=1)
-    found, held = points[keep], np.repeat(held, 2, axis=1)[keep]
-    again = (found == np.roll(found, 1, axis=0)).all(axis=1)
-    return found[~again].astype(np.int32), (held | np.roll(again & held, -1))[~again]
+    points = np.empty((size, 4, 2), np.int64)
+    points[:, 1:3] = points[:, ::3] = ends * UNIT
+    points[:, ::3] -= beside
+    points[:, 1:3] -= inside
+    keep = np.empty((size, 4), bool)
+    keep[:, 1:3] = turns | held
+    keep[:, ::3] = (begins | touch) & turns
+    found, held = points[keep], np.repeat(held | touch, 2, axis=1)[keep]
+    again = np.empty(len(found), bool)
+    again[1:] = (found[1:, 0] == found[:-1, 0]) & (found[1:, 1] == found[:-1, 1])
+    again[0] = (found[0] == found[-1]).all()
+    bridge = again & held
+    held[:-1] |= bridge[1:]
+    held[-1] |= bridge[0]
+    return found[~again].astype(np.int32), held[~again]
 
 
 # --- simpler ---------------------------------------------------------------------------------------------------------
@@ -309,12 +353,21 @@ def polygon(column: Ints, row: Ints, height: int, area: int) -> Points:
 
     Filled, it gives the mask back: exactly where it has few points, else with an IoU of LEAST or more.
     """
-    points, held = border(column, row, height)
-    if EXACT_POINTS < len(points) < area * DENSE:
-        short = simplified(points, held)
-        if len(short) > 2 and lost(short, column, row) <= (1 - LEAST) * area:
-            return short
-    return points
+    return polygons(column, row, [len(row)], height, [area])[0]
+
+
+def polygons(column: Ints, row: Ints, counts: Sequence[int], height: int, areas: Sequence[int]) -> list[Points]:
+    """The polygon of each of several masks of one picture. column, row, counts: as for borders. areas: of each."""
+    found, first = [], 0
+    for (points, held), count, area in zip(borders(column, row, counts, height), counts, areas, strict=True):
+        here = slice(first, first + count)
+        first += count
+        if EXACT_POINTS < len(points) < area * DENSE:
+            short = simplified(points, held)
+            if len(short) > 2 and lost(short, column[here], row[here]) <= (1 - LEAST) * area:
+                points = short
+        found.append(points)
+    return found
 
 
 def lost(points: Points, column: Ints, row: Ints) -> int:

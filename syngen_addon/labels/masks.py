@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
-from ..polygons import polygon
+from ..polygons import polygons
 
 Ints = npt.NDArray[np.int64]
 Labels = npt.NDArray[np.int32] | npt.NDArray[np.int16]
@@ -70,12 +70,17 @@ class Mask:
         coded = coco_mask.frPyObjects([{"counts": counts, "size": shape}], self.height, width)[0]
         return {"counts": coded["counts"].decode("ascii"), "size": shape}
 
-    def polygon(self) -> list[int]:
-        """x, y, x, y, ... of one polygon along the edges of its pixels, in 1/64 pixel (see polygons.py)."""
-        rows = np.empty(2 * len(self.top), np.int64)
-        rows[::2], rows[1::2] = self.top, self.top + self.lengths
-        points = polygon(np.repeat(self.column, 2), rows, self.height, self.area)
-        return list(points.ravel().tolist())
+
+def polygons_of(masks: Sequence[Mask]) -> list[list[int]]:
+    """x, y, x, y, ... of one polygon along the edges of each mask's pixels, in 1/64 pixel (see polygons.py)."""
+    if not masks:
+        return []
+    top, low = (np.concatenate(rows) for rows in zip(*((m.top, m.top + m.lengths) for m in masks), strict=True))
+    rows = np.empty(2 * len(top), np.int64)
+    rows[::2], rows[1::2] = top, low
+    column = np.repeat(np.concatenate([mask.column for mask in masks]), 2)
+    counts, areas = [2 * len(mask.top) for mask in masks], [mask.area for mask in masks]
+    return [points.ravel().tolist() for points in polygons(column, rows, counts, masks[0].height, areas)]
 
 
 def rotated_bboxes(masks: Sequence[Mask]) -> list[list[float]]:
