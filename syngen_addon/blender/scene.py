@@ -58,7 +58,9 @@ def target_facts(
         radius=radius,
         level=get_level(obj),
         variants=tuple(
-            VariantFacts(f"{each.folder.parent.name}/{each.name}", each.kind, str(each.made.get("preset", "")))
+            VariantFacts(
+                f"{each.folder.parent.name}/{each.name}", each.kind, str(each.made.get("preset", "")), f"{each.seed}"
+            )
             for each in gallery
         ),
         corners=tuple(tuple(c) for c in corners),

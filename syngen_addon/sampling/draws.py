@@ -25,11 +25,13 @@ SENSOR_MM = 36.0
 @dataclass(frozen=True)
 class VariantFacts:
     """A variant that a target can wear. name: what tells it from every other of the job, the same on any machine; two
-    targets that share a gallery have it in common. kind, preset: what it was made with ("" where that is not known)."""
+    targets that share a gallery have it in common. kind, preset: what it was made with ("" where that is not known).
+    texture: what tells its wear texture from others of the kind; other targets and presets may show the same."""
 
     name: str
     kind: str = ""
     preset: str = ""
+    texture: str = ""
 
 
 @dataclass(frozen=True)

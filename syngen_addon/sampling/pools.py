@@ -1,8 +1,8 @@
 """What of environments, backgrounds and variants each split gets for itself, and which of it a frame takes. Imports
 recipe, seeds, splits and this stage's own modules.
 
-A file's or variant's place in the order comes from the seed and its own name alone, and the pools are cut from that
-order, so that one file more moves at most those next to a cut.
+A file's place in the order comes from the seed and its own name alone, a variant's from its wear texture, and the pools
+are cut from that order, so that one file more moves at most those next to a cut.
 """
 
 import hashlib
@@ -108,7 +108,8 @@ def _variant_splits(
     for key in (lambda v: (v.kind, v.preset), lambda v: (v.kind,), lambda v: ()):
         groups = cells({name: key(v) for name, v in known.items()})
         if all(len(group) >= splits for group in groups):
-            split_of = {n: s for group in groups for n, s in _dealt(group, fractions, seed).items()}
+            textures = {name: f"{v.kind}/{v.texture}" if v.texture else name for name, v in known.items()}
+            split_of = {n: s for group in groups for n, s in _dealt(group, fractions, seed, textures).items()}
             if all(len({split_of[v.name] for v in gallery}) == splits for gallery in targets.values()):
                 return split_of
     return {}
@@ -134,9 +135,20 @@ def _sharing(
     return [group for _, group in groups]
 
 
-def _dealt(names: Sequence[str], fractions: Fractions, seed: int) -> dict[str, str]:
-    """Name -> split: in an order by hash, the first for test, then val, the others train."""
-    order = sorted(names, key=lambda name: hashlib.sha256(f"{seed}/pool/{name}".encode()).digest())
+def _dealt(
+    names: Sequence[str], fractions: Fractions, seed: int, textures: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Name -> split: in an order by hash, the first for test, then val, the others train.
+
+    textures: what is hashed in place of the names, so that as many variants of the same textures, of whatever target
+    and preset, are dealt alike.
+    """
+
+    def place(name: str) -> tuple[bytes, str]:
+        hashed = textures[name] if textures else name
+        return hashlib.sha256(f"{seed}/pool/{hashed}".encode()).digest(), name
+
+    order = sorted(names, key=place)
     counts = _counts(len(order), fractions)
     ends = {"test": counts[2], "val": counts[2] + counts[1], "train": len(order)}
     return {name: next(s for s in ("test", "val", "train") if i < ends[s]) for i, name in enumerate(order)}

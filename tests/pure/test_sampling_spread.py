@@ -204,6 +204,24 @@ def test_pools_have_their_share_of_each_and_every_kind() -> None:
     assert pools.variants["Tank"] == pools.variants["Twin"], "they share a gallery"
 
 
+def test_a_wear_texture_is_in_one_split_whatever_object_and_preset_shows_it() -> None:
+    def made(owner: str, *presets: str) -> tuple[VariantFacts, ...]:
+        return tuple(VariantFacts(f"{owner}/{p}-{i}", "rust", p, f"{i}") for p in presets for i in range(8))
+
+    facts = SceneFacts(
+        (target("Drum", variants=made("drum", "none", "coastal")), target("Tank", variants=made("tank", "none")))
+    )
+    for seed in range(5):
+        pools = pools_of(Recipe(), facts, seed).variants
+        splits: dict[str, set[str]] = {}
+        for each in facts.targets:
+            for split, own in (pools[each.name] or {}).items():
+                for i in own:
+                    splits.setdefault(each.variants[i].texture, set()).add(split)
+        assert len(splits) == 8 and all(len(found) == 1 for found in splits.values())
+        assert set.union(*splits.values()) == set(SPLITS)
+
+
 def test_one_file_more_moves_hardly_any_other() -> None:
     more = dataclasses.replace(FULL, backgrounds=(*FULL.backgrounds[:20], "new.jpg", *FULL.backgrounds[20:]))
 
