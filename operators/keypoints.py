@@ -3,6 +3,7 @@
 import bpy
 from bpy.props import StringProperty
 
+from ..syngen_addon.blender import session
 from .common import InObjectMode, reported
 
 
@@ -46,6 +47,7 @@ class SYNGEN_OT_mark_keypoint(_OnPoint, bpy.types.Operator):
         from ..syngen_addon.blender import keypoints
 
         keypoints.mark(context.object, self.name or keypoints.suggested_name(context.object))
+        session.redraw(views=False)  # a custom property is no reason to Blender
         return {"FINISHED"}
 
 
@@ -62,6 +64,7 @@ class SYNGEN_OT_unmark_keypoint(_OnPoint, bpy.types.Operator):
         from ..syngen_addon.blender import keypoints
 
         keypoints.unmark(context.object)
+        session.redraw(views=False)
         return {"FINISHED"}
 
 
