@@ -52,6 +52,8 @@ class Window:
             )
         self.home, self.shots, self.number = home, shots, 0
         self.places: dict[str, tuple[int, int]] = {}
+        self.seen: dict[tuple[int, int], str] = {}
+        """What was under the pointer, place by place, when it was there last."""
         self.pipe = home / "pipe"
         self.pipe.mkdir(parents=True)
         shots.mkdir(parents=True, exist_ok=True)
@@ -154,7 +156,8 @@ class Window:
         """What is under the pointer there: an operator call, a data path, or ""."""
         self.move(x, y)
         self.settle()
-        return self.run(UNDER_POINTER)
+        self.seen[x, y] = self.run(UNDER_POINTER)
+        return self.seen[x, y]
 
     def sidebar(self) -> tuple[int, int, int, int]:
         """(left, top, right, bottom) in pixels of the screen, y down."""
@@ -166,18 +169,22 @@ class Window:
         x, y, width, height = self.value("(lambda r: [r.x, r.y, r.width, r.height])(view3d('WINDOW')[2])")
         return x, SIZE[1] - (y + height), x + width, SIZE[1] - y
 
-    def find(self, what: str, columns: Sequence[float] = (0.6,)) -> tuple[int, int]:
+    def find(self, what: str, columns: Sequence[float] = (0.6,), below: int = 0) -> tuple[int, int]:
         """Where a button is whose call or path holds `what`: where it was, else anywhere below, scrolling down.
 
-        columns: fractions of the width.
+        columns: fractions of the width. below: no higher than that, in pixels of the screen.
         """
         if what in self.places and what in self.over(*self.places[what]):
             return self.places[what]
         left, top, right, bottom = self.sidebar()
         width = right - left - 24  # without the tabs
         xs = [left + int(width * column) for column in columns]
-        for _ in range(6):
-            for y in range(top + 8, bottom - 8, 11):
+        for place in [p for p, there in self.seen.items() if what in there and p[0] in xs and p[1] > below]:
+            if what in self.over(*place):
+                self.places[what] = place
+                return place
+        for number in range(6):
+            for y in range(max(top + 8, 0 if number else below), bottom - 8, 11):
                 for x in xs:
                     if what in self.over(x, y):
                         y += 4
@@ -195,17 +202,20 @@ class Window:
         self.xdotool("click", "--repeat", 60, "--delay", 15, 4)
         self.settle()
 
-    def click(self, what: str, columns: Sequence[float] = (0.6,)) -> None:
+    def click(self, what: str, columns: Sequence[float] = (0.6,), below: int = 0) -> None:
         """Find a button and click it."""
-        x, y = self.find(what, columns)
+        self.click_at(*self.find(what, columns, below))
+
+    def click_at(self, x: int, y: int, key: str = "") -> None:
+        """Click a place: what is no button, as a panel's header. key: one that is held meanwhile."""
         self.move(x, y)
         self.settle()
-        self.xdotool("click", 1)
+        self.xdotool(*(("keydown", key) if key else ()), "click", 1, *(("keyup", key) if key else ()))
         self.settle()
 
-    def choose(self, what: str, letter: str) -> None:
+    def choose(self, what: str, letter: str, below: int = 0) -> None:
         """Open a menu and take the first entry that is called by this letter."""
-        self.click(what)
+        self.click(what, below=below)
         self.xdotool("key", letter)
         self.settle()
 

@@ -1,12 +1,13 @@
 """The walk through the window by real clicks: from an object to rust to a dataset, and back.
 
-    python tests/window/run.py [--zip FILE] [--shots FOLDER] [--keep] [--part window|worker] BLENDER [ARGUMENT...]
+    python tests/window/run.py [--zip FILE] [--shots FOLDER] [--keep] [--part NAME] BLENDER [ARGUMENT...]
 
 BLENDER is the command that starts Blender. It runs on a virtual screen with a throw-away profile, into which the
 extension's zip is installed (default: the one `make package` left in dist/ for this platform). Each step is a click,
 a drag or a key, after which Blender's state is asked; a step that fails ends the walk with exit code 1. Every step
 leaves a screenshot. With SYNGEN_TEST_ASSETS set to a folder that holds Barrel*.gltf, the object is that model.
-Stable Diffusion and neural transfer are a part of their own, in a Blender of its own (worker.py).
+What a dataset is made of (dataset.py) is a part of its own in a Blender of its own, and so are Stable Diffusion and
+neural transfer (worker.py).
 """
 
 import argparse
@@ -18,15 +19,26 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+import dataset
 import worker
 from driver import Failed, Window
-from steps import DRUM, SCENE, SESSION, alive, check, install, open_tab, shade, step, use_variant, variants
+from steps import (
+    DRUM,
+    NODES,
+    SCENE,
+    SESSION,
+    alive,
+    begin_export,
+    check,
+    install,
+    open_tab,
+    shade,
+    step,
+    use_variant,
+    variants,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
-
-NODES = """{m.name: sorted([n.name, n.bl_idname] for n in m.node_tree.nodes) + sorted(
-    [k.from_node.name, k.from_socket.name, k.to_node.name, k.to_socket.name] for k in m.node_tree.links)
-    for m in bpy.data.materials if m.node_tree}"""
 
 
 def main() -> int:
@@ -35,7 +47,7 @@ def main() -> int:
     parser.add_argument(
         "--shots", type=Path, default=ROOT / "out" / "window", help="where screenshots go (default out/window)"
     )
-    parser.add_argument("--part", choices=("window", "worker"), help="walk this part alone")
+    parser.add_argument("--part", choices=("window", "dataset", "worker"), help="walk this part alone")
     parser.add_argument("--keep", action="store_true", help="keep the profile, the scene and the log")
     parser.add_argument("blender", nargs=argparse.REMAINDER, help="the command that starts Blender")
     arguments = parser.parse_args()
@@ -45,7 +57,7 @@ def main() -> int:
     if archive is None or not archive.is_file():
         print("There is no zip to install: run `make package` first.", file=sys.stderr)
         return 2
-    walks = {"window": walk, "worker": worker.walk}
+    walks = {"window": walk, "dataset": dataset.walk, "worker": worker.walk}
     if worker.python() is None:
         step(f"The worker's part is left out: {worker.VARIABLE} names no Python that has what it needs")
         del walks["worker"]
@@ -80,6 +92,7 @@ def walk(w: Window, archive: str, home: Path) -> None:
     nodes = w.value(NODES)
     open_tab(w)
     mark(w)
+    stop_generate(w)
     generate(w)
     use_variant(w)
     marks_kept(w)
@@ -160,13 +173,33 @@ def marks_kept(w: Window) -> None:
     step("Kept the marks", f"{texels} texels never wear")
 
 
+def stop_generate(w: Window) -> None:
+    """By Esc, and by the button beside the bar."""
+    running = f"{SESSION}.now.generation is not None"
+    w.run("s = bpy.context.scene.syngen; s.texture.size, s.texture.variants, s.texture.seed = 2048, 12, 1")
+    for stop in ("Escape", ""):
+        w.click("syngen.generate")
+        check(w.value(running), "Generate does not start")
+        if stop:
+            w.key(stop)
+        else:
+            w.places["syngen.cancel_generate"] = w.sidebar()[2] - 24 - 16, w.places["syngen.generate"][1]
+            w.click("syngen.cancel_generate", columns=(0.95,))
+        w.wait(lambda: not w.value(running), f"{stop or 'the button'} does not stop Generate", 120, every=0.1)
+        w.settle()
+    check(variants(w) < 12, "all variants were made all the same")
+    w.run("s = bpy.context.scene.syngen; s.texture.size, s.texture.variants, s.texture.seed = 256, 2, 0")
+    step("Stopped Generate by Esc and by its button")
+
+
 def generate(w: Window) -> None:
+    before = variants(w)
     w.click("syngen.generate")
-    check(w.value(f"{SESSION}.now.generation is not None") or variants(w) > 0, "Generate does not start")
+    check(w.value(f"{SESSION}.now.generation is not None") or variants(w) > before, "Generate does not start")
     w.shot("generating")
     shade(w, "MATERIAL")  # the engine's shaders compile meanwhile
     w.wait(lambda: w.value(f"{SESSION}.now.generation is None"), "Generate does not end", 300)
-    check(variants(w) == 2, f"there are {variants(w)} variants, not 2")
+    check(variants(w) == before + 2, f"{variants(w) - before} variants were made, not 2")
     shade(w, "SOLID")
     w.shot("gallery")
     step("Generated", "2 variants")
@@ -270,12 +303,6 @@ def preview(w: Window) -> None:
     check(w.value("bpy.context.scene.camera and bpy.context.scene.camera.name") == camera, "the camera is not put back")
     check(w.value("view3d()[1].spaces.active.region_3d.view_perspective") != "CAMERA", "the view is not put back")
     step("Previewed a frame and ended it")
-
-
-def begin_export(w: Window, folder: Path, frames: int) -> None:
-    w.run(f"bpy.context.scene.syngen.job.folder = {str(folder)!r}; bpy.context.scene.syngen.job.frames = {frames}")
-    w.click("syngen.export_dataset")
-    check(w.value(f"{SESSION}.now.exporting or bool({SESSION}.now.told)"), "the export does not start")
 
 
 def export(w: Window, home: Path) -> None:

@@ -1,4 +1,4 @@
-"""Steps that both parts of the walk take: the scene, the installed zip, the tab, a variant put on. Standard library."""
+"""Steps that several parts of the walk take: the scene, the installed zip, the tab, a variant. Standard library."""
 
 import time
 from pathlib import Path
@@ -49,6 +49,9 @@ bpy.ops.wm.save_as_mainfile(filepath=FILE)
 
 SESSION = "__import__('sys').modules['bl_ext.user_default.syngen.syngen_addon.blender.session']"
 DRUM = "bpy.data.objects['Drum']"
+NODES = """{m.name: sorted([n.name, n.bl_idname] for n in m.node_tree.nodes) + sorted(
+    [k.from_node.name, k.from_socket.name, k.to_node.name, k.to_socket.name] for k in m.node_tree.links)
+    for m in bpy.data.materials if m.node_tree}"""
 
 
 def step(what: str, outcome: str = "") -> None:
@@ -103,6 +106,12 @@ def use_variant(w: Window) -> None:
     w.shot("variant")
     shade(w, "SOLID")
     step("Used a variant", worn)
+
+
+def begin_export(w: Window, folder: Path, frames: int) -> None:
+    w.run(f"bpy.context.scene.syngen.job.folder = {str(folder)!r}; bpy.context.scene.syngen.job.frames = {frames}")
+    w.click("syngen.export_dataset")
+    check(w.value(f"{SESSION}.now.exporting or bool({SESSION}.now.told)"), "the export does not start")
 
 
 def alive(pid: int) -> bool:
