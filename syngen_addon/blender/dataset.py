@@ -266,11 +266,11 @@ class Frames:
         """Render these frames. A frame counts only if its render finished and no stop was asked for."""
         total = len(frames) + summary.found_finished
         self._tell(Progress(summary.found_finished, total, "Rendering"))
-        for frame in frames:
+        for place, frame in enumerate(frames, 1):
             if self._is_barren():
                 raise SynGenError(f"None of the first {GIVE_UP_AFTER} frames shows a target.", _NEVER_SEEN)
             begun = time.monotonic()
-            record = self.maker.frame(frame)
+            record = self.maker.frame(frame, frames[place:])
             if record is None:
                 summary.stopped = True
                 return

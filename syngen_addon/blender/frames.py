@@ -2,12 +2,13 @@
 
 An attempt is a draw of the frame: attempts of one frame differ in the camera, and in what goes with it. The first that
 shows its targets well is the frame. Files are written before the record, which the caller writes last: a frame is
-finished when its record is there.
+finished when its record is there. Where picture and labels are of two engines, the labels of some frames are rendered
+before the first of their pictures.
 """
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,21 @@ from .mesh import metres_per_unit
 from .records import Records
 from .renderer import Rendered, Renderer
 
+AHEAD = 16
+"""So many frames are looked at in a row where labels and pictures are of two engines. Blender builds the scene anew for
+each change of the engine, which costs more than a look itself."""
+
 
 @dataclass(frozen=True)
 class _Attempt:
-    """One draw of a frame, seen. done: None where only its labels were looked at, record and layers being those."""
+    """One draw of a frame, seen. done: None where only its labels were looked at, record and layers being those.
+
+    layers: None where the maps made of them are written and in the record.
+    """
 
     number: int
     draw: FrameDraw
-    layers: Layers
+    layers: Layers | None
     record: dict[str, Any]
     done: Rendered | None
 
@@ -59,12 +67,33 @@ class Maker:
         self.records, self.renderer = records, renderer
         self.metres = metres_per_unit(renderer.scene)
         self.refused_before = False
+        self._shown: FrameDraw | None = None
+        self._looked_at: dict[int, _Attempt | dict[str, Any]] = {}
 
-    def frame(self, frame: int) -> dict[str, Any] | None:
-        """The record of a frame, its files written; None where a stop was asked for.
+    def frame(self, frame: int, coming: Sequence[int] = ()) -> dict[str, Any] | None:
+        """The record of a frame, its files written; None where a stop was asked for. coming: the frames after it.
 
         Raises SynGenError where Blender cannot render it, or a file cannot be written.
         """
+        chosen = self._from_a_row(frame, coming) if self.renderer.by_turns else self._choose(frame)
+        return self._keep(frame, chosen) if isinstance(chosen, _Attempt) else chosen
+
+    def _from_a_row(self, frame: int, coming: Sequence[int]) -> _Attempt | dict[str, Any] | None:
+        """As _choose; looks at the coming frames, too, and puts their maps on the disk, so that no layer is held."""
+        if frame not in self._looked_at:
+            with self.renderer.looks():
+                for each in (frame, *coming[: AHEAD - 1]):
+                    chosen = self._choose(each)
+                    if chosen is None:
+                        return None
+                    if isinstance(chosen, _Attempt) and chosen.layers is not None:
+                        chosen.record["maps"] = self._maps(each, chosen.layers)
+                        chosen = replace(chosen, layers=None)
+                    self._looked_at[each] = chosen
+        return self._looked_at.pop(frame)
+
+    def _choose(self, frame: int) -> _Attempt | dict[str, Any] | None:
+        """The attempt that counts, or the record of a frame without a target; None where a stop was asked for."""
         attempts = self.recipe.labels.redraws + 1 if self.recipe.camera.randomize else 1
         second_best = None
         reason = ""
@@ -77,13 +106,12 @@ class Maker:
                 reason = occlusion_fault(attempt.record, attempt.draw, self.recipe)
             if not reason:
                 self.refused_before = number > 0
-                return self._keep(frame, attempt)
+                return attempt
             if second_best is None and self._shows_a_target(attempt):
                 second_best = attempt
         self.refused_before = True
         if second_best is not None:
-            self.show(second_best.draw)
-            return self._keep(frame, second_best)
+            return second_best
         return self.records.no_target(frame, attempt.number, attempt.draw, reason)
 
     def _shows_a_target(self, attempt: _Attempt) -> bool:
@@ -97,7 +125,7 @@ class Maker:
         Where labels have a render of their own anyway, every attempt begins with it.
         """
         draw = self.draw(frame, number)
-        self.show(draw)
+        self._show(draw)
         done = None
         if number == 0 and not self.refused_before and not self.renderer.apart:
             done = self.renderer.frame()
@@ -110,20 +138,37 @@ class Maker:
 
     def _keep(self, frame: int, attempt: _Attempt) -> dict[str, Any] | None:
         """The record of an attempt that counts, its files written; rendered in full where it was only looked at."""
-        done = attempt.done or self.renderer.frame(attempt.layers)
-        if done is None:
-            return None
-        record, layers = attempt.record, done.layers
-        if layers is not attempt.layers:  # its wear is that of one sample
-            record = self.records.make(frame, attempt.number, attempt.draw, layers)
-        record["picture"] = self._write(jobs.picture_name(frame), self._developed(done.picture, frame, attempt.draw))
+        record, layers = attempt.record, attempt.layers
+        if attempt.done is None:
+            self._show(attempt.draw)
+        if layers is None:
+            picture = self.renderer.picture()
+            if picture is None:
+                return None
+        else:
+            done = attempt.done or self.renderer.frame(layers)
+            if done is None:
+                return None
+            picture = done.picture
+            if done.layers is not layers:  # its wear is that of one sample
+                record = self.records.make(frame, attempt.number, attempt.draw, done.layers)
+            record["maps"] = self._maps(frame, done.layers)
+        record["picture"] = self._write(jobs.picture_name(frame), self._developed(picture, frame, attempt.draw))
+        return record
+
+    def _show(self, draw: FrameDraw) -> None:
+        if draw is not self._shown:
+            self.show(draw)
+            self._shown = draw
+
+    def _maps(self, frame: int, layers: Layers) -> dict[str, dict[str, str]]:
+        """Write the frame's maps: by name what a record says of them."""
         maps: dict[str, bytes] = {}
         if self.recipe.labels.depth and layers.depth is not None:
             maps["depth"] = depth_exr(layers.depth, self.metres, self.renderer.scratch)
         if self.recipe.labels.normals and layers.normal is not None:
             maps["normals"] = normals_exr(layers.normal, self.renderer.scratch)
-        record["maps"] = {name: self._write(frame_file(name, frame, ".exr"), data) for name, data in maps.items()}
-        return record
+        return {name: self._write(frame_file(name, frame, ".exr"), data) for name, data in maps.items()}
 
     def _developed(self, png: bytes, frame: int, draw: FrameDraw) -> bytes:
         """The picture as the drawn camera would give it."""

@@ -5,7 +5,7 @@ from a render of their own: Cycles with one sample a pixel, all blur off. The in
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,8 @@ class Renderer:
 
     also: the further kinds of wear that it was told. scratch: a folder for files of a moment.
     apart: whether labels have a render of their own, so that a look at them costs nothing that the frame does not.
+    by_turns: whether that is of another engine. Blender keeps what it built for one of them only, so looks are best
+    taken many in a row (see frames.py).
     """
 
     def __init__(
@@ -49,10 +51,11 @@ class Renderer:
         blurred = recipe.render.motion_blur or (
             recipe.camera.dof and (recipe.camera.randomize or scene.camera.data.dof.use_dof)
         )
-        self.apart = recipe.render.engine != "cycles" or blurred
+        self.by_turns = recipe.render.engine != "cycles"
+        self.apart = self.by_turns or blurred
         self.label_scene = scene
         # What a simulation of rigid bodies has worked out belongs to its scene, and a copy begins anew.
-        if recipe.render.engine != "cycles" and scene.rigidbody_world is None:
+        if self.by_turns and scene.rigidbody_world is None:
             self.label_scene = _for_labels(scene, layer, borrowed)
 
     def frame(self, looked: Layers | None = None) -> Rendered | None:
@@ -67,11 +70,16 @@ class Renderer:
             done = render.render_frame(self.scene, self.layer, self.scratch, self.also)
             return None if done is None or self.should_stop() else Rendered(*done)
         layers = looked or self.look()
-        if layers is None:
+        picture = None if layers is None else self.picture()
+        return None if picture is None or layers is None else Rendered(picture, layers)
+
+    def picture(self) -> bytes | None:
+        """The picture alone, of a frame whose labels are apart; None where a stop was asked for."""
+        if self.should_stop():
             return None
         self._sample(self.scene, self.samples, self.denoise)
         picture = render.render_picture(self.scene, self.layer, self.scratch)
-        return None if picture is None or self.should_stop() else Rendered(picture, layers)
+        return None if self.should_stop() else picture
 
     def look(self) -> Layers | None:
         """The labels alone, of one sample a pixel; None where a stop was asked for."""
@@ -86,28 +94,44 @@ class Renderer:
     def _sample(self, scene: bpy.types.Scene, samples: int, denoise: bool) -> None:
         scene.cycles.samples, scene.cycles.use_denoising = samples, denoise
 
-    @contextmanager
-    def _sharp(self, scene: bpy.types.Scene) -> Iterator[None]:
+    def looks(self) -> AbstractContextManager[None]:
+        """To take several looks in, with no picture between them."""
+        return _set((self.label_scene.render, "engine", "CYCLES"))
+
+    def _sharp(self, scene: bpy.types.Scene) -> AbstractContextManager[None]:
         """Cycles, and no blur, for a while."""
         if not self.apart:
-            yield
-            return
-        settings, lens = scene.render, scene.camera.data.dof
-        before = settings.engine, settings.use_motion_blur, lens.use_dof
-        try:
-            settings.engine, settings.use_motion_blur, lens.use_dof = "CYCLES", False, False
-            yield
-        finally:
-            settings.engine, settings.use_motion_blur, lens.use_dof = before
+            return nullcontext()
+        return _set(
+            (scene.render, "engine", "CYCLES"),
+            (scene.render, "use_motion_blur", False),
+            (scene.camera.data.dof, "use_dof", False),
+        )
+
+
+@contextmanager
+def _set(*values: tuple[bpy.types.bpy_struct, str, object]) -> Iterator[None]:
+    """Set properties for a while: (owner, name, value) each. What is so already is left alone: with every setting of
+    an engine, were it the same again, Blender throws away what it keeps between renders."""
+    before = [(owner, name, getattr(owner, name)) for owner, name, value in values if getattr(owner, name) != value]
+    try:
+        for owner, name, value in values:
+            if getattr(owner, name) != value:
+                setattr(owner, name, value)
+        yield
+    finally:
+        for owner, name, old in before:
+            setattr(owner, name, old)
 
 
 def _for_labels(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, borrowed: Borrowed) -> bpy.types.Scene:
     """A second scene of the same objects for the renders of labels, until borrowed ends.
 
-    Each scene keeps an engine of its own between renders; one that had to change it twice a frame would build
-    everything anew each time. The picture's scene needs no passes then.
+    The picture's scene needs no passes then, and this one no light: without a world, Cycles need not work out where in
+    each new environment its light comes from.
     """
     copy = borrowed.new(bpy.data.scenes, scene.copy())
     copy.render.engine, copy.render.use_motion_blur, copy.render.use_compositing = "CYCLES", False, False
+    copy.world = None
     layer.use_pass_object_index = layer.use_pass_z = layer.use_pass_normal = False  # render.configure gives them back
     return copy
