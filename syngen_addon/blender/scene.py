@@ -169,12 +169,12 @@ class Rig:
         if draw.camera is not None and self.camera is not None:
             self._show_camera(draw.camera)
         if draw.sun is not None and self.sun is not None:
-            _hide(self.sun, draw.sun.strength <= 0)
             self.sun.data.energy, self.sun.data.angle = draw.sun.strength, draw.sun.angle_rad
             self.sun.matrix_world = Vector(draw.sun.direction).to_track_quat("-Z", "Y").to_matrix().to_4x4()
         for number, lamp in enumerate(self.areas):
             drawn = number < len(draw.areas)
             _hide(lamp, not drawn)
+            lamp.data.energy = 0.0
             if drawn:
                 area = draw.areas[number]
                 lamp.data.energy, lamp.data.size, lamp.data.color = area.power_w, area.size_m, area.color_linear
@@ -199,7 +199,11 @@ class Rig:
         self.camera.matrix_world = Matrix(draw.matrix_world)
 
 
-def _hide(obj: bpy.types.Object, hidden: bool) -> None:
-    """Only where it changes: a change of what is there makes Blender build all its relations anew."""
-    if obj.hide_render != hidden or obj.hide_viewport != hidden:
-        obj.hide_render = obj.hide_viewport = hidden
+def _hide(lamp: bpy.types.Object, hidden: bool) -> None:
+    """In the window only. In renders a lamp that is not drawn has no power: one that comes back would stand at the end
+    of Cycles' list of lights, and a frame's noise depend on the frames before it.
+
+    Only where it changes: a change of what is there makes Blender build all its relations anew.
+    """
+    if lamp.hide_viewport != hidden:
+        lamp.hide_viewport = hidden

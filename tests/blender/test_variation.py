@@ -3,6 +3,7 @@
 Where things are is read from the scene or from labels; few renders, tiny ones.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -393,6 +394,26 @@ def test_a_frame_of_the_map_after_one_of_the_sky_is_lit_by_the_map(addon, empty_
             assert link.from_node == frames.rig.world.nodes["ground" if draw.sky else "environment"]
             lit.add(draw.sky is None)
         assert lit == {True, False}
+
+
+def test_lamps_of_earlier_frames_change_nothing(addon, empty_scene, tmp_path: Path) -> None:
+    """Nor does a sun that was away indoors: the noise of a frame hangs on the order of lights, too."""
+    h.two_boxes()
+    h.save(tmp_path / "scene.blend")
+    light = {"indoor": 0.5, "area_lights": [0, 3], "keep_scene_lights": True}
+    settings = h.recipe(addon, CRATES, {"light": light})
+
+    def pictures(numbers: Sequence[int]) -> dict[int, bytes]:
+        with staged(addon, tmp_path, settings) as frames:
+            found = {}
+            for number in numbers:
+                frames.show(frames.draw(number, 0))
+                found[number] = addon("blender.render").render_frame(frames.scene, frames.layer, tmp_path)[0]
+            return found
+
+    in_turn = pictures(range(6))
+    for number in (3, 4, 5):
+        assert pictures([number])[number] == in_turn[number], number
 
 
 def test_the_ground_lies_under_the_targets_and_shows_its_picture(addon, empty_scene, tmp_path: Path) -> None:
