@@ -1,6 +1,6 @@
 """A contact sheet of a job with its labels drawn on.
 
-Imports recipe, files, errors, formats' own modules, numpy, OpenCV, Pillow, pycocotools.
+Imports recipe, files, errors, polygons, formats' own modules, numpy, OpenCV, Pillow.
 
 Each object to detect has an outline, its box and a tag with its class and how much of what is seen of it is worn. Each
 kind of wear on it has a hairline of its own colour around where it is, so that its look stays visible. Everything is
@@ -18,11 +18,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
-from pycocotools import mask as coco_mask
 
 from .. import recipe as recipes
 from ..errors import SynGenError
 from ..files import frame_file
+from ..polygons import columns
 from .chosen import annotations, class_names
 from .sheet import FAINT, FINE, INK, PAPER, Color, font, rounded, write_png
 
@@ -35,10 +35,20 @@ MOST = 24
 WEAR_COLORS: dict[str, Color] = {"default": (88, 200, 255), "streaks": (255, 208, 82), "complete": (226, 128, 255)}
 """Apart from each other for the colour-blind too, and from the browns they lie on."""
 OTHER_COLORS: tuple[Color, ...] = (
-    (122, 222, 158), (178, 150, 255), (255, 128, 160), (96, 220, 220), (240, 140, 230), (204, 220, 100),
+    (122, 222, 158),
+    (178, 150, 255),
+    (255, 128, 160),
+    (96, 220, 220),
+    (240, 140, 230),
+    (204, 220, 100),
 )
 KIND_COLORS: tuple[Color, ...] = (
-    (255, 124, 20), (172, 255, 62), (255, 72, 150), (255, 255, 255), (40, 240, 200), (255, 220, 120),
+    (255, 124, 20),
+    (172, 255, 62),
+    (255, 72, 150),
+    (255, 255, 255),
+    (40, 240, 200),
+    (255, 220, 120),
 )
 """Of the hairlines. The first is that of wear where an object has one kind only."""
 OUTLINE, FRAME, HAIRLINE = 0.95, 0.55, 0.85
@@ -159,10 +169,9 @@ def _cell(
     for name, entry in entries:
         for kind, worn in _wear(entry):
             if worn["wear_area"]:
-                mask = coco_mask.decode(worn["wear_segmentation"])
-                rim = _outline(mask, size, cell / 640, max(1.2, cell * CALM * FINE))
-                _blend(pixels, rim, kinds.get(kind, KIND_COLORS[0]), HAIRLINE)
-        _blend(pixels, _outline(coco_mask.decode(entry["segmentation"]), size, cell / 320), colors[name], OUTLINE)
+                rim = _outline(worn["wear_segmentation"], entry, size, cell / 640, max(1.2, cell * CALM * FINE))
+                _blend(pixels, *rim, kinds.get(kind, KIND_COLORS[0]), HAIRLINE)
+        _blend(pixels, *_outline(entry["segmentation"], entry, size, cell / 320), colors[name], OUTLINE)
     image = Image.fromarray(np.asarray(np.clip(pixels, 0, 255) + 0.5, np.uint8))
 
     over = Image.new("RGBA", (size[0] * FINE, size[1] * FINE))
@@ -224,9 +233,9 @@ def _dashed(
         at += 1.7 * dash
 
 
-def _blend(pixels: Pixels, amount: Pixels, color: Color, opacity: float) -> None:
-    """Lay a colour over pixels, in place."""
-    share = amount[..., None] * np.float32(opacity)
+def _blend(pixels: Pixels, place: tuple[slice, slice], amount: Pixels, color: Color, opacity: float) -> None:
+    """Lay a colour over the pixels at a place, in place."""
+    pixels, share = pixels[place], amount[..., None] * np.float32(opacity)
     pixels += share * (np.array(color, np.float32) - pixels)
 
 
@@ -238,14 +247,36 @@ def _wear(entry: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return [(own, entry), *((layer["kind"], layer) for layer in entry.get("layers", ()))]
 
 
-def _outline(mask: npt.NDArray[np.uint8], size: tuple[int, int], width: float, calm: float = 1.2) -> Pixels:
-    """How far each pixel lies on the mask's inner rim, which is `width` wide. calm: how far it is smoothed before."""
-    fine = (size[0] * FINE, size[1] * FINE)
-    smooth = cv2.GaussianBlur(cv2.resize(mask.astype(np.float32), fine, interpolation=cv2.INTER_LINEAR), (0, 0), calm)
+def _outline(
+    segmentation: dict[str, Any], entry: dict[str, Any], size: tuple[int, int], width: float, calm: float = 1.2
+) -> tuple[tuple[slice, slice], Pixels]:
+    """(a place in a picture of `size`, how far each pixel there lies on the mask's inner rim, which is `width` wide).
+
+    entry: its box holds the mask. calm: how far it is smoothed before. Only what is around the box is worked on: a
+    frame may hold hundreds of masks.
+    """
+    high, wide = segmentation["size"]
+    x, y, w, h = entry["bbox"]
+    sx, sy = wide / size[0], high / size[1]
+    margin = math.ceil(4 * calm / FINE) + 2
+    left, right = max(math.floor(x / sx) - margin, 0), min(math.ceil((x + w) / sx) + margin, size[0])
+    top, foot = max(math.floor(y / sy) - margin, 0), min(math.ceil((y + h) / sy) + margin, size[1])
+    around = ((int(y > 0), int(y + h < high)), (int(x > 0), int(x + w < wide)))  # at the border the mask goes on
+    mask = np.pad(columns(segmentation, entry["bbox"]).T, around).astype(np.float32)
+    sx, sy = sx / FINE, sy / FINE
+    place = np.array([[sx, 0, (left * FINE + 0.5) * sx - 0.5 - x + around[1][0]],
+                      [0, sy, (top * FINE + 0.5) * sy - 0.5 - y + around[0][0]]])  # fmt: skip
+    fine = ((right - left) * FINE, (foot - top) * FINE)
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    smooth = cv2.GaussianBlur(
+        cv2.warpAffine(mask, place, fine, flags=how, borderMode=cv2.BORDER_REPLICATE), (0, 0), calm
+    )
     inside = np.pad((smooth > 0.5).astype(np.uint8), 1)
     side = 2 * max(1, round(width * FINE)) + 1
     rim = inside - cv2.erode(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
-    return np.asarray(cv2.resize(rim[1:-1, 1:-1].astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32)
+    small = (right - left, foot - top)
+    amount = cv2.resize(rim[1:-1, 1:-1].astype(np.float32), small, interpolation=cv2.INTER_AREA)
+    return np.s_[top:foot, left:right], np.asarray(amount, np.float32)
 
 
 def _tag(
@@ -285,8 +316,16 @@ def _tag(
 
 
 def _header(
-    sheet: Image.Image, margin: int, top: int, cell: int, columns: int, shown: int, total: int,
-    counts: Counter[str], colors: dict[str, Color], kinds: dict[str, Color],
+    sheet: Image.Image,
+    margin: int,
+    top: int,
+    cell: int,
+    columns: int,
+    shown: int,
+    total: int,
+    counts: Counter[str],
+    colors: dict[str, Color],
+    kinds: dict[str, Color],
 ) -> None:
     """One line over the pictures: how many frames and objects, and what the colours mean; two where it is narrow."""
     draw = ImageDraw.Draw(sheet)
