@@ -115,7 +115,7 @@ def _outer(vertices: Floats) -> Floats:
         lengths = ((vertices - vertices[end]) ** 2).sum(axis=1)
         end = int(lengths.argmax())
         known = max(known, float(np.sqrt(lengths[end])))
-    return vertices[out >= (known - out.max()) * (1 - 1e-9)]
+    return np.asarray(vertices[out >= (known - out.max()) * (1 - 1e-9)], np.float64)
 
 
 def covered(
