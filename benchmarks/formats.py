@@ -35,9 +35,9 @@ from syngen_addon.labels.shape import Shape
 from syngen_addon.recipe import FORMATS, Export, Labels, Recipe
 
 WIDTH, HEIGHT, FOCAL, OBJECTS = 1920, 1080, 1500.0, 5
-DISTINCT = 60
+DISTINCT = 30
 """So many records differ; the others are these again, under their own numbers."""
-RECORDS, FEW, MANY = 2_000, 4_000, 12_000
+RECORDS, FEW, MANY = 500, 1_000, 4_000
 SEED = 7
 RECIPE = Recipe(labels=Labels(class_from="object", polygons=True), export=Export(formats=FORMATS))
 IN_MEMORY = Path("/dev/shm")
