@@ -372,7 +372,7 @@ def seam(color: Array, rng: Rng) -> Array | None:
     soft = [cv2.GaussianBlur(_lab(np.stack(pair)), (0, 0), 6 * unit, sigmaY=1e-3) for pair in ends]
     if max(float(np.linalg.norm(s[0] - s[1], axis=1).mean()) for s in soft) < 9:
         return None  # so even that the cut does not show
-    return _f32(cv2.resize(part, (width, height), interpolation=cv2.INTER_CUBIC))
+    return _f32(part)  # not enlarged: that would be a second fault
 
 
 def color(color: Array, rng: Rng) -> Array | None:

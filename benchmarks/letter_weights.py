@@ -26,25 +26,32 @@ class Fit:
     """Collects marks, then finds the weights."""
 
     def __init__(self) -> None:
+        self.folds: list[int] = []
         self.features: list[Floats] = []
         self.letters: list[Floats] = []
         self.weights: list[Floats] = []
 
-    def add(self, found: Sequence[Marks], spoilt_srgb: Array, clean_srgb: Array | None) -> None:
-        """The marks of a texture; clean_srgb: the same without letters, None where there are none."""
+    def add(self, found: Sequence[Marks], spoilt_srgb: Array, clean_srgb: Array | None, fold: int = 0) -> None:
+        """The marks of a texture; clean_srgb: the same without letters, None where there are none. fold: which part of
+        the half it belongs to, for `solve(without)`."""
         changed = None
         if clean_srgb is not None:
             changed = np.abs(resize(spoilt_srgb, SIDE, SIDE) - resize(clean_srgb, SIDE, SIDE)).max(axis=2) > 0.02
         for marks in found:
             share = _share(marks, changed)
             weight = np.where((share > 0.15) & (share <= 0.7), 0, 1) / np.sqrt(len(share))
+            self.folds.append(fold)
             self.features.append(marks.features)
             self.letters.append((share > 0.7).astype(np.float64))
             self.weights.append(weight)
 
-    def solve(self) -> Weights:
-        """The weights, rounded as they are written."""
-        features, letters, weights = (np.concatenate(v) for v in (self.features, self.letters, self.weights))
+    def solve(self, without: int | None = None) -> Weights:
+        """The weights, rounded as they are written. without: the fold that they are to know nothing of."""
+        kept = [number for number, fold in enumerate(self.folds) if fold != without]
+        features, letters, weights = (
+            np.concatenate([blocks[number] for number in kept])
+            for blocks in (self.features, self.letters, self.weights)
+        )
         even = weights[letters == 0].sum() / weights[letters > 0].sum()
         weights = np.where(letters > 0, weights * even * LETTERS_COUNT, weights)
         center, spread = np.round(features.mean(axis=0), 4), np.round(features.std(axis=0) + 1e-6, 4)

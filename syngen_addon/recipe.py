@@ -380,17 +380,17 @@ class Filters(Frozen):
     """When a texture is refused (docs/filters.md). Scores are taken at 512 texels a side, noise and blocks at full size."""
 
     enabled: bool = key(True, "Off: every texture that is not broken is accepted.")
-    sharpness_min: float = key(0.73, "Least sharpness: detail in the two finest octaves over that in the next three.", low=0, high=10)
-    noise_max: float = key(0.069, "Most pixel noise: standard deviation of white noise in lightness.", low=0, high=1)
-    contrast_min: float = key(0.015, "Least contrast: standard deviation of color, 1 being black to white.", low=0, high=1)
-    color_max: float = key(7.6, "Largest distance from the wear's colors that three quarters of the texels keep to.", unit="Lab units", low=0, high=200)
-    blocks_max: float = key(0.57, "Most that a square grid of steps stands out, as JPEG's blocks or a mosaic's: times the steps beside it.", low=0, high=1000)
-    object_max: float = key(0.36, "How clearly it may show a thing before a background, 0 to 1.", low=0, high=1)
-    text_max: float = key(2.0, "Most letters in a row, in ink or as a watermark; about.", low=0, high=1000)
-    exposure_max: float = key(0.11, "Largest share of texels that are blown out or black.", low=0, high=1)
-    lighting_max: float = key(0.22, "Most light of the scene in it: spread of a smooth fit to the log of its luminance.", low=0, high=10)
+    sharpness_min: float = key(0.88, "Least sharpness: detail in the two finest octaves over that in the next three, times the finest's over the second's.", low=0, high=10)
+    noise_max: float = key(0.065, "Most pixel noise: standard deviation of white noise in lightness.", low=0, high=1)
+    contrast_min: float = key(0.013, "Least contrast: standard deviation of color, 1 being black to white.", low=0, high=1)
+    color_max: float = key(6.9, "Largest distance from the wear's colors that three quarters of the texels keep to.", unit="Lab units", low=0, high=200)
+    blocks_max: float = key(0.64, "Most that a square grid of steps stands out, as JPEG's blocks or a mosaic's: times the steps beside it.", low=0, high=1000)
+    object_max: float = key(0.32, "How clearly it may show a thing before a background, 0 to 1.", low=0, high=1)
+    text_max: float = key(3.0, "Most letters in a row, in ink or as a watermark; about.", low=0, high=1000)
+    exposure_max: float = key(0.053, "Largest share of texels that are blown out or black.", low=0, high=1)
+    lighting_max: float = key(0.24, "Most light of the scene in it: spread of a smooth fit to the log of its luminance.", low=0, high=10)
     seam_max: float = key(1.3, "Largest step across the tile's border, over the largest between neighbors inside.", low=0, high=100)
-    duplicate_min: float = key(0.045, "Least distance to an accepted texture, 0 (the same) to 1.", low=0, high=1)
+    duplicate_min: float = key(0.05, "Least distance to an accepted texture, 0 (the same) to 1.", low=0, high=1)
 
 
 class Camera(Frozen):

@@ -55,16 +55,19 @@ def octaves(lab: Array, count: int, where: Mask | None = None) -> npt.NDArray[np
 
 
 def sharpness(lab: Array, where: Mask | None = None) -> float | None:
-    """Detail in the two finest octaves over that in the next three: about 1 for rust, under 0.3 when blurred.
+    """Detail in the two finest octaves over that in the next three, times the finest's over the second's.
 
-    A ratio, so that pale textures are not mistaken for blurred ones. Of the three, those that a small texture lacks
-    count as the others do on average; None where it lacks all three.
+    1 to 2 for rust, under 0.5 when blurred. Ratios, so that pale textures are not mistaken for blurred ones; two of
+    them, since a lens or an enlargement takes the finest octave far more than the second, which tells a blurred texture
+    from one that is soft by nature. Of the three, those that a small texture lacks count as the others do on average;
+    None where it lacks all three.
     """
     bands = octaves(lab, 5, where)
     coarse = bands[2:][np.isfinite(bands[2:])]
     if not coarse.size:
         return None
-    return float(np.hypot(bands[0], bands[1]) / max(np.sqrt(3 * (coarse**2).mean()), 1e-6))
+    fine = np.hypot(bands[0], bands[1]) / max(np.sqrt(3 * (coarse**2).mean()), 1e-6)
+    return float(fine * bands[0] / max(bands[1], 1e-6))
 
 
 def pixel_noise(lab: Array, where: Mask | None = None) -> float | None:

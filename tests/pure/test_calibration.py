@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 import calibrate  # noqa: E402
 import faults  # noqa: E402
 import labelled  # noqa: E402
+import letter_weights  # noqa: E402
 
 from syngen_addon.filters.judge import LIMITS, REASONS  # noqa: E402
 from syngen_addon.kinds import KINDS  # noqa: E402
@@ -99,13 +100,35 @@ def everything(noise_of_good=0.01):
 def test_thresholds_lie_between_good_and_bad_with_room_on_both_sides():
     found = calibrate.thresholds(everything())
     assert set(found) == {key for _, key in LIMITS.values()}
-    assert found["noise_max"] == pytest.approx(0.01**0.3 * 0.2**0.7, rel=0.05)
-    assert found["sharpness_min"] == pytest.approx(0.2**0.7, rel=0.05)
+    share = calibrate.LENIENT
+    assert found["noise_max"] == pytest.approx(0.01 ** (1 - share) * 0.2**share, rel=0.05)
+    assert found["sharpness_min"] == pytest.approx(0.2**share, rel=0.05)
 
 
 def test_a_threshold_would_rather_miss_one_than_refuse_good_ones():
     odd = [measured("noise", noise=0.005), *everything(noise_of_good=0.02)]
     assert 0.02 < calibrate.thresholds(odd)["noise_max"] < 0.2
+
+
+def test_a_threshold_does_not_hang_on_one_example():
+    spread = [measured("noise", noise=0.1 + 0.002 * k) for k in range(calibrate.PER_REASON[0])]
+    one = calibrate.thresholds([*everything(noise_of_good=0.02), *spread])["noise_max"]
+    two = calibrate.thresholds([*everything(noise_of_good=0.02), measured("noise", noise=0.021), *spread])["noise_max"]
+    assert one == pytest.approx(two, rel=0.1)
+
+
+def test_letters_are_learnt_without_the_fold_they_are_measured_on():
+    rng = np.random.default_rng(0)
+    fit = letter_weights.Fit()
+    for fold in range(2):
+        for _ in range(3):
+            features = rng.normal(fold, 1, (40, 3))
+            fit.folds.append(fold)
+            fit.features.append(features)
+            fit.letters.append((features[:, 0] > fold).astype(float))
+            fit.weights.append(np.ones(40))
+    whole, apart = fit.solve(), fit.solve(without=1)
+    assert abs(apart.center[0]) < 0.3 < whole.center[0]
 
 
 def test_figures_are_counted_by_hand():
