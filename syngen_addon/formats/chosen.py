@@ -130,7 +130,8 @@ def annotations(
 ) -> list[tuple[str, dict[str, Any]]]:
     """(class name, entry) of every object to detect: instances or worn regions; those without a class are left out.
 
-    min_visible: so are those of which less than this fraction is visible; a region goes with its object.
+    min_visible: so are those of which less than this fraction is visible; a region goes with its object. Of regions of
+    one object that have the same pixels and the same class the first counts.
     Raises SynGenError where that is asked for and the record has no geometry.
     """
     seen = well_seen(record, min_visible) if min_visible > 0 else None
@@ -142,6 +143,11 @@ def annotations(
             f"Frame {record['frame']} does not say the classes of its objects by {labels.class_from}.",
             "Choose another labels.class_from, or render the job again with this one.",
         ) from None
+    if labels.objects == "regions":  # where two kinds wear the very same pixels, they may be one object to detect
+        alone: dict[tuple[str, int, str], tuple[str, dict[str, Any]]] = {}
+        for name, entry in named:
+            alone.setdefault((name, entry["index"], entry["segmentation"]["counts"]), (name, entry))
+        named = list(alone.values())
     return [(name, entry) for name, entry in named if name]
 
 

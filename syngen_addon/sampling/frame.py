@@ -124,6 +124,15 @@ def warnings_of(recipe: recipes.Recipe, facts: SceneFacts, seed: int, further: S
             f"Train, val and test share the variants of {', '.join(further)}: of a kind that lies beside an object's "
             "own wear, the object has one variant in all frames."
         )
+    if recipe.randomize.apart and sum(share > 0 for share in recipe.export.split) > 1:
+        pictures = recipe.ground.randomize and len(facts.grounds) > 0
+        stand = things.randomize and len(facts.things) > 0 and max(things.count[1], things.occluders[1]) > 0
+        parts = (("pictures of the ground", pictures), ("things that stand about", stand))
+        shared = [what for what, there in parts if there]
+        if shared:
+            said.append(f"Train, val and test share the {' and the '.join(shared)}.")
+        if "variant" in recipe.randomize.apart and not recipe.randomize.variant:
+            said.append("Train, val and test share the variant of each object: randomize.variant is off.")
     if things.randomize and things.occluders[1] > 0:
         if not recipe.camera.randomize:
             said.append("Nothing is put before the scene's own camera (distractors.occluders needs camera.randomize).")

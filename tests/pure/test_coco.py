@@ -14,6 +14,7 @@ from pycocotools.coco import COCO
 
 from syngen_addon.errors import SynGenError
 from syngen_addon.files import frame_file
+from syngen_addon.formats.chosen import annotations
 from syngen_addon.formats.split import SPLITS, split_of
 from syngen_addon.formats.write import write_formats
 from syngen_addon.labels.layers import FurtherWear, Instance, Layers
@@ -223,3 +224,14 @@ def test_a_split_depends_on_the_seed() -> None:
 def test_frame_files() -> None:
     assert frame_file("images", 12, ".png") == "images/0000/00000012.png"
     assert frame_file("labels", 123456, ".txt") == "labels/0012/00123456.txt"
+
+
+def test_one_region_of_two_kinds_is_one_object_where_they_have_one_class():
+    def region(kind: str, counts: str) -> dict[str, Any]:
+        classes = {"object": "drum", "kind": kind}
+        return {"index": 1, "classes": classes, "segmentation": {"counts": counts, "size": [4, 4]}}
+
+    record = {"frame": 0, "regions": [region("dents", "a"), region("moss", "b"), region("heavy_rust", "a")]}
+    by_object = annotations(record, Labels(objects="regions", class_from="object"))
+    assert [entry["classes"]["kind"] for _, entry in by_object] == ["dents", "moss"]
+    assert len(annotations(record, Labels(objects="regions", class_from="kind"))) == 3

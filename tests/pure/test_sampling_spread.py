@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from syngen_addon import recipe as recipes
 from syngen_addon.recipe import Recipe
-from syngen_addon.sampling.draws import SceneFacts, TargetFacts, VariantFacts
+from syngen_addon.sampling.draws import SceneFacts, TargetFacts, ThingFacts, VariantFacts
 from syngen_addon.sampling.frame import draw_frame, warnings_of
 from syngen_addon.sampling.pools import parts_apart, pools_of
 from syngen_addon.sampling.sequence import PRIMES, Middle, even, point
@@ -250,6 +250,19 @@ def test_too_few_are_shared_and_said_so() -> None:
     # Of a further kind a target has one variant, which every split shows.
     (told,) = warnings_of(half, few, 3, ["dents"])
     assert "share the variants of dents" in told
+    # What no pools are made of is told where it is drawn from files, and a variant that is kept.
+    kept = Recipe(
+        ground=recipes.Ground(randomize=True, folder="floors"),
+        distractors=recipes.Distractors(count=(0, 3), folder="crates"),
+        randomize=recipes.Randomize(variant=False),
+        export=half.export,
+    )
+    there = dataclasses.replace(few, grounds=("a.png",), things=(ThingFacts("Crate"),))
+    assert [said.split(" share ")[1] for said in warnings_of(kept, there, 3)] == [
+        "the pictures of the ground and the things that stand about.",
+        "the variant of each object: randomize.variant is off.",
+    ]
+    assert warnings_of(kept, few, 3)[0].startswith("Train, val and test share the variant")
 
 
 def test_kinds_of_which_there_are_too_few_for_every_split_are_dealt_out_together() -> None:
