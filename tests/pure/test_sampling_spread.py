@@ -257,7 +257,7 @@ def test_too_few_are_shared_and_said_so() -> None:
         randomize=recipes.Randomize(variant=False),
         export=half.export,
     )
-    there = dataclasses.replace(few, grounds=("a.png",), things=(ThingFacts("Crate"),))
+    there = dataclasses.replace(few, grounds=("a.png",), things=(ThingFacts("Crate", ((0.0, 0.0, 0.5),)),))
     assert [said.split(" share ")[1] for said in warnings_of(kept, there, 3)] == [
         "the pictures of the ground and the things that stand about.",
         "the variant of each object: randomize.variant is off.",
