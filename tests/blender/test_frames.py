@@ -124,15 +124,26 @@ def test_labels_of_a_blurred_picture_are_those_of_the_sharp_scene(addon, place: 
 
 
 @pytest.mark.versions
-def test_labels_of_an_eevee_picture_are_those_of_cycles(addon, place: Path) -> None:
-    cycles = job(addon, place, "cycles", MAPS)
+def test_labels_of_an_eevee_picture_are_those_of_cycles(addon, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job(addon, place, "cycles", MAPS, frames=2)
+    renderer, order = addon("blender.renderer"), []
+    for name in ("render_layers", "render_picture"):
+        real = getattr(renderer.render, name)
+        monkeypatch.setattr(renderer.render, name, lambda *a, real=real, name=name: order.append(name[7:]) or real(*a))
     before = h.snapshot()
-    eevee = job(addon, place, "eevee", MAPS, {"render": {"engine": "eevee", "speed": "fast"}})
+    job(addon, place, "eevee", MAPS, {"render": {"engine": "eevee", "speed": "fast"}}, frames=2)
     assert h.changes(before, h.snapshot()) == []
-    assert [i["segmentation"] for i in eevee["instances"]] == [i["segmentation"] for i in cycles["instances"]]
-    assert eevee["maps"]["depth"]["sha256"] == cycles["maps"]["depth"]["sha256"]
-    shown = picture(place / "eevee")
-    assert not np.array_equal(shown, picture(place / "cycles")) and shown.std() > 10
+    assert order == ["layers", "layers", "picture", "picture"]  # Blender keeps the scene of one engine only
+    shown = []
+    for frame in (0, 1):
+        cycles, eevee = (h.record(place / name, frame) for name in ("cycles", "eevee"))
+        assert [i["segmentation"] for i in eevee["instances"]] == [i["segmentation"] for i in cycles["instances"]]
+        assert eevee["maps"]["depth"]["sha256"] == cycles["maps"]["depth"]["sha256"]
+        data = [(place / name / f"images/0000/{frame:08d}.png").read_bytes() for name in ("cycles", "eevee")]
+        shown.append(h.decode_png(data[1]))
+        assert data[0] != data[1] and shown[-1].std() > 10
+    same = h.record(place / "eevee", 0)["instances"] == h.record(place / "eevee", 1)["instances"]
+    assert same == np.array_equal(*shown)  # each picture is of its own labels
 
 
 def test_eevee_without_a_driver_is_refused(addon, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
