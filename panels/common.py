@@ -62,6 +62,18 @@ def pair(layout: bpy.types.UILayout, group: Any, name: str, other: str = "", tex
         row.prop(group, name, index=1, text="")
 
 
+def toggles(layout: bpy.types.UILayout, group: Any, name: str) -> None:
+    """The choices of which several may hold, under each other: beside each other a narrow sidebar cuts their names."""
+    about = group.bl_rna.properties[name]
+    parts = layout.split(factor=0.4)
+    left, column = parts.row(), parts.column(align=True)
+    left.alignment = "RIGHT"
+    left.label(text=about.name)
+    column.use_property_split = False
+    for item in about.enum_items:
+        column.prop_enum(group, name, item.identifier)
+
+
 def keys(layout: bpy.types.UILayout, group: Any, *names: str) -> None:
     """Settings under each other."""
     for name in names:

@@ -3,7 +3,7 @@
 import bpy
 
 from ..syngen_addon.blender import session
-from .common import Closed, InSidebar, clock, keys, pair, progress, sentence, split
+from .common import Closed, InSidebar, clock, keys, pair, progress, sentence, split, toggles
 
 MOST_SAID = 5
 """So many problems of a dataset are listed."""
@@ -24,7 +24,7 @@ class SYNGEN_PT_dataset(InSidebar, bpy.types.Panel):
         keys(column, settings.labels, "objects", "class_from")
         if settings.labels.class_from == "property":
             keys(column, settings.labels, "class_property")
-        _formats(layout, settings.export)
+        _formats(layout, context)
         _export(layout, context)
         row = layout.row(align=True)
         row.operator("syngen.load_recipe", text="Load Recipe", icon="IMPORT")
@@ -34,24 +34,42 @@ class SYNGEN_PT_dataset(InSidebar, bpy.types.Panel):
 
 FORMATS = (
     ("COCO", (("coco", "Objects"), ("coco_keypoints", "Keypoints"), ("coco_panoptic", "Panoptic"))),
-    ("YOLO", (("yolo", "Detect"), ("yolo_segment", "Segment"), ("yolo_obb", "OBB"))),
-    ("", (("yolo_pose", "Pose"), ("classify", "Classify"))),
+    (
+        "YOLO",
+        (
+            ("yolo", "Detect"),
+            ("yolo_segment", "Segment"),
+            ("yolo_obb", "OBB"),
+            ("yolo_pose", "Pose"),
+            ("classify", "Classify"),
+        ),
+    ),
     ("Others", (("voc", "VOC"), ("bop", "BOP"), ("csv", "CSV"))),
     ("Maps", (("masks", "Masks"), ("depth", "Depth"), ("normals", "Normals"))),
 )
-"""How the formats stand in the panel: a word, and toggles beside it, three in a row."""
+"""How the formats stand in the panel: a word, and toggles beside it."""
+NARROW = 260
+"""A sidebar of less, in pixels before scaling, has the word above its toggles, and two of them in a row, not three."""
 
 
-def _formats(layout: bpy.types.UILayout, export: bpy.types.PropertyGroup) -> None:
-    column = layout.column(align=True)
+def _formats(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    column, export = layout.column(align=True), context.scene.syngen.export
+    narrow = context.region.width < NARROW * context.preferences.system.ui_scale if context.region else False
+    in_row = 2 if narrow else 3
     for word, formats in FORMATS:
-        parts = column.split(factor=0.18, align=True)
-        parts.label(text=word)
-        row = parts.row(align=True)
-        for name, text in formats:
-            row.prop_enum(export, "formats", name, text=text)
-        for _ in range(3 - len(formats)):
-            row.label()
+        if narrow:
+            column.label(text=word)
+        for start in range(0, len(formats), in_row):
+            row = column.row(align=True)
+            if not narrow:
+                parts = row.split(factor=0.18, align=True)
+                parts.label(text="" if start else word)
+                row = parts.row(align=True)
+            some = formats[start : start + in_row]
+            for name, text in some:
+                row.prop_enum(export, "formats", name, text=text)
+            for _ in range(in_row - len(some)):
+                row.label()
 
 
 def _export(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -113,7 +131,7 @@ class SYNGEN_PT_targets(_Part, bpy.types.Panel):
     bl_label = "Targets"
 
     def draw(self, context: bpy.types.Context) -> None:
-        keys(split(self.layout), context.scene.syngen.targets, "objects")
+        split(self.layout).prop(context.scene.syngen.targets, "objects", placeholder="All with wear")
 
 
 class SYNGEN_PT_labels(_Part, bpy.types.Panel):
@@ -151,8 +169,7 @@ class SYNGEN_PT_split(_Part, bpy.types.Panel):
         export, column = context.scene.syngen.export, split(self.layout)
         for number, name in enumerate(("Train", "Validation", "Test")):
             column.prop(export, "split", index=number, text=name)
-        row = column.row(heading="Kept Apart", align=True)
-        row.prop(context.scene.syngen.randomize, "apart")
+        toggles(column, context.scene.syngen.randomize, "apart")
 
 
 class SYNGEN_PT_card(_Part, bpy.types.Panel):

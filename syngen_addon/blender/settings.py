@@ -397,6 +397,11 @@ def _label(name: str) -> str:
     return LABELS.get(name, plain.replace("_", " ").title())
 
 
+def _digits(name: str) -> int:
+    """So many digits behind the point: a narrow field cuts what is too long, and 6500.00 would become 650."""
+    return 0 if name.endswith("kelvin") else 2 if name.endswith("_deg") else 3
+
+
 def _choices(name: str, names: tuple[str, ...]) -> list[tuple[str, str, str]]:
     words, tips = CHOICES.get(name, {}), TIPS.get(name, {})
     plain = name in ("causes.preset", "causes.presets")  # an artist's words; the others' own names are technical ones
@@ -510,7 +515,13 @@ def _property(name: str, hint: Any, about: "dataclasses.Field[Any]", default: An
         return IntVectorProperty(default=default, size=2, **bounds(True), **common)
     subtype = "COLOR" if name in COLORS else "NONE"
     return FloatVectorProperty(
-        default=default, size=meta["length"] or 2, subtype=subtype, precision=3, step=10, **bounds(False), **common
+        default=default,
+        size=meta["length"] or 2,
+        subtype=subtype,
+        precision=_digits(name),
+        step=10,
+        **bounds(False),
+        **common,
     )
 
 

@@ -52,7 +52,9 @@ def check_object(obj: bpy.types.Object | None) -> bpy.types.Object:
     if obj is None:
         raise SynGenError("No object is selected.", "Select a mesh object that has a base texture.")
     if obj.type != "MESH":
-        raise SynGenError(f"{obj.name!r} is a {obj.type.lower()}, not a mesh.", "Select a mesh object, or convert it.")
+        what = obj.type.lower()
+        what = f"an {what}" if what[0] in "aeiou" else f"a {what}"
+        raise SynGenError(f"{obj.name!r} is {what}, not a mesh.", "Select a mesh object, or convert it.")
     if not obj.data.polygons:
         raise SynGenError(f"The mesh of {obj.name!r} has no faces.", "Select an object with a surface.")
     if obj.library is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from .report import Findings
 
@@ -48,6 +48,8 @@ def look(path: Path) -> Look | None:
             else:
                 image.draft("L", (1, 1))
                 image.load()
+    except UnidentifiedImageError:  # its own words name the address of the bytes
+        return Look(0, 0, digest, "it is no picture")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         return Look(0, 0, digest, " ".join(str(error).split()) or type(error).__name__)
     return Look(*size, digest)

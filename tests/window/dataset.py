@@ -237,7 +237,7 @@ def labels(w: Window) -> None:
     below = part(w, 1)
     for name in ("depth", "normals", "polygons"):
         if not read(w, f"labels.{name}"):
-            switched(w, f"labels.{name}", below, 0.42)
+            switched(w, f"labels.{name}", below)
     w.shot("labels")
     part(w, 1)
     for number, name in ((0, "targets"), (2, "render"), (3, "split"), (4, "card")):
