@@ -158,7 +158,7 @@ def sweep(w: Window) -> None:
             w.settle()
             w.shot("sweeping")
             w.click("syngen.cancel_sweep", columns=(0.93,))
-        w.wait(lambda: not w.value(running), "the sweep does not end", 240, every=0.1)
+        w.wait(lambda: not w.value(running), "the sweep does not end", 600, every=0.1)
         sheet = w.value(f"{SESSION}.now.sweep_sheet")
         check(bool(sheet) == (steps == 2), f"of {steps} steps there is the sheet {sheet!r}")
     w.settle()
