@@ -46,7 +46,7 @@ class Renderer:
     ) -> None:
         self.scene, self.layer, self.scratch, self.also = scene, layer, scratch, tuple(also)
         self.samples = int(scene.cycles.samples)
-        self.denoise = bool(scene.cycles.use_denoising) and self.samples > 1
+        self.denoise = bool(scene.cycles.use_denoising)
         self.should_stop = should_stop
         blurred = recipe.render.motion_blur or (
             recipe.camera.dof and (recipe.camera.randomize or scene.camera.data.dof.use_dof)
