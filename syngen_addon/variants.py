@@ -32,7 +32,7 @@ from .filters.judge import Verdict, judge
 from .images import Array, Mask
 from .marks.fade import faded
 from .methods import SETS, Made, Tools, Watch, aged_texture, identities, kind_in_use, method_inputs, wear_textures
-from .recipe import Kind, Recipe, onset_of, to_dict
+from .recipe import Kind, Recipe, Transfer, onset_of, to_dict
 from .wear.mesh import MeshArrays, check_mesh
 from .wear.onset import NEVER, Ground, OnsetMap, maps_on, prepare, surface_maps
 from .wear.portrait import Portrait, paint, pose
@@ -363,9 +363,18 @@ def _judge_aged(
         return before
     # Where paint shines through, its own colour is left, and may be any.
     hidden = None if aged.cover is None else aged.cover > OPAQUE
-    colors = request.kind.look.colors_srgb
+    colors = colors_on(slot.base_srgb[where], request.kind, request.recipe.transfer)
     after = judge(aged, colors, request.recipe.filters, (), tiles=False, where=where, hidden=hidden)
     return before if after.accepted else after
+
+
+def colors_on(paint_srgb: Array, kind: Kind, settings: Transfer) -> list[list[float]]:
+    """The wear's colours, and beside each what the transfer makes of it on such paint (... x 3), some of whose
+    color it leaves (`transfer.color`)."""
+    wear = np.asarray(kind.look.colors_srgb, np.float32)
+    left = settings.color * wear + (1 - settings.color) * paint_srgb.reshape(-1, 3).mean(axis=0)
+    found: list[list[float]] = np.concatenate([wear, left]).tolist()
+    return found
 
 
 def read_variant(folder: Path) -> Variant | None:
