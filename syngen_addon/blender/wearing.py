@@ -108,6 +108,9 @@ class Wearing:
     def dress(self, objects: list[bpy.types.Object]) -> None:
         """Give the objects the wear they lack. Raises SynGenError: wear that shows nowhere, all variants refused."""
         worn = [obj for obj in objects if has_wear(obj)]
+        for obj in objects:
+            if obj not in worn:  # one that cannot be aged is told before minutes go into the others
+                _check_can_wear(obj, self.recipe)
         self._check_shown(worn)
         for obj in worn:
             self._tell_left_out(obj)
@@ -404,3 +407,13 @@ def _give_back(
     for group in groups:
         if not group.users:  # those of further kinds may be shared
             bpy.data.node_groups.remove(group)
+
+
+def _check_can_wear(obj: bpy.types.Object, recipe: Recipe) -> None:
+    """Raises SynGenError where there is nothing on the object that could be aged."""
+    try:
+        find(obj, recipe.wear.leave_out)
+    except SynGenError as error:
+        hint = f"{error.hint} Or take {obj.name!r} out of the targets (targets.objects).".strip()
+        message = error.message if repr(obj.name) in error.message else f"{obj.name!r}: {error.message}"
+        raise SynGenError(message, hint) from error

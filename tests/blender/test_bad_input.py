@@ -265,6 +265,14 @@ def test_a_hundred_draws_without_a_target_are_said_in_one_sentence(case: Case) -
     assert record["no_target"] and record["attempt"] == 99 and record["reason"] == "No target is visible."
 
 
+def test_a_target_that_cannot_be_aged_is_told_before_others_are(case: Case) -> None:
+    bpy.data.objects["Crate A"].name = "Zinc"  # by name after the floor, which has no base texture
+    case.save()
+    case.write_recipe({"targets": {"objects": ["Floor", "Crate *", "Zinc"]}})
+    said = case.refused("'Floor'", "Concrete", "targets.objects")
+    assert "base texture" in said and not (case.out / "variants").exists()
+
+
 def test_two_targets_of_one_name(case: Case) -> None:
     """Names are unique within a file only."""
     library = shutil.copy(case.place / "scene.blend", case.place / "library.blend")
