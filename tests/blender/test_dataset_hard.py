@@ -367,7 +367,7 @@ def test_every_file_that_a_recipe_names_is_part_of_the_job(addon, stage) -> None
             (stage.path / place).mkdir(exist_ok=True)
             (stage.path / place / "picture.png").write_bytes(content)
             recipe = h.recipe(addon, {section: {key: str(stage.path / place / "picture.png")}})
-            found.append(inputs.job_inputs(recipe, 0, [], [], [], "cpu"))
+            found.append(inputs.job_inputs(recipe, 0, [], addon("blender.folders").Files(), "cpu"))
         assert found[0] != found[1] == found[2], (section, key)
 
 

@@ -147,7 +147,7 @@ def test_what_numbers_the_variants_in_records_is_part_of_the_job(addon, empty_sc
 
     def made_from(**randomize: bool) -> dict[str, Any]:
         recipe = h.recipe(addon, {"randomize": randomize})
-        return inputs.job_inputs(recipe, 0, [obj], [], [], "cpu")
+        return inputs.job_inputs(recipe, 0, [obj], addon("blender.folders").Files(), "cpu")
 
     before = made_from(), made_from(variant=False)
     h.handmade(addon, gallery / obj.name / f"{FURTHER}-0007-a", h.ramp(64), kind=FURTHER, seed=7)
