@@ -34,7 +34,9 @@ EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_STOPPED, EXIT_UNREAD = 0, 1, 2, 130, 141
 def parser(program: str) -> argparse.ArgumentParser:
     """The arguments. They stand after `--`."""
     p = argparse.ArgumentParser(
-        prog=program, description="Render a labelled dataset from the scene, or go on with one."
+        prog=program,
+        description="Render a labelled dataset from the scene, or go on with one.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,  # a command is not broken over lines
     )
     p.add_argument("--recipe", metavar="FILE", help="the recipe (TOML); without it every key takes its default")
     p.add_argument(
@@ -65,8 +67,8 @@ def parser(program: str) -> argparse.ArgumentParser:
     p.add_argument("--verbose", action="store_true", help="let Blender's own messages through")
     p.add_argument("--progress", choices=("text", "json"), default="text", help=argparse.SUPPRESS)
     p.epilog = (
-        f"{program} {CHECK} FOLDER: say what is wrong with a dataset. "
-        f"{program} {WORKER} --help: set up Stable Diffusion and neural style transfer."
+        f"{program} {CHECK} FOLDER: say what is wrong with a dataset\n"
+        f"{program} {WORKER} --help: set up Stable Diffusion and neural style transfer"
     )
     return p
 
