@@ -6,6 +6,7 @@ Imports bpy, errors and blender.session.
 import functools
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -106,6 +107,17 @@ class FollowsWork:
         context.window_manager.event_timer_remove(self.timer)
         setattr(session.now, self.kept, None)
         session.redraw(views=False)
+
+
+def show_picture(path: str, hint: str) -> set[str]:
+    """Show a picture in the viewer of the system. hint: what to do where it is gone. Raises SynGenError there.
+
+    Not in an image editor: the picture would become a part of the open file, and so of its next dataset.
+    """
+    if not Path(path).is_file():
+        raise SynGenError(f"The picture {path} does not exist.", hint)
+    found: set[str] = bpy.ops.wm.path_open(filepath=path)
+    return found
 
 
 class CancelsWork:

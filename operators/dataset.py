@@ -2,14 +2,13 @@
 came of it, check it."""
 
 import textwrap
-from pathlib import Path
 
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from ..syngen_addon.blender import session, settings, task
 from ..syngen_addon.errors import SynGenError
-from .common import reported
+from .common import reported, show_picture
 
 SOUND = "Nothing is wrong with it."
 DIALOG = 400
@@ -164,10 +163,7 @@ class SYNGEN_OT_show_labels(bpy.types.Operator):
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
-        if not Path(self.sheet).is_file():
-            raise SynGenError(f"The picture {self.sheet} does not exist.", "Export the dataset again: go on with it.")
-        # Not in an image editor: the picture would become a part of the open file, and so of its next dataset.
-        return bpy.ops.wm.path_open(filepath=self.sheet)
+        return show_picture(self.sheet, "Export the dataset again: go on with it.")
 
 
 class SYNGEN_OT_show_card(bpy.types.Operator):

@@ -1,6 +1,5 @@
 """Operators for the sweep over weights of neural transfer: make its sheet, stop that, show it."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
@@ -8,8 +7,8 @@ from bpy.props import EnumProperty, FloatVectorProperty, IntProperty, StringProp
 
 from ..syngen_addon.blender import session, settings
 from ..syngen_addon.blender.preferences import gallery_folder
-from ..syngen_addon.errors import Cancelled, SynGenError
-from .common import CancelsWork, FollowsWork, OnObject, report_error, reported
+from ..syngen_addon.errors import Cancelled
+from .common import CancelsWork, FollowsWork, OnObject, report_error, reported, show_picture
 
 if TYPE_CHECKING:
     from ..syngen_addon.blender.sweep import Sweep
@@ -130,10 +129,7 @@ class SYNGEN_OT_show_sweep(bpy.types.Operator):
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
-        if not Path(self.sheet).is_file():
-            raise SynGenError(f"The picture {self.sheet} does not exist.", "Press Sweep Weights again.")
-        # Not in an image editor: the picture would become a part of the open file, and so of its next dataset.
-        return bpy.ops.wm.path_open(filepath=self.sheet)
+        return show_picture(self.sheet, "Press Sweep Weights again.")
 
 
 CLASSES = (SYNGEN_OT_sweep, SYNGEN_OT_cancel_sweep, SYNGEN_OT_show_sweep)
