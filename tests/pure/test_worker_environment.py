@@ -131,6 +131,9 @@ ABOUT = {
 }
 
 
+LOOK_FOR_UV = environment._uv_here
+
+
 class Machine:
     """Stand-ins in a folder, and what happened to them."""
 
@@ -178,6 +181,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
         if name.startswith(("PIP_", "UV_")):
             monkeypatch.delenv(name)
     monkeypatch.setattr(environment, "_uv_here", lambda: "")
+    # However full this machine's disk is: the largest build is refused below 22 GB. What is refused has its own test.
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=100_000_000_000))
     return Machine(tmp_path)
 
 
@@ -511,7 +516,7 @@ def test_size_counts_a_file_of_two_names_once(tmp_path: Path):
 def uv(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = machine.program("uv", FAKE_UV)
     (machine.state / "uv_version").write_text("uv 0.13.8 (x86_64-unknown-linux-gnu)")
-    monkeypatch.undo()
+    monkeypatch.setattr(environment, "_uv_here", LOOK_FOR_UV)
     monkeypatch.setenv("PATH", str(machine.state), prepend=os.pathsep)
     return path
 
