@@ -23,7 +23,7 @@ from .. import recipe as recipes
 from ..errors import SynGenError
 from ..files import frame_file
 from ..polygons import columns
-from .chosen import annotations, class_names
+from .chosen import annotations, class_names, wear_of
 from .sheet import FAINT, FINE, INK, PAPER, Color, font, rounded, write_png
 
 Pixels = npt.NDArray[np.float32]
@@ -167,7 +167,7 @@ def _cell(
     # Small objects lie over large ones, so that no tag hides a whole object.
     entries = sorted(annotations(record, labels), key=lambda e: -int(e[1]["area"]))
     for name, entry in entries:
-        for kind, worn in _wear(entry):
+        for kind, worn in wear_of(entry):
             if worn["wear_area"]:
                 rim = _outline(worn["wear_segmentation"], entry, size, cell / 640, max(1.2, cell * CALM * FINE))
                 _blend(pixels, *rim, kinds.get(kind, KIND_COLORS[0]), HAIRLINE)
@@ -187,7 +187,7 @@ def _cell(
             draw.rectangle(box, outline=(*colors[name], round(255 * FRAME)), width=line)
     for name, entry in reversed(entries):
         x, y, w, h = (v * scale * FINE for v in entry["bbox"])
-        amounts = [(f"{worn['wear_percent']:.0f} %", kinds.get(kind)) for kind, worn in _wear(entry)]
+        amounts = [(f"{worn['wear_percent']:.0f} %", kinds.get(kind)) for kind, worn in wear_of(entry)]
         several = amounts if entry.get("layers") else []
         text = name if several else "  ".join([name, *(amount for amount, _ in amounts)])
         _tag(draw, text, several, (x, y, x + w, y + h), colors[name], over.size, cell * FINE, taken)
@@ -237,14 +237,6 @@ def _blend(pixels: Pixels, place: tuple[slice, slice], amount: Pixels, color: Co
     """Lay a colour over the pixels at a place, in place."""
     pixels, share = pixels[place], amount[..., None] * np.float32(opacity)
     pixels += share * (np.array(color, np.float32) - pixels)
-
-
-def _wear(entry: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """(kind, what is recorded of it) for each kind of wear on an object; none for a worn region."""
-    if "wear_segmentation" not in entry:
-        return []
-    own = entry.get("kind", entry["classes"]["kind"])
-    return [(own, entry), *((layer["kind"], layer) for layer in entry.get("layers", ()))]
 
 
 def _outline(
@@ -399,6 +391,6 @@ def _kind_colors(records: Sequence[dict[str, Any]], labels: recipes.Labels) -> d
         return {}
     if not any(entry.get("layers") for entry in entries):
         return {"worn": KIND_COLORS[0]}
-    own = sorted({_wear(entry)[0][0] for entry in entries})
-    further = sorted({kind for entry in entries for kind, _ in _wear(entry)} - set(own))
+    own = sorted({wear_of(entry)[0][0] for entry in entries})
+    further = sorted({kind for entry in entries for kind, _ in wear_of(entry)} - set(own))
     return {kind: KIND_COLORS[i % len(KIND_COLORS)] for i, kind in enumerate([*own, *further])}

@@ -1,6 +1,9 @@
-"""Everything flat: index.csv, one row an instance or a worn region, and frames.csv. Imports files and its siblings.
+"""Everything flat: index.csv, one row an instance, a further kind of wear on one or a worn region, and frames.csv.
+Imports files and its siblings.
 
-All instances and regions are there; `labelled` says which are objects to detect. UTF-8, commas, quotes as RFC 4180 has
+All instances and regions are there; `labelled` says which are objects to detect. `kind` and `wear_class` are those of
+the wear that a row's level, variant and amounts belong to, which of several kinds need not be the one that names the
+object (`class_kind`, `class_wear`). UTF-8, commas, quotes as RFC 4180 has
 them; what a record does not hold is an empty field. Lengths are metres, angles degrees, truth values 0 and 1; only the
 camera's matrix and ortho_scale are in units of the scene, of unit_m metres each.
 """
@@ -14,12 +17,12 @@ from typing import Any
 from ..files import frame_file, writing
 from .chosen import Dataset
 
-CLASSES = ("wear", "kind", "object", "collection", "property")
+CLASSES = ("wear", "kind", "object", "object_wear", "collection", "property")
 FRAME = ("frame", "split", "picture", "width", "height")
 PLACE = ("environment", "background")
 INDEX_COLUMNS = (
     *FRAME, *PLACE, "what", "number", "index", "name", "labelled", "class", *(f"class_{name}" for name in CLASSES),
-    "level", "variant", "x", "y", "box_width", "box_height", "area", "touches_border",
+    "kind", "wear_class", "level", "variant", "x", "y", "box_width", "box_height", "area", "touches_border",
     "wear_area", "wear_percent", "severity",
     "rotated_cx", "rotated_cy", "rotated_width", "rotated_height", "rotated_angle",
     "amodal_x", "amodal_y", "amodal_width", "amodal_height", "silhouette_area", "visible_fraction", "truncation",
@@ -35,6 +38,9 @@ FRAMES_COLUMNS = (
 )  # fmt: skip
 _BARE = "," * (len(INDEX_COLUMNS) - INDEX_COLUMNS.index("touches_border") - 1)
 """What follows `touches_border` in the row of a region, which has no wear and no pose of its own."""
+_NO_PLACE = "," * (INDEX_COLUMNS.index("wear_area") - INDEX_COLUMNS.index("variant"))
+_NO_POSE = "," * (len(INDEX_COLUMNS) - INDEX_COLUMNS.index("severity") - 1)
+"""What stands between `variant` and `wear_area`, and after `severity`, in the row of a further kind on an instance."""
 
 
 @contextmanager
@@ -57,6 +63,8 @@ def table(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], None]]:
             for number, entry in enumerate(record["instances"], start=1):
                 row = _object(entry, class_from, id(entry) in labelled)
                 rows.append(f"{head},instance,{number},{row}{_amounts(entry)}\r\n")
+                for each, layer in enumerate(entry.get("layers", ()), start=1):
+                    rows.append(f"{head},layer,{each},{_layer(entry, layer)}\r\n")
             for number, entry in enumerate(record["regions"], start=1):
                 row = _object(entry, class_from, id(entry) in labelled)
                 rows.append(f"{head},region,{number},{row}{_BARE}\r\n")
@@ -85,10 +93,20 @@ def _object(entry: dict[str, Any], class_from: str, labelled: bool) -> str:
     """What instances and regions have."""
     classes = entry["classes"]
     x, y, width, height = entry["bbox"]
-    names = _texts(classes.get(class_from, ""), *[classes.get(name, "") for name in CLASSES])
+    own = (entry.get("kind", classes.get("kind", "")), entry.get("wear_class", classes.get("wear", "")))
+    names = _texts(classes.get(class_from, ""), *[classes.get(name, "") for name in CLASSES], *own)
     return (
         f"{entry['index']},{_text(entry['name'])},{labelled:d},{names},{entry['level']},{entry['variant']},"
         f"{x},{y},{width},{height},{entry['area']},{entry['touches_border']:d}"
+    )
+
+
+def _layer(entry: dict[str, Any], layer: dict[str, Any]) -> str:
+    """A further kind of wear on an instance, with the classes that the instance has."""
+    names = _texts("", *[entry["classes"].get(name, "") for name in CLASSES], layer["kind"], layer["wear_class"])
+    return (
+        f"{entry['index']},{_text(entry['name'])},0,{names},{layer['level']},{layer['variant']}{_NO_PLACE}"
+        f"{layer['wear_area']},{layer['wear_percent']},{layer.get('severity', '')}{_NO_POSE}"
     )
 
 

@@ -1,6 +1,7 @@
 """index.csv and frames.csv, as csv and every spreadsheet read them."""
 
 import csv
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ def write(out: Path, records: list[dict[str, Any]], **export: Any) -> Written:
 def test_every_instance_and_region_has_its_row(tmp_path: Path) -> None:
     write(tmp_path, list(scenes()))
     rows = table(tmp_path / "index.csv")
+    rows = [row for row in rows if row["what"] != "layer"]
     expected = [
         tuple(
             str(value)
@@ -68,6 +70,35 @@ def test_every_instance_and_region_has_its_row(tmp_path: Path) -> None:
     assert {(r["environment"], r["background"]) for r in rows} == {("yard.hdr", "a, b.jpg")}
     assert {r["labelled"] for r in rows if r["what"] == "instance"} == {"1"}
     assert {r["labelled"] for r in rows if r["what"] == "region"} == {"0"}
+
+
+def test_every_choice_of_a_class_and_every_kind_of_wear_is_there(tmp_path: Path) -> None:
+    records = list(scenes(2))
+    tank = records[0]["instances"][1]
+    tank["classes"] |= {"kind": "dents", "wear": "dent"}  # its own wear counts as clean: the further kind names it
+    tank["wear_class"] = ""
+    write(tmp_path, records)
+    rows = table(tmp_path / "index.csv")
+    assert all(None not in row and None not in row.values() for row in rows)  # as many fields as the head
+    (by,) = (f.metadata["choices"] for f in fields(Labels) if f.name == "class_from")
+    for row in (r for r in rows if r["what"] == "instance"):
+        (entry,) = (e for e in records[int(row["frame"])]["instances"] if e["index"] == int(row["index"]))
+        assert {name: row[f"class_{name}"] for name in by} == {name: entry["classes"][name] for name in by}
+        own = (entry.get("kind", entry["classes"]["kind"]), entry.get("wear_class", entry["classes"]["wear"]))
+        assert (row["kind"], row["wear_class"], row["wear_area"]) == (*own, str(entry["wear_area"]))
+    further = [r for r in rows if r["what"] == "layer"]
+    said = [
+        (str(r["frame"]), str(e["index"]), place, *(str(layer[k]) for k in LAYER_COLUMNS))
+        for r in records
+        for e in r["instances"]
+        for place, layer in enumerate(e.get("layers", ()), start=1)
+    ]
+    found = [(r["frame"], r["index"], int(r["number"]), *(r[k] for k in LAYER_COLUMNS)) for r in further]
+    assert said and found == said
+    assert {r["labelled"] for r in further} == {"0"} and {r["x"] for r in further} == {""}
+
+
+LAYER_COLUMNS = ("kind", "wear_class", "level", "variant", "wear_area", "wear_percent")
 
 
 def test_geometry_is_flat_and_empty_where_there_is_none(tmp_path: Path) -> None:
