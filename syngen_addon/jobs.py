@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -191,31 +192,76 @@ def read_record(out: Path, frame: int) -> dict[str, Any] | None:
     return record if all((out / name).is_file() for name in files) else None
 
 
-def rebuild(out: Path, recipe: recipes.Recipe, seed: int, frames: int, classes: list[str] | None = None) -> list[str]:
-    """Write the recipe's formats and the dataset card from the records of the frames 0 to frames - 1.
+def pictured(out: Path, frames: int) -> int | None:
+    """How many of the frames 0 to frames - 1 have a picture; None where one of them lacks its record.
 
-    Nothing is rendered. Label files of frames from there on, which an earlier and longer job has left, go. Returns
-    warnings. Raises SynGenError.
+    Nothing is read, so that a shard that is not the last asks a job of any size for nothing.
+    """
+    shown = 0
+    for frame in range(frames):
+        if not record_path(out, frame).is_file():
+            return None
+        shown += (out / picture_name(frame)).is_file()
+    return shown
+
+
+@dataclass
+class Rebuilt:
+    """What rebuild made. finished: frames, no_target: those of them without a target; warnings: for the user."""
+
+    finished: int = 0
+    no_target: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+
+class _Unfinished(Exception):
+    """A frame that was to be there is not."""
+
+
+def rebuild(
+    out: Path,
+    recipe: recipes.Recipe,
+    seed: int,
+    frames: int,
+    classes: list[str] | None = None,
+    *,
+    whole: bool = False,
+) -> Rebuilt | None:
+    """Write the recipe's formats and the dataset card from the records of the frames 0 to frames - 1, read once.
+
+    Nothing is rendered. Label files of frames from there on, which an earlier and longer job has left, go. whole: only
+    where every frame is finished, else None is returned; formats may then be written in part, which the next run mends.
+    Raises SynGenError.
     """
     about = read_job(out)
     gathering = Gathering(recipe)
+    done = Rebuilt()
 
     def records() -> Iterator[dict[str, Any]]:
         gathering.clear()
+        done.finished = done.no_target = 0
         for frame in range(frames):
             record = read_record(out, frame)
-            if record is not None:
-                gathering.add(record, record.get("split") or split_of(frame, seed, recipe.export.split))
-                yield record
+            if record is None:
+                if whole:
+                    raise _Unfinished
+                continue
+            done.finished += 1
+            done.no_target += record["no_target"]
+            gathering.add(record, record.get("split") or split_of(frame, seed, recipe.export.split))
+            yield record
 
     known = about["classes"]
-    written = write_formats(
-        out, records, recipe, seed, classes, keypoints=known.get("keypoints"), kinds=known.get("kind")
-    )
+    try:
+        written = write_formats(
+            out, records, recipe, seed, classes, keypoints=known.get("keypoints"), kinds=known.get("kind")
+        )
+    except _Unfinished:
+        return None
     for path in (out / "labels").glob("*/*.txt"):
         if path.stem.isdigit() and int(path.stem) >= frames:
             path.unlink()
-    warnings = [
+    done.warnings = [
         *written.warnings,
         *(
             f"No picture is in the {split} split; render more frames or change Train, Validation, Test (export.split)."
@@ -223,5 +269,5 @@ def rebuild(out: Path, recipe: recipes.Recipe, seed: int, frames: int, classes: 
             if share and split != "test" and not written.pictures[split]
         ),
     ]
-    gathering.write(out, about, written, warnings)
-    return warnings
+    gathering.write(out, about, written, done.warnings)
+    return done

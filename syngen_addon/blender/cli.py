@@ -284,7 +284,8 @@ def _formats_only(arguments: argparse.Namespace, out: Path, tell: "_Teller") -> 
     if last < 0:
         raise SynGenError(f"The folder {out} has no finished frame.", "Render first.")
     classes = about["classes"].get(recipe.labels.class_from)
-    for warning in jobs.rebuild(out, recipe, int(about["inputs"]["seed"]), arguments.frames or last + 1, classes):
+    done = jobs.rebuild(out, recipe, int(about["inputs"]["seed"]), arguments.frames or last + 1, classes)
+    for warning in done.warnings if done else ():
         tell.warning(warning)
     tell.line(f"Wrote {', '.join(recipe.export.formats)} again into {out}")
     if arguments.overview:
@@ -370,7 +371,7 @@ class _Teller:
     def done(self, summary: dataset.Summary, out: Path) -> None:
         text = f"{summary.rendered} frames rendered, {summary.found_finished} were there"
         if summary.no_target:
-            text += f", {summary.no_target} of the job without a target"
+            text += f", {summary.no_target} of {'the job' if summary.complete else 'them'} without a target"
         text += f". Dataset in {out}" if summary.complete else ". Other shards are not finished yet."
         self._json("done", text=text, complete=summary.complete) if self.as_json else self.line(text)
 

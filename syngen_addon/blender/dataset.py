@@ -135,7 +135,8 @@ def run(
             summary.found_finished += 1
             summary.no_target += record["no_target"]
     if missing:
-        check_pictures_in(files)
+        if not begun:  # else these very files, by their hashes, were looked through when the job began
+            check_pictures_in(files)
         try:
             with Borrowed() as borrowed, tempfile.TemporaryDirectory(prefix="syngen-") as scratch:
                 frames = Frames(
@@ -156,16 +157,15 @@ def run(
 
 def finish(job: Job, classes: list[str], summary: Summary) -> None:
     """Write the formats once every frame of the job is there; raise where the job shows no target at all."""
-    summary.no_target = 0
-    for frame in range(job.frames):
-        record = jobs.read_record(job.out, frame)
-        if record is None:
-            return
-        summary.no_target += record["no_target"]
-    summary.complete = True
-    if summary.no_target == job.frames:
+    pictured = jobs.pictured(job.out, job.frames)
+    if pictured is None:
+        return
+    if not pictured and all(jobs.read_record(job.out, frame) for frame in range(job.frames)):
         raise SynGenError(f"None of the {job.frames} frames shows a target.", _NEVER_SEEN)
-    summary.warnings += jobs.rebuild(job.out, job.recipe, job.seed, job.frames, classes)
+    done = jobs.rebuild(job.out, job.recipe, job.seed, job.frames, classes, whole=True)
+    if done is not None:
+        summary.complete, summary.no_target = True, done.no_target
+        summary.warnings += done.warnings
 
 
 _NEVER_SEEN = "Check that the targets are not inside or behind other objects, and the camera's ranges."
@@ -276,6 +276,7 @@ class Frames:
                 return
             write_bytes(jobs.record_path(self.job.out, frame), encode(record))
             summary.rendered += 1
+            summary.no_target += record["no_target"]
             seconds = time.monotonic() - begun
             self._log(
                 {

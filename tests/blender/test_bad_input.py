@@ -412,6 +412,18 @@ def test_a_broken_picture_is_named(case: Case, what: str, content: bytes) -> Non
     assert not list(case.out.glob("records/*/*"))
 
 
+def test_pictures_are_looked_through_before_a_job_and_not_before_each_run_of_it(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Path] = []
+    folders = case.addon("blender.folders")
+    monkeypatch.setattr(folders, "_look_at", looked.append)
+    case.write_recipe(h.STILL, {"light": {"randomize": True}})
+    assert case.main("--shard", "0/2", frames="2") == 0 and len(looked) > 1
+    several = len(looked)
+    assert case.main("--shard", "1/2", frames="2") == 0 and len(looked) == several
+
+
 def test_relative_folders_are_found_from_the_scene_file(case: Case) -> None:
     (case.place / "pictures").mkdir()
     cv2.imwrite(str(case.place / "pictures" / "a.png"), np.full((8, 8, 3), 99, np.uint8))

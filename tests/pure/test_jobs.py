@@ -17,6 +17,7 @@ from syngen_addon import files, jobs
 from syngen_addon.errors import SynGenError
 from syngen_addon.labels.record import encode, no_target_record
 from syngen_addon.recipe import Recipe, loads, to_dict
+from tests.pure.finished import finished, recipe_of
 
 INPUTS: dict[str, Any] = {"recipe": to_dict(Recipe()), "seed": 3, "scene": {"sha256": "ab"}, "files": {"a.exr": "cd"}}
 
@@ -195,6 +196,24 @@ def test_a_frame_is_finished_when_its_record_and_picture_are_there(tmp_path: Pat
     files.write_bytes(tmp_path / jobs.picture_name(7), b"png")
     assert {k for k in range(9) if jobs.read_record(tmp_path, k) is not None} == {0, 1}
     assert jobs.read_record(tmp_path, 1) == json.loads(record(1, **seen))
+
+
+def test_the_records_of_a_whole_job_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = finished(tmp_path / "job", 6)  # the fourth without a target
+    read: list[int] = []
+    plain = jobs.read_record
+    monkeypatch.setattr(jobs, "read_record", lambda *a: read.append(a[1]) or plain(*a))
+    recipe, about = recipe_of(), jobs.read_job(out)
+    assert jobs.pictured(out, 6) == 5 and jobs.pictured(out, 7) is None and not read
+    done = jobs.rebuild(out, recipe, 3, 6, about["classes"]["object"], whole=True)
+    assert done is not None and (done.finished, done.no_target) == (6, 1)
+    assert read == list(range(6))
+    jobs.record_path(out, 4).write_bytes(b"{")  # there, and broken: known when it is read
+    assert jobs.pictured(out, 6) == 5
+    assert jobs.rebuild(out, recipe, 3, 6, about["classes"]["object"], whole=True) is None
+    some = jobs.rebuild(out, recipe, 3, 6, about["classes"]["object"])
+    assert some is not None and (some.finished, some.no_target) == (5, 1)
+    assert not list(out.rglob("*.part"))
 
 
 def test_hashes_of_files(tmp_path: Path) -> None:
