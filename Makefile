@@ -1,5 +1,5 @@
 # SynGen's commands. `make demo`, `make test` and `make test-worker` make what they need themselves (tools/bootstrap.sh).
-.PHONY: help demo test test-pure test-blender test-blender-all test-worker test-gui screenshots lint bench calibrate docs package venv venv-worker clean
+.PHONY: help demo test test-pure test-blender test-blender-all test-worker test-gui screenshots lint bench calibrate docs package repository venv venv-worker clean
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
@@ -60,6 +60,9 @@ docs: venv ## docs/recipe.md, from the code
 
 package: venv ## the extension's zips, one a platform, in dist/
 	$(PYTHON) tools/package.py
+
+repository: package ## dist/repository/: put it on any web server, and one address installs and updates the extension
+	$(PYTHON) tools/repository.py
 
 clean: ## what the targets made, but no environment
 	rm -rf dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis

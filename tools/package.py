@@ -1,21 +1,26 @@
 """Builds the extension's zips, one a platform, with every wheel inside, and tries the one for this machine.
 
     python tools/package.py [PLATFORM...]         run by `make package`; the zips land in dist/
+    BLENDER="command that starts Blender" python tools/package.py ...
 
-Runs in an environment that has Blender as a module, whose own validator and builder it uses. The version stands in
-blender_manifest.toml alone. Imports the standard library only.
+Any machine builds all of them: wheels are downloaded, by pinned hashes, and never compiled. Blender's own builder and
+validator are used: those of Blender as a module, or those of the Blender that BLENDER names, and then any Python with
+pip will do. The version stands in blender_manifest.toml alone. Imports the standard library only.
 """
 
+import email
 import hashlib
 import importlib.util
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import tomllib
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,49 +30,109 @@ SHIPPED = (
     *("syngen_addon", "operators", "panels"),
 )
 
-PYTHONS = ("3.11", "3.13", "3.14")
-"""Of Blender 4.5 and 5.0, of 5.1 and later, and of Debian's own build of 5.2."""
 
-WHEEL_TAGS = {
-    "linux-x64": ("manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux_2_27_x86_64", "manylinux_2_28_x86_64"),
-    "windows-x64": ("win_amd64",),
-    "macos-arm64": ("macosx_14_0_arm64",),
+@dataclass(frozen=True)
+class Target:
+    """What a platform's wheels are for: the Pythons of its Blenders, and the tags that wheels may have there."""
+
+    pythons: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+TARGETS = {
+    "linux-x64": Target(
+        ("3.11", "3.13", "3.14"),
+        ("manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux_2_27_x86_64", "manylinux_2_28_x86_64"),
+    ),
+    "windows-x64": Target(("3.11", "3.13"), ("win_amd64",)),
+    "macos-arm64": Target(("3.11", "3.13"), ("macosx_13_0_arm64",)),
+    "macos-x64": Target(("3.11",), ("macosx_13_0_x86_64",)),
 }
-"""Blender's name of a platform -> what its wheels may be built for. Blender itself needs glibc 2.28."""
+"""By Blender's name of the platform. Python 3.11 is of Blender 4.5 and 5.0, 3.13 of 5.1 and later, 3.14 of Debian's own
+build. Blender itself needs glibc 2.28; OpenCV's wheels need macOS 13. Blender 4.5 is the last for Macs with an Intel
+processor. Of Windows on ARM there is no OpenCV wheel that runs beside numpy 1 and 2."""
 
 LICENCES = {
-    "opencv_python_headless": "Apache-2.0; the FFmpeg inside is LGPL-2.1-or-later",
-    "openexr": "BSD-3-Clause",
-    "pillow": "MIT-CMU",
-    "pycocotools": "BSD-2-Clause",
-    "tomli_w": "MIT",
+    "opencv_python_headless": ("Apache-2.0; the FFmpeg inside is LGPL-2.1-or-later", "Apache 2.0"),
+    "openexr": ("BSD-3-Clause", ""),
+    "pillow": ("MIT-CMU", "MIT-CMU"),
+    "pycocotools": ("BSD-2-Clause", "FreeBSD"),
+    "tomli_w": ("MIT", "MIT License"),
 }
-"""Said here and not read from the wheels, most of which do not say it in a form that can be read."""
+"""Package -> its licence, and what the wheel's metadata says of it. A wheel that says something else stops the build:
+someone has to read its licence again. OpenEXR's says nothing, but holds the text."""
 
 LOCKED_DATE = (1980, 1, 1, 0, 0, 0)
+HERE_NAME = {
+    ("Linux", "x86_64"): "linux-x64",
+    ("Windows", "AMD64"): "windows-x64",
+    ("Darwin", "arm64"): "macos-arm64",
+    ("Darwin", "x86_64"): "macos-x64",
+}.get((platform.system(), platform.machine()), "")
+"""Blender's name of the platform that this runs on."""
+
+
+@dataclass(frozen=True)
+class Bundled:
+    """A package as its wheel describes it."""
+
+    name: str
+    version: str
+    licence: str
+    home: str
+    texts: dict[str, bytes]
 
 
 def main(platforms: list[str]) -> int:
     manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
     DIST.mkdir(exist_ok=True)
     zips = {}
-    for name in platforms or WHEEL_TAGS:
+    bundled: dict[str, list[Bundled]] = {}
+    for name in platforms or TARGETS:
+        if name not in TARGETS:
+            raise SystemExit(f"The platform {name} is not known. Known are: {', '.join(TARGETS)}.")
         target = DIST / f"{manifest['id']}-{manifest['version']}-{name.replace('-', '_')}.zip"
         with tempfile.TemporaryDirectory(prefix="syngen-package-") as folder:
-            build(Path(folder), name, target)
+            bundled[name] = build(Path(folder), name, target)
         zips[name] = target
         print(f"{target.relative_to(ROOT)}  {target.stat().st_size / 1e6:.1f} MB  sha256 {_sha256(target)}")
-    here = "linux-x64" if (platform.system(), platform.machine()) == ("Linux", "x86_64") else None
-    if here in zips:
-        for python in (ROOT / ".venv", ROOT / ".venv-bpy50", ROOT / ".venv-bpy52"):
-            if (python / "ready").exists():
-                try_zip(zips[here], python / "bin" / "python")
+    if not platforms:
+        (ROOT / "docs" / "licences.md").write_text(licences_page(bundled), encoding="utf-8")
+    if HERE_NAME in zips:
+        for python in environments():
+            try_zip(zips[HERE_NAME], python)
     return 0
 
 
-def build(folder: Path, name: str, target: Path) -> None:
+def environments() -> list[Path]:
+    """The Pythons of this checkout that have Blender as a module."""
+    folders = (ROOT / ".venv", ROOT / ".venv-bpy50", ROOT / ".venv-bpy52")
+    return [folder / "bin" / "python" for folder in folders if (folder / "ready").exists()]
+
+
+def build(folder: Path, name: str, target: Path) -> list[Bundled]:
     """Gather what ships and the wheels of one platform in folder, and let Blender's builder make target of it."""
     source = folder / "source"
+    gather(source)
+    wheels = download(name, source / "wheels")
+    manifest = source / "blender_manifest.toml"
+    manifest.write_text(with_wheels(manifest.read_text(encoding="utf-8"), name, wheels), encoding="utf-8")
+    packages = sorted({about.name: about for about in map(described, wheels)}.values(), key=lambda about: about.name)
+    (source / "LICENSES-bundled.md").write_text(licences(packages), encoding="utf-8")
+    for about in packages:
+        for text, content in about.texts.items():
+            file = source / "licenses" / about.name / text
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+    unsorted = folder / "built.zip"
+    blender_ext("build", "--source-dir", str(source), "--output-filepath", str(unsorted))
+    blender_ext("validate", str(unsorted))
+    _without_dates(unsorted, target)
+    return packages
+
+
+def gather(source: Path) -> None:
+    """Copy what ships into the new folder source."""
     source.mkdir()
     for item in SHIPPED:
         path = ROOT / item
@@ -75,20 +140,12 @@ def build(folder: Path, name: str, target: Path) -> None:
             shutil.copytree(path, source / item, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", ".*"))
         else:
             shutil.copyfile(path, source / item)
-    wheels = download(name, source / "wheels")
-    manifest = source / "blender_manifest.toml"
-    manifest.write_text(with_wheels(manifest.read_text(encoding="utf-8"), name, wheels), encoding="utf-8")
-    (source / "LICENSES-bundled.md").write_text(licences(wheels), encoding="utf-8")
-    unsorted = folder / "built.zip"
-    blender_ext("build", "--source-dir", str(source), "--output-filepath", str(unsorted))
-    blender_ext("validate", str(unsorted))
-    _without_dates(unsorted, target)
 
 
 def download(name: str, folder: Path) -> list[Path]:
     """The wheels of one platform for every Python, checked against their hashes."""
-    for python in PYTHONS:
-        tags = [word for tag in WHEEL_TAGS[name] for word in ("--platform", tag)]
+    for python in TARGETS[name].pythons:
+        tags = [word for tag in TARGETS[name].tags for word in ("--platform", tag)]
         abis = [word for abi in (f"cp{python.replace('.', '')}", "abi3", "none") for word in ("--abi", abi)]
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
         command += ["--require-hashes", "--only-binary", ":all:", "--implementation", "cp", "--python-version", python]
@@ -104,37 +161,84 @@ def with_wheels(manifest: str, name: str, wheels: list[Path]) -> str:
     return head + "\n".join(lines) + bracket + tables
 
 
-def licences(wheels: list[Path]) -> str:
-    """What the bundled wheels are licensed under. Raises KeyError for a package that LICENCES does not know."""
-    versions = {name.lower(): version for name, version in (wheel.name.split("-")[:2] for wheel in wheels)}
-    rows = [f"| {name} | {version} | {LICENCES[name]} |" for name, version in sorted(versions.items())]
+def described(wheel: Path) -> Bundled:
+    """A wheel's package, with the texts of its licence. Raises SystemExit for one that LICENCES does not know."""
+    with zipfile.ZipFile(wheel) as archive:
+        inside = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        about = email.message_from_bytes(archive.read(inside))
+        folder = inside.removesuffix("METADATA")
+        files = [n for n in archive.namelist() if n.startswith(folder) and "licens" in Path(n).name.lower()]
+        texts = {Path(n).name: archive.read(n) for n in files if not n.endswith("/")}
+    name, version = wheel.name.lower().split("-")[:2]
+    said = about["License-Expression"] or about["License"] or ""
+    classes = [c.rsplit(" :: ", 1)[-1] for c in about.get_all("Classifier", []) if c.startswith("License ::")]
+    said = said or ", ".join(classes)
+    licence, expected = LICENCES.get(name, ("", ""))
+    if not licence or said != expected:
+        raise SystemExit(f"{wheel.name} says its licence is {said!r}: read it, and put it into LICENCES of package.py.")
+    if name == "pycocotools":  # its wheel has none
+        texts["LICENSE.txt"] = (ROOT / "requirements" / "LICENSE-pycocotools.txt").read_bytes()
+    if not texts:
+        raise SystemExit(f"{wheel.name} holds no text of its licence: add it, as pycocotools' in package.py.")
+    links = dict(link.lower().split(", ", 1) for link in about.get_all("Project-URL", []))
+    links["home-page"] = about["Home-page"] or ""
+    home = next((links[word] for word in ("homepage", "home-page", "source", "repository") if links.get(word)), "")
+    return Bundled(name, version, licence, home, texts)
+
+
+def licences(packages: list[Bundled]) -> str:
+    """The zip's list of what is bundled."""
+    rows = [
+        f"| {about.name} | {about.version} | {about.licence} | "
+        f"{', '.join(f'`licenses/{about.name}/{text}`' for text in sorted(about.texts))} | {about.home} |"
+        for about in packages
+    ]
+    head = ["| package | version | licence | its text | from |", "|---|---|---|---|---|"]
+    return "\n".join(["# Licences of the bundled packages", "", *head, *rows, ""])
+
+
+def licences_page(bundled: dict[str, list[Bundled]]) -> str:
+    """docs/licences.md: what every zip bundles. It says of no platform what another's does not."""
+    packages = {about.name: about for found in bundled.values() for about in found}
+    rows = [
+        f"| [{about.name}]({about.home}) | {about.version} | {about.licence} |" for _, about in sorted(packages.items())
+    ]
+    pythons = [f"| {name} | {', '.join(TARGETS[name].pythons)} |" for name in bundled]
     return "\n".join(
         [
-            "# Licences of the bundled packages",
+            "# What the zips bundle",
             "",
-            "The wheels in `wheels/` carry their licence texts in their `.dist-info` folders; pycocotools, whose wheel",
-            "has none, follows below.",
+            "Made by `make package` from the metadata of the wheels, whose hashes `requirements/bundled.txt` pins. The",
+            "texts of the licences lie in every zip, in `licenses/`. SynGen itself is GPL-3.0-or-later.",
             "",
             "| package | version | licence |",
             "|---|---|---|",
             *rows,
             "",
-            "## pycocotools",
+            "| platform | wheels for Python |",
+            "|---|---|",
+            *pythons,
             "",
-            (ROOT / "requirements" / "LICENSE-pycocotools.txt").read_text(encoding="utf-8"),
+            "Python 3.11 is that of Blender 4.5 and 5.0, 3.13 that of 5.1 and later, 3.14 that of Debian's own build.",
+            "What the worker's environment gets beside them is in [architecture.md](architecture.md#dependencies).",
+            "",
         ]
     )
 
 
 def blender_ext(*arguments: str) -> None:
-    """Blender's own extension tool, without a Blender program."""
-    spec = importlib.util.find_spec("bpy")
-    if spec is None or spec.origin is None:
-        raise SystemExit("package.py needs Blender as a module: run `make package`.")
-    tool = next(Path(spec.origin).parent.glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py"))
-    done = subprocess.run([sys.executable, str(tool), *arguments], capture_output=True, text=True)
+    """Blender's own extension tool: of the Blender that BLENDER names, else of Blender as a module."""
+    if named := os.environ.get("BLENDER"):
+        command = [*shlex.split(named), "--command", "extension"]
+    else:
+        spec = importlib.util.find_spec("bpy")
+        if spec is None or spec.origin is None:
+            raise SystemExit('This needs Blender as a module (`make package`), or BLENDER="command that starts it".')
+        tool = next(Path(spec.origin).parent.glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py"))
+        command = [sys.executable, str(tool)]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True)
     if done.returncode != 0:
-        raise SystemExit(f"blender_ext.py {arguments[0]}:\n{done.stdout}{done.stderr}")
+        raise SystemExit(f"{' '.join([*command, arguments[0]])}:\n{done.stdout}{done.stderr}")
 
 
 def try_zip(archive: Path, python: Path) -> None:
