@@ -39,10 +39,20 @@ class Projected:
 
 
 def to_camera(view: View) -> Floats:
-    """World -> the camera's frame as OpenCV has it (x right, y down, z forward), 4 x 4."""
-    matrix = np.array(view.matrix_world, np.float64)
-    matrix[:3, :3] /= np.linalg.norm(matrix[:3, :3], axis=0)
-    return np.asarray(np.diag([1.0, -1.0, -1.0, 1.0]) @ np.linalg.inv(matrix))
+    """World -> the camera's frame as OpenCV has it (x right, y down, z forward), 4 x 4.
+
+    The inverse is spelt out: np.linalg.inv, be the matrix ever so small, wakes OpenBLAS's threads, and each then spins
+    for tens of milliseconds, as long as all other labels of a frame take.
+    """
+    axes = np.array(view.matrix_world[:3, :3], np.float64)
+    axes /= np.linalg.norm(axes, axis=0)
+    x, y, z = axes.T
+    rows = np.stack([np.cross(y, z), np.cross(z, x), np.cross(x, y)])
+    rows *= np.array([[1.0], [-1.0], [-1.0]]) / (rows[0] * x).sum()
+    matrix = np.eye(4)
+    matrix[:3, :3] = rows
+    matrix[:3, 3] = -(rows * view.matrix_world[:3, 3]).sum(axis=1)
+    return matrix
 
 
 def moved(points: Floats, matrix: Floats) -> Floats:

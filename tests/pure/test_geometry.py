@@ -355,6 +355,25 @@ def test_a_mirrored_and_a_sheared_object_have_a_rotation() -> None:
     assert np.allclose(rotation @ np.diag(scale), np.diag([1, -1, -1]) @ np.diag([-2, 3, 4]))
 
 
+def test_the_world_seen_from_a_camera_that_is_moved_turned_scaled_and_sheared() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        matrix = placed(*rng.normal(size=3) * 50)
+        matrix[:3, :3] = rng.normal(size=(3, 3))
+        axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
+        points = rng.normal(size=(10, 3))
+        world = points * (1, -1, -1) @ axes.T + matrix[:3, 3]
+        assert np.allclose(projection.moved(world, projection.to_camera(ortho(matrix_world=matrix))), points)
+
+
+@pytest.mark.parametrize("solver", ["inv", "solve"])
+def test_a_record_leaves_the_threads_of_blas_asleep(solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(np.linalg, solver, lambda *_: pytest.fail("this wakes them, and they spin for long"))
+    view = perspective(matrix_world=placed(1, 2, 10, scale=3.0))
+    drum = instance(1, CUBE, placed(z=1), [Keypoint("top", (0, 0, 0.5))])
+    assert make_record(layers_of(view, drum), [drum], Labels(), {"frame": 0}, view)["instances"][0]["pose"]
+
+
 def test_corners_behind_the_camera_have_no_place() -> None:
     view = perspective(matrix_world=placed(z=0.2))
     layers = Layers(np.ones((SIDE, SIDE), np.int32), np.zeros((SIDE, SIDE), np.float32))
