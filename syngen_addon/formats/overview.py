@@ -10,7 +10,7 @@ read from the job's folder; nothing is rendered.
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ def overview(
         raise SynGenError(f"{out} holds no finished frame with a target.", "Render some frames first.")
     columns = min(columns, len(records))
     counts = Counter(name for record in records for name, _ in annotations(record, labels))
-    colors, kinds = _colors(class_names(labels, counts)), _kind_colors(records, labels)
+    colors, kinds = class_colors(class_names(labels, counts)), _kind_colors(records, labels)
     shape = max(r["height"] / r["width"] for r in records)
     height = max(1, round(cell * shape))
 
@@ -106,7 +106,7 @@ def labelled(
 
     classes: of the job, in their order.
     """
-    colors, kinds = _colors(class_names(labels, classes)), _kind_colors(records, labels)
+    colors, kinds = class_colors(class_names(labels, classes)), _kind_colors(records, labels)
     for record in records:
         try:
             yield record, _cell(out, record, labels, colors, kinds, cell)
@@ -377,7 +377,7 @@ def _legend(
         right -= dot + between
 
 
-def _colors(names: Sequence[str]) -> dict[str, Color]:
+def class_colors(names: Sequence[str]) -> dict[str, Color]:
     """A colour for each class: fixed for the wear classes, in turn for the others."""
     others = [name for name in names if name not in WEAR_COLORS]
     turn = {name: OTHER_COLORS[i % len(OTHER_COLORS)] for i, name in enumerate(others)}
@@ -385,12 +385,20 @@ def _colors(names: Sequence[str]) -> dict[str, Color]:
 
 
 def _kind_colors(records: Sequence[dict[str, Any]], labels: recipes.Labels) -> dict[str, Color]:
-    """A colour for each kind of wear, those first that an object has as its own; one for all where none has several."""
+    """A colour for each kind of wear in the records."""
     entries = [entry for record in records for _, entry in annotations(record, labels)]
     if labels.objects == "regions":
         return {}
     if not any(entry.get("layers") for entry in entries):
+        return kind_colors((), ())
+    own = {wear_of(entry)[0][0] for entry in entries}
+    return kind_colors(own, {kind for entry in entries for kind, _ in wear_of(entry)} - own)
+
+
+def kind_colors(own: Iterable[str], further: Iterable[str]) -> dict[str, Color]:
+    """A colour for each kind of wear, those first that an object has as its own. further: those that lie beside such;
+    one colour for all where there is none ("worn")."""
+    own, further = sorted(own), sorted(set(further) - set(own))
+    if not further:
         return {"worn": KIND_COLORS[0]}
-    own = sorted({wear_of(entry)[0][0] for entry in entries})
-    further = sorted({kind for entry in entries for kind, _ in wear_of(entry)} - set(own))
     return {kind: KIND_COLORS[i % len(KIND_COLORS)] for i, kind in enumerate([*own, *further])}
