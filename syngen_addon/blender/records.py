@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import bpy
 import numpy as np
 
+from ..digits import nine, nines
 from ..errors import SynGenError
 from ..formats.chosen import WEAR_CLASSES
 from ..labels.layers import FurtherWear, Instance, Layers, View
@@ -259,23 +260,18 @@ def camera_numbers(scene: bpy.types.Scene) -> dict[str, Any]:
         "type": data.type,
         "width": width,
         "height": height,
-        "cx": _nine(width / 2 - data.shift_x * longest),
-        "cy": _nine(height / 2 + data.shift_y * longest),
-        "clip_start": _nine(data.clip_start),
-        "unit_m": _nine(metres_per_unit(scene)),
-        "matrix_world": [[_nine(v) for v in row] for row in matrix],
+        "cx": nine(width / 2 - data.shift_x * longest),
+        "cy": nine(height / 2 + data.shift_y * longest),
+        "clip_start": nine(data.clip_start),
+        "unit_m": nine(metres_per_unit(scene)),
+        "matrix_world": [nines(row) for row in matrix.tolist()],
     }
     if data.type == "PERSP":
-        numbers["fx"] = numbers["fy"] = _nine(data.lens / sensor * longest)
+        numbers["fx"] = numbers["fy"] = nine(data.lens / sensor * longest)
     elif data.type == "ORTHO":
-        numbers["ortho_scale"] = _nine(data.ortho_scale)
-        numbers["fx"] = numbers["fy"] = _nine(longest / data.ortho_scale)
+        numbers["ortho_scale"] = nine(data.ortho_scale)
+        numbers["fx"] = numbers["fy"] = nine(longest / data.ortho_scale)
     return numbers
-
-
-def _nine(value: float) -> float:
-    """Nine digits, which is what a float32 holds; never -0."""
-    return float(f"{value:.9g}") + 0.0
 
 
 def view_of(numbers: Mapping[str, Any], scene: bpy.types.Scene) -> View:

@@ -1,5 +1,5 @@
-"""6-DoF poses as the BOP benchmark has them (docs/bop_datasets_format.md of bop_toolkit): bop/. Imports errors, files,
-its siblings, numpy.
+"""6-DoF poses as the BOP benchmark has them (docs/bop_datasets_format.md of bop_toolkit): bop/. Imports digits, errors,
+files, its siblings, numpy.
 
 bop/{train,val,test}/<scene>/: rgb (hard links of the pictures, or copies), depth, mask, mask_visib, scene_camera.json,
 scene_gt.json, scene_gt_info.json; bop/models: a PLY file a target and models_info.json; bop/camera.json. Scenes hold
@@ -13,7 +13,7 @@ calc_2d_bbox of the toolkit has it, what lies between its first and its last pix
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from ..digits import nine, nines
 from ..errors import SynGenError
 from ..files import cannot_write, frame_file, link_or_copy, remove_other_frames, write_bytes, writing
 from .chosen import NO_GEOMETRY, Dataset, well_seen
@@ -199,10 +200,6 @@ def _info(entry: dict[str, Any]) -> str:
     )
 
 
-def _numbers(values: Iterable[float]) -> list[float]:
-    return [float(f"{value:.9g}") + 0.0 for value in values]
-
-
 # --- pictures and models ---------------------------------------------------------------------------------------------
 
 
@@ -281,9 +278,9 @@ class _Models:
                 write_model(folder / f"obj_{index:06d}.ply", Model(points, model.triangles))
                 low, size = points.min(axis=0), np.ptp(points, axis=0)
                 about[str(index)] = {
-                    "diameter": float(f"{diameter(points):.9g}"),
-                    **dict(zip(("min_x", "min_y", "min_z"), _numbers(low), strict=True)),
-                    **dict(zip(("size_x", "size_y", "size_z"), _numbers(size), strict=True)),
+                    "diameter": nine(diameter(points)),
+                    **dict(zip(("min_x", "min_y", "min_z"), nines(low.tolist()), strict=True)),
+                    **dict(zip(("size_x", "size_y", "size_z"), nines(size.tolist()), strict=True)),
                 }
         write_bytes(folder.parent / "objects.json", (json.dumps(names, indent=1) + "\n").encode("ascii"))
         if self.dataset.pictures:

@@ -1,10 +1,11 @@
-"""The targets' meshes as PLY files, and the pixels that one covers. Imports errors, files, numpy.
+"""The targets' meshes as PLY files, and the pixels that one covers. Imports errors, files, scan, numpy.
 
 A job keeps them in models/, one a target by its number, in object space: metres, without the object's own scale.
 """
 
 import re
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from ..errors import SynGenError
 from ..files import write_bytes
+from ..scan import ahead_of, crossings, lines, sides
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -126,55 +128,31 @@ def covered(
     points: N x 3 in the camera's frame as OpenCV has it. k: fx, fy, cx, cy in pixels, from the picture's top left
     corner. size: (width, height). near: what is nearer is not seen, in the points' unit.
     """
-    width, height = size
-    crossings = np.zeros(height * (width + 1), np.int64)
     ahead = points[:, 2] >= near
-    count = ahead[triangles].sum(axis=1)
-    cut = [_cut(points[triangle], near) for triangle in triangles[(count > 0) & (count < 3)]]
-    whole = triangles[count == 3]
-    for start in range(0, len(whole), CHUNK):
-        _count(_pixels(points[whole[start : start + CHUNK]], k), width, height, crossings)
-    if cut:
-        _count(_pixels(np.concatenate(cut), k), width, height, crossings)
-    over = np.cumsum(crossings.reshape(height, width + 1), axis=1)[:, :width]
-    return np.asarray(over > 0, np.uint8)
+    corners_ahead = ahead[triangles].sum(axis=1)
+    whole, cut = triangles[corners_ahead == 3], triangles[(corners_ahead == 1) | (corners_ahead == 2)]
+    left, top, right, foot = (0, 0, *size) if len(cut) else _box(_pixels(points[ahead], k), size)
+    across = right - left
+    changes = np.zeros((foot - top) * (across + 1))
+    some = (points[whole[start : start + CHUNK]] for start in range(0, len(whole), CHUNK))
+    for corners in chain(some, [ahead_of(points[cut], near)]):
+        row, column, turns = crossings(lines(*sides(_pixels(corners, k))), top, foot)
+        at = row * (across + 1) + np.clip(column - left, 0, across)
+        changes += np.bincount(at.astype(np.int64), turns, len(changes))
+    mask = np.zeros(size[::-1], np.uint8)
+    mask[top:foot, left:right] = np.cumsum(changes.reshape(foot - top, across + 1), axis=1)[:, :across] != 0
+    return mask
+
+
+def _box(places: Floats, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """(left, top, right, foot) of whole pixels within the picture around places (N x 2)."""
+    if not len(places):
+        return 0, 0, 0, 0
+    left, top = np.clip(np.floor(places.min(axis=0)), 0, size).astype(int).tolist()
+    right, foot = np.clip(np.ceil(places.max(axis=0)), 0, size).astype(int).tolist()
+    return left, top, right, foot
 
 
 def _pixels(corners: Floats, k: tuple[float, float, float, float]) -> Floats:
     fx, fy, cx, cy = k
     return np.asarray(corners[..., :2] / corners[..., 2:] * (fx, fy) + (cx, cy))
-
-
-def _cut(corners: Floats, near: float) -> Floats:
-    """What lies ahead of the near plane of one triangle that crosses it: M x 3 x 3."""
-    left: list[Floats] = []
-    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        if start[2] >= near:
-            left.append(start)
-        if (start[2] >= near) != (end[2] >= near):
-            left.append(start + (near - start[2]) / (end[2] - start[2]) * (end - start))
-    return np.array([(left[0], left[i], left[i + 1]) for i in range(1, len(left) - 1)])
-
-
-def _count(corners: Floats, width: int, height: int, crossings: npt.NDArray[np.int64]) -> None:
-    """Add to each row's crossings where triangles (T x 3 x 2, in pixels) are entered (+1) and left (-1)."""
-    first = np.clip(np.ceil(corners[..., 1].min(axis=1) - 0.5), 0, height).astype(np.int64)
-    many = np.clip(np.ceil(corners[..., 1].max(axis=1) - 0.5), 0, height).astype(np.int64) - first
-    owner = np.repeat(np.arange(len(corners)), many)
-    row = np.arange(len(owner)) + np.repeat(first - np.cumsum(many) + many, many)
-    y = row + 0.5
-    left, right = np.full(len(owner), np.inf), np.full(len(owner), -np.inf)
-    for a, b in ((0, 1), (1, 2), (2, 0)):
-        ends = corners[:, [a, b]]
-        upside = ends[:, 0, 1] > ends[:, 1, 1]  # from above down, so that both triangles at an edge get the same bits
-        ends = np.where(upside[:, None, None], ends[:, ::-1], ends)[owner]
-        (x0, y0), (x1, y1) = ends[:, 0].T, ends[:, 1].T
-        crosses = (y0 <= y) != (y1 <= y)
-        x = x0 + (y - y0) * np.divide(x1 - x0, y1 - y0, out=np.zeros_like(x0), where=crosses)
-        left = np.where(crosses, np.minimum(left, x), left)
-        right = np.where(crosses, np.maximum(right, x), right)
-    keep = left <= right
-    rows = row[keep] * (width + 1)
-    for x, turn in ((left[keep], 1), (right[keep], -1)):
-        columns = np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)
-        crossings += turn * np.bincount(rows + columns, minlength=len(crossings))

@@ -1,6 +1,6 @@
 """What a target is in space, and how much of it is seen: boxes, visible fraction, truncation, pose, keypoints.
 
-Imports numpy and labels' own types. Poses follow OpenCV: x right, y down, z forward. Lengths are metres.
+Imports digits, numpy and labels' own types. Poses follow OpenCV: x right, y down, z forward. Lengths are metres.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..digits import nines
 from .layers import Body, Instance, Keypoint, Layers, View
 from .projection import BEHIND, Floats, Projected, box_corners, boxes_in_view, moved, pixels, project, to_camera
 from .shape import Shape
@@ -198,8 +199,8 @@ def _behind_others(place: Floats, depth: float, index: int, layers: Layers) -> b
 
 
 def numbers(values: Floats) -> list[float]:
-    """Nine digits, which is what a float32 holds; never -0."""
-    return [float(f"{value:.9g}") + 0.0 for value in values.tolist()]
+    """A row of numbers, as records hold them."""
+    return nines(values.tolist())
 
 
 def _pixel(values: Sequence[float] | Floats) -> list[float]:

@@ -1,4 +1,5 @@
-"""A view's projection: shapes, boxes and points in pixels, cut at the near plane. Imports numpy and labels' own types.
+"""A view's projection: shapes, boxes and points in pixels, cut at the near plane. Imports scan, numpy and labels'
+own types.
 
 Pixel coordinates count from the picture's top left corner: the centre of the first pixel is (0.5, 0.5).
 """
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..scan import ahead_of
 from .layers import View
 from .shape import Shape
 
@@ -75,7 +77,7 @@ def project(shape: Shape, matrix: Floats, view: View) -> Projected:
         count = ahead[shape.triangles].sum(axis=1)
         whole = count == 3
         partly = shape.triangles[(count > 0) & ~whole]
-        cut = _cut(np.stack([x, y, depth], axis=-1)[partly], view.clip_start)
+        cut = ahead_of(np.stack([x, y, depth], axis=-1)[partly], view.clip_start)
     if view.kind == "PERSP":
         nearness = 1 / (np.maximum(depth, BEHIND) if ahead is not None else depth)
         x *= nearness
@@ -100,29 +102,6 @@ def _row(columns: Floats, row: list[float]) -> Floats:
     out += columns[2] * row[2]
     out += row[3]
     return out
-
-
-def _cut(corners: Floats, near: float) -> Floats:
-    """What lies ahead of the near plane of triangles (K x 3 x 3) that cross it, as triangles (M x 3 x 3)."""
-    ahead = corners[..., 2] >= near
-    one = ahead.sum(axis=1) == 1
-    # Turn each so that the corner that is alone on its side comes first.
-    alone = np.where(one, ahead.argmax(axis=1), (~ahead).argmax(axis=1))
-    turned = corners[np.arange(len(corners))[:, None], (alone[:, None] + np.arange(3)) % 3]
-    a, b, c = turned[:, 0], turned[:, 1], turned[:, 2]
-    ab, ac = _between(a, b, near, one), _between(a, c, near, one)
-    tips = np.stack([a, ab, ac], axis=1)[one]
-    stumps = [np.stack(corner, axis=1)[~one] for corner in ((ab, b, c), (ab, c, ac))]
-    return np.concatenate([tips, *stumps])
-
-
-def _between(a: Floats, b: Floats, near: float, a_is_ahead: Flags) -> Floats:
-    """Where the lines from a to b meet the near plane; the same bits for both triangles at an edge."""
-    start, end = np.where(a_is_ahead[:, None], a, b), np.where(a_is_ahead[:, None], b, a)
-    t = (near - start[:, 2]) / (end[:, 2] - start[:, 2])
-    met: Floats = start + t[:, None] * (end - start)
-    met[:, 2] = near
-    return met
 
 
 def box_corners(low: Floats, high: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""What a frame is drawn from and what is drawn for it, as plain numbers: facts and draws. Imports nothing heavy.
+"""What a frame is drawn from and what is drawn for it, as plain numbers: facts and draws. Imports digits.
 
 World space, in units of the scene: metres, but where SceneFacts.unit_m says otherwise. Directions are unit vectors; a
 field that ends in _rad holds radians. A camera is Blender's (looks down its -Z, +Y is up) with square pixels and
@@ -8,6 +8,8 @@ field that ends in _rad holds radians. A camera is Blender's (looks down its -Z,
 import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
+
+from ..digits import nine
 
 Vector = tuple[float, float, float]
 Matrix = tuple[tuple[float, ...], ...]
@@ -270,4 +272,4 @@ def _plain(value: Any) -> Any:
         return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
-    return float(f"{value:.9g}") if isinstance(value, float) else value
+    return nine(value) if isinstance(value, float) else value

@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("textures", "transfer", "marks", "filters", "wear", "sampling", "labels", "formats")
 STAGE_PACKAGES = tuple(f"syngen_addon.{stage}" for stage in STAGES)
 FOUNDATIONS = tuple(
-    f"syngen_addon.{name}" for name in ("errors", "files", "presets", "recipe", "seeds", "splits", "images", "polygons")
+    f"syngen_addon.{name}"
+    for name in ("errors", "files", "digits", "presets", "recipe", "seeds", "splits", "images", "polygons", "scan")
 )
 TOPS = ("syngen_addon", "operators", "panels", "examples")
 BLENDER = ("bpy", "bpy_extras", "bmesh", "mathutils", "addon_utils", "gpu", "gpu_extras", "blf", "_cycles")
@@ -46,12 +47,14 @@ class Rule:
 RULES = (
     Rule("syngen_addon.errors"),
     Rule("syngen_addon.files", ("syngen_addon.errors",)),
+    Rule("syngen_addon.digits"),
     Rule("syngen_addon.presets"),
     Rule("syngen_addon.recipe", ("syngen_addon.errors", "syngen_addon.presets"), ("tomli_w",)),
     Rule("syngen_addon.seeds", (), ("numpy",)),
     Rule("syngen_addon.splits", ("syngen_addon.seeds",)),
     Rule("syngen_addon.images", ("syngen_addon.errors", "syngen_addon.files"), ARRAYS),
     Rule("syngen_addon.polygons", (), ARRAYS),
+    Rule("syngen_addon.scan", (), ("numpy",)),
     Rule("syngen_addon.kinds", ("syngen_addon.recipe",)),
     Rule("syngen_addon.formats", FOUNDATIONS, (*ARRAYS, "PIL", "pycocotools", "OpenEXR")),
     *(Rule(stage, FOUNDATIONS, (*ARRAYS, "PIL", "pycocotools")) for stage in STAGE_PACKAGES),
