@@ -37,36 +37,12 @@ def make_record(
     Raises SynGenError: layers of different sizes, one that is missing, or two instances of one index.
     """
     height, width = layers.index.shape
-    for layer in (layers.wear, *layers.also.values()):
-        if layer.shape != layers.index.shape:
-            raise SynGenError(f"The label layers differ in size: {layers.index.shape} and {layer.shape}.")
-    known = {i.index: i for i in instances}
-    if len(known) != len(instances) or min(known, default=1) < 1:
-        raise SynGenError("Each instance needs an index of its own, over 0.")
-    index = layers.index
-    kinds = sorted({each.kind for instance in instances for each in instance.layers})
-    wears = [layers.wear, *(_layer(layers, kind) for kind in kinds)]
-    whole, *worn_masks = masks_of(index, wears, settings.wear_threshold)
-    seen = [known[index] for index in sorted(known.keys() & whole.keys())]
-    worn_of = [_Worn(index, wear, settings, masks) for wear, masks in zip(wears, worn_masks, strict=True)]
-    own, further = worn_of[0], dict(zip(kinds, worn_of[1:], strict=True))
-    areas = {instance.index: whole[instance.index].area for instance in seen}
+    seen = _seen(layers, instances, settings)
+    areas = {each.instance.index: each.mask.area for each in seen}
     shapes = {} if view is None else geometry_of(instances, areas, layers, view, others)
-    entries: list[dict[str, Any]] = []
-    regions: list[dict[str, Any]] = []
-    parts: list[Mask] = []
-    for instance in seen:
-        worn = [own, *(further[each.kind] for each in instance.layers)]
-        masks = [each.masks.get(instance.index) for each in worn]
-        entry = _entry(instance, whole[instance.index], masks, width, height)
-        entries.append(entry | _around(whole[instance.index], shapes.get(instance.index, {})))
-        for wear, each, mask in zip((_own(instance), *instance.layers), worn, masks, strict=True):
-            if mask is not None:
-                about = {**_names(instance, wear), **_numbers(wear)}
-                pieces = each.regions(instance.index)
-                regions.extend({**about, **_place(piece, width, height)} for piece in pieces)
-                parts.extend(pieces)
-    visible = [whole[instance.index] for instance in seen]
+    entries = [_entry(each, width, height) | _around(each.mask, shapes.get(each.instance.index, {})) for each in seen]
+    regions, parts = _regions(seen, width, height)
+    visible = [each.mask for each in seen]
     for entry, box in zip([*entries, *regions], rotated_bboxes([*visible, *parts]), strict=True):
         entry["rotated_bbox"] = box
     if settings.polygons:
@@ -81,6 +57,22 @@ def make_record(
         "instances": entries,
         "regions": regions,
     }
+
+
+def summary_of(layers: Layers, instances: Sequence[Instance], settings: recipes.Labels) -> dict[str, Any]:
+    """What make_record says of the instances, without masks (None), rotated boxes, regions and geometry: in a fraction
+    of the time, for a view that changes while one looks. Layers and instances are to be such as make_record takes."""
+    height, width = layers.index.shape
+    kinds = sorted({each.kind for instance in instances for each in instance.layers})
+    wears = [layers.wear, *(_layer(layers, kind) for kind in kinds)]
+    whole, own, *others = masks_of(layers.index, wears, settings.wear_threshold)
+    further = dict(zip(kinds, others, strict=True))
+    entries = []
+    for instance in sorted(instances, key=lambda each: each.index):
+        if instance.index in whole:
+            worn = [own.get(instance.index), *(further[each.kind].get(instance.index) for each in instance.layers)]
+            entries.append(_entry(instance, whole[instance.index], worn, width, height, coded=False))
+    return {**_head({"frame": 0}), "no_target": False, "width": width, "height": height, "instances": entries}
 
 
 def no_target_record(header: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +122,7 @@ def decode(data: bytes, source: str = "The record") -> dict[str, Any]:
     return record
 
 
-# --- wear and regions ------------------------------------------------------------------------------------------------
+# --- what is seen ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -143,17 +135,61 @@ class _Worn:
     masks: dict[int, Mask]
 
     def regions(self, index: int) -> list[Mask]:
-        """The connected regions of one instance, from the left."""
+        """The connected regions of one instance, from the left; none where it is not worn."""
+        if index not in self.masks:
+            return []
         mask, settings = self.masks[index], self.settings
         box = np.s_[mask.y0 : mask.y1 + 1, mask.x0 : mask.x1 + 1]
         there = (self.index[box] == index) & (self.wear[box] >= settings.wear_threshold)
         return connected(there, mask, settings.region_merge_pixels, settings.region_min_pixels)
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """An instance that is seen. wears: its own wear and where that is, then the same of each of its layers."""
+
+    instance: Instance
+    mask: Mask
+    wears: list[tuple[FurtherWear, _Worn]]
+
+
+def _seen(layers: Layers, instances: Sequence[Instance], settings: recipes.Labels) -> list[_Seen]:
+    """By index the instances with visible pixels. Raises as make_record does."""
+    for layer in (layers.wear, *layers.also.values()):
+        if layer.shape != layers.index.shape:
+            raise SynGenError(f"The label layers differ in size: {layers.index.shape} and {layer.shape}.")
+    known = {i.index: i for i in instances}
+    if len(known) != len(instances) or min(known, default=1) < 1:
+        raise SynGenError("Each instance needs an index of its own, over 0.")
+    kinds = sorted({each.kind for instance in instances for each in instance.layers})
+    wears = [layers.wear, *(_layer(layers, kind) for kind in kinds)]
+    masks, *worn_masks = masks_of(layers.index, wears, settings.wear_threshold)
+    own, *others = (_Worn(layers.index, wear, settings, each) for wear, each in zip(wears, worn_masks, strict=True))
+    further = dict(zip(kinds, others, strict=True))
+    return [
+        _Seen(each, masks[index], [(_own(each), own), *((layer, further[layer.kind]) for layer in each.layers)])
+        for index, each in sorted(known.items())
+        if index in masks
+    ]
+
+
 def _layer(layers: Layers, kind: str) -> npt.NDArray[np.float32]:
     if kind not in layers.also:
         raise SynGenError(f"There is no label layer of the kind of wear {kind!r}.")
     return layers.also[kind]
+
+
+def _regions(seen: Sequence[_Seen], width: int, height: int) -> tuple[list[dict[str, Any]], list[Mask]]:
+    """(the entries of all worn regions, their masks)."""
+    entries: list[dict[str, Any]] = []
+    parts: list[Mask] = []
+    for each in seen:
+        for wear, worn in each.wears:
+            pieces = worn.regions(each.instance.index)
+            about = {**_names(each.instance, wear), **_numbers(wear)}
+            entries.extend({**about, **_place(piece, width, height)} for piece in pieces)
+            parts.extend(pieces)
+    return entries, parts
 
 
 # --- pieces of a record ----------------------------------------------------------------------------------------------
@@ -186,11 +222,12 @@ def _labelled_by(instance: Instance) -> FurtherWear:
     return max(worn, key=lambda each: each.level) if worn and not instance.wear_class else _own(instance)
 
 
-def _entry(instance: Instance, mask: Mask, masks: Sequence[Mask | None], width: int, height: int) -> dict[str, Any]:
-    """An instance's entry. masks: where its own wear is, then that of each of its layers; None where there is none."""
-    own, *amounts = (_amount(each, mask, width, height) for each in masks)
+def _entry(seen: _Seen, width: int, height: int) -> dict[str, Any]:
+    """An instance's entry, but for its geometry."""
+    instance, mask = seen.instance, seen.mask
+    own, *amounts = (_amount(worn.masks.get(instance.index), mask, width, height) for _, worn in seen.wears)
     entry = {**_names(instance, _labelled_by(instance)), **_numbers(_own(instance)), **own}
-    entry |= _place(mask, width, height)
+    entry |= _place(mask, width, height, coded)
     if instance.layers:  # its classes may be those of a layer, so it says what its own wear is
         entry |= {"kind": instance.kind, "wear_class": instance.wear_class}
         entry["layers"] = [
@@ -219,22 +256,22 @@ def _numbers(wear: FurtherWear) -> dict[str, Any]:
     return {"level": round(float(wear.level), 6), "variant": int(wear.variant)}
 
 
-def _amount(worn: Mask | None, mask: Mask, width: int, height: int) -> dict[str, Any]:
+def _amount(worn: Mask | None, mask: Mask, width: int, height: int, coded: bool) -> dict[str, Any]:
     """How much of what is seen of an instance is worn. worn: None where nothing is."""
     worn = worn or Mask.empty(height)
     percent = 100 * worn.area / mask.area
     return {
         "wear_area": worn.area,
         "wear_percent": round(percent, 2),
-        "wear_segmentation": worn.rle(width),
+        "wear_segmentation": worn.rle(width) if coded else None,
         "severity": sum(percent >= degree for degree in RUST_DEGREES),
     }
 
 
-def _place(mask: Mask, width: int, height: int) -> dict[str, Any]:
+def _place(mask: Mask, width: int, height: int, coded: bool = True) -> dict[str, Any]:
     return {
         "bbox": mask.bbox,
         "area": mask.area,
-        "segmentation": mask.rle(width),
+        "segmentation": mask.rle(width) if coded else None,
         "touches_border": mask.x0 == 0 or mask.y0 == 0 or mask.x1 == width - 1 or mask.y1 == height - 1,
     }
