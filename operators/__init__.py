@@ -2,7 +2,22 @@
 
 import bpy
 
-from . import ageing_keys, dataset, keypoints, layers, levels, marks, preview, prompts, recipes, sweep, wear, worker
+from . import (
+    ageing_keys,
+    dataset,
+    drop,
+    keypoints,
+    layers,
+    levels,
+    marks,
+    presets,
+    preview,
+    prompts,
+    recipes,
+    sweep,
+    wear,
+    worker,
+)
 
 CLASSES: tuple[type, ...] = (
     *wear.CLASSES,
@@ -16,6 +31,8 @@ CLASSES: tuple[type, ...] = (
     *keypoints.CLASSES,
     *dataset.CLASSES,
     *recipes.CLASSES,
+    *presets.CLASSES,
+    *drop.CLASSES,
     *worker.CLASSES,
 )
 """In the order of registration."""

@@ -36,6 +36,11 @@ class SYNGEN_OT_load_recipe(ImportHelper, bpy.types.Operator):
 
     filename_ext = ".toml"
     filter_glob: StringProperty(default="*.toml", options={"HIDDEN"})
+    # Not the last one's: a file that is set was dropped, or named by a script.
+    filepath: StringProperty(name="File Path", subtype="FILE_PATH", maxlen=1024, options={"HIDDEN", "SKIP_SAVE"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return self.execute(context) if self.filepath else super().invoke(context, event)
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import dataset, keypoints, marks, neural, objects, scene, texture, wear
+from . import dataset, keypoints, marks, neural, objects, presets, scene, texture, wear
 
 CLASSES: tuple[type, ...] = (
     *texture.CLASSES,
@@ -10,6 +10,7 @@ CLASSES: tuple[type, ...] = (
     *neural.CLASSES,
     *wear.CLASSES,
     *objects.CLASSES,
+    *presets.CLASSES,
     *scene.CLASSES,
     *dataset.CLASSES,
     *keypoints.CLASSES,
@@ -20,8 +21,10 @@ CLASSES: tuple[type, ...] = (
 def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
+    presets.register()
 
 
 def unregister() -> None:
+    presets.unregister()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

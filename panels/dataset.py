@@ -4,6 +4,7 @@ import bpy
 
 from ..syngen_addon.blender import session
 from .common import Closed, InSidebar, clock, keys, pair, progress, sentence, split, toggles
+from .presets import in_header
 
 MOST_SAID = 5
 """So many problems of a dataset are listed."""
@@ -12,6 +13,9 @@ MOST_SAID = 5
 class SYNGEN_PT_dataset(InSidebar, bpy.types.Panel):
     bl_label = "Dataset"
     bl_order = 5
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        in_header(self.layout)
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.syngen

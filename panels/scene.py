@@ -4,11 +4,15 @@ import bpy
 
 from ..syngen_addon.blender import session
 from .common import Closed, InSidebar, keys, split
+from .presets import in_header
 
 
 class SYNGEN_PT_scene(InSidebar, bpy.types.Panel):
     bl_label = "Scene"
     bl_order = 4
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        in_header(self.layout)
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.syngen

@@ -602,18 +602,24 @@ def load(path: str | Path) -> Recipe:
 
 def loads(text: str, source: str = "recipe") -> Recipe:
     """Read a recipe from TOML text. source names it in errors. Raises SynGenError."""
+    return from_dict(parsed(text, source), source)
+
+
+def parsed(text: str, source: str = "recipe") -> dict[str, Any]:
+    """TOML text as it stands: which keys it names, nothing checked. Raises SynGenError."""
     import tomllib  # what only reading a file needs is not imported when the extension is enabled
 
     try:
-        document = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SynGenError(f"{source} is not valid TOML: {error}.") from error
-    return from_dict(document, source)
 
 
 def from_dict(document: Mapping[str, Any], source: str = "recipe") -> Recipe:
     """Check a parsed document and build the recipe. Missing keys take their defaults. Raises SynGenError."""
     known = sections()
+    if document and not any(n in known or (isinstance(v, Mapping) and _near(n, known)) for n, v in document.items()):
+        raise SynGenError(f"{source} is no recipe of SynGen: it has none of a recipe's sections.", f"These are: {', '.join(known)}.")
     for name, value in document.items():
         if name not in known:
             raise SynGenError(f"{source}: unknown section [{name}].", _nearest(name, known))
@@ -715,10 +721,14 @@ def describe(hint: Any, about: "dataclasses.Field[Any]") -> str:
     return f"a pair [low, high] of {whole}{between}{unit}, low first"
 
 
-def _nearest(name: str, known: Mapping[str, Any]) -> str:
+def _near(name: str, known: Mapping[str, Any]) -> list[str]:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, known, n=1)
+    return get_close_matches(name, known, n=1)
+
+
+def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    near = _near(name, known)
     return f"Did you mean {near[0]}?" if near else f"Known are: {', '.join(known)}."
 
 
@@ -786,9 +796,14 @@ def to_dict(recipe: Recipe) -> dict[str, dict[str, Any]]:
 
 def dumps(recipe: Recipe) -> str:
     """The recipe as TOML, every key written out; `loads(dumps(r)) == r`."""
+    return written(to_dict(recipe))
+
+
+def written(document: Mapping[str, Any]) -> str:
+    """Some keys of a recipe as TOML; `parsed(written(d)) == d`."""
     import tomli_w
 
-    return tomli_w.dumps(to_dict(recipe))
+    return tomli_w.dumps(document)
 
 
 def reference() -> str:

@@ -716,19 +716,26 @@ def recipe_of(scene: bpy.types.Scene) -> Recipe:
 
 def put_recipe(scene: bpy.types.Scene, recipe: Recipe) -> None:
     """Show a recipe in the scene's settings. Raises SynGenError where it names a kind of wear that is not known."""
-    global _quiet
     for kind in (recipe.wear.kind, *recipe.wear.kinds):
         if kind not in KINDS:
             raise SynGenError(f"There is no kind of wear called {kind!r}.", f"Known are: {', '.join(KINDS)}.")
+    put_keys(scene, recipes.to_dict(recipe))
+
+
+def put_keys(scene: bpy.types.Scene, plain: dict[str, dict[str, Any]]) -> None:
+    """Show some keys of a checked recipe in the scene's settings: section -> key -> value, as to_dict gives them."""
+    global _quiet
     _quiet = True
     try:
-        _put_recipe(scene, recipes.to_dict(recipe))
+        _put_keys(scene, plain)
     finally:
         _quiet = False
 
 
-def _put_recipe(scene: bpy.types.Scene, plain: dict[str, dict[str, Any]]) -> None:
+def _put_keys(scene: bpy.types.Scene, plain: dict[str, dict[str, Any]]) -> None:
     for section, name, hint, about in every_key():
+        if name not in plain.get(section, {}):
+            continue
         value = plain[section][name]
         if hint == Names:
             value = set(value) if about.metadata["choices"] or (section, name) == KINDS_KEY else _joined(value)
@@ -762,12 +769,20 @@ def shortest(value: float) -> float:
 
 
 def save_recipe(scene: bpy.types.Scene, path: Path) -> None:
-    """Write the settings as a recipe file. Raises SynGenError."""
+    """Write the settings as a recipe file. What lies in its folder is named relative to it, so that both can be given
+    away together. Raises SynGenError."""
     from ..files import write_bytes
+    from .paths import relative_path
 
-    write_bytes(path, recipes.dumps(recipe_of(scene)).encode())
+    recipe = recipes.with_paths(recipe_of(scene), lambda name: relative_path(name, path.parent))
+    write_bytes(path, recipes.dumps(recipe).encode())
 
 
 def load_recipe(scene: bpy.types.Scene, path: Path) -> None:
     """Read a recipe file into the settings. Raises SynGenError; then nothing is changed."""
-    put_recipe(scene, recipes.load(path))
+    from .paths import absolute_path
+
+    def found(name: str) -> str:  # what counts from the .blend stays so: it is not saved yet, or may be moved
+        return name if name.startswith("//") else absolute_path(name, path.parent)
+
+    put_recipe(scene, recipes.with_paths(recipes.load(path), found))
