@@ -61,17 +61,9 @@ def make_record(
 
 def summary_of(layers: Layers, instances: Sequence[Instance], settings: recipes.Labels) -> dict[str, Any]:
     """What make_record says of the instances, without masks (None), rotated boxes, regions and geometry: in a fraction
-    of the time, for a view that changes while one looks. Layers and instances are to be such as make_record takes."""
+    of the time, for a view that changes while one looks. Raises as make_record does."""
     height, width = layers.index.shape
-    kinds = sorted({each.kind for instance in instances for each in instance.layers})
-    wears = [layers.wear, *(_layer(layers, kind) for kind in kinds)]
-    whole, own, *others = masks_of(layers.index, wears, settings.wear_threshold)
-    further = dict(zip(kinds, others, strict=True))
-    entries = []
-    for instance in sorted(instances, key=lambda each: each.index):
-        if instance.index in whole:
-            worn = [own.get(instance.index), *(further[each.kind].get(instance.index) for each in instance.layers)]
-            entries.append(_entry(instance, whole[instance.index], worn, width, height, coded=False))
+    entries = [_entry(each, width, height, coded=False) for each in _seen(layers, instances, settings)]
     return {**_head({"frame": 0}), "no_target": False, "width": width, "height": height, "instances": entries}
 
 
@@ -222,10 +214,10 @@ def _labelled_by(instance: Instance) -> FurtherWear:
     return max(worn, key=lambda each: each.level) if worn and not instance.wear_class else _own(instance)
 
 
-def _entry(seen: _Seen, width: int, height: int) -> dict[str, Any]:
-    """An instance's entry, but for its geometry."""
+def _entry(seen: _Seen, width: int, height: int, coded: bool = True) -> dict[str, Any]:
+    """An instance's entry, but for its geometry. coded: whether it holds the masks."""
     instance, mask = seen.instance, seen.mask
-    own, *amounts = (_amount(worn.masks.get(instance.index), mask, width, height) for _, worn in seen.wears)
+    own, *amounts = (_amount(worn.masks.get(instance.index), mask, width, height, coded) for _, worn in seen.wears)
     entry = {**_names(instance, _labelled_by(instance)), **_numbers(_own(instance)), **own}
     entry |= _place(mask, width, height, coded)
     if instance.layers:  # its classes may be those of a layer, so it says what its own wear is
