@@ -11,6 +11,7 @@ their pixels: nothing for those who fill what lies within, but a reader that fir
 and then fills them with their border (OpenCV's fillPoly, and so Ultralytics) gets the mask back as well.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -31,8 +32,14 @@ DENSE = 0.07
 """A mask with more points than this a pixel is all border, and does not stand being simplified."""
 TOLERANCE = UNIT / 2
 """How far a simplified polygon may leave the one it came from."""
+NEAR = 2000
+"""Of so many edges the nearest two of any two parts are looked for."""
+GONE = 1 << 20
+"""Pixels that are more than lie between any two."""
 LEAST = 0.994
 """A simplified polygon that gives back less of the mask (IoU) is thrown away for the exact one."""
+PAINTED_LEAST = 0.99
+"""So is one of which a reader gets less that paints its border."""
 
 
 # --- run lengths -----------------------------------------------------------------------------------------------------
@@ -116,7 +123,7 @@ def border(column: Ints, row: Ints, height: int) -> tuple[Points, npt.NDArray[np
 
     column, row: the upper and lower edges of its runs (see edges_of). height: of the picture.
     Parts that touch at a corner are one. What is apart hangs on bridges, there and back along one line, which have no
-    area and so fill nothing: a hole on one that lies in the mask, a further part on one to about the nearest point.
+    area and so fill nothing: a hole on one that lies in the mask, a further part on the shortest there is.
     """
     return borders(column, row, [len(row)], height)[0]
 
@@ -201,25 +208,18 @@ def _join(after: list[int], edges: _Edges) -> _Bridges:
     """Lay bridges between the rings of edges, so that `after` leads around all of them.
 
     A ring is found by its first edge, the topmost in its leftmost column. Where that is a lower edge, the ring is a
-    hole below a run, whose upper edge belongs to a ring found before.
+    hole below a run, whose upper edge belongs to a ring found before: its bridge lies in the mask. Parts are joined by
+    the shortest bridges there are.
     """
-    heads = _heads(after)
+    heads, ring = _heads(after)
+    part = list(range(len(heads)))
+    """Of each ring, the outermost one around the same pixels."""
     before = [0] * len(after)
     for edge, following in enumerate(after):
         before[following] = edge
     bridges = _Bridges([], [])
-    column, row, right = edges.column, edges.row, edges.column + 1
-    for head in heads[1:]:
-        if head & 1:  # a hole: down the right side of the run above it, around, and up again
-            edge = head - 1
-            x = int(right[head]) * UNIT - 1
-            way = (x, int(row[head]) * UNIT - 1, x, int(row[edge]) * UNIT)
-        else:
-            far = (right[:head:2] - column[head]) ** 2 + (row[:head:2] - row[head]) ** 2
-            edge = 2 * int(far.argmin())
-            way = (
-                int(column[head]) * UNIT, int(row[head]) * UNIT, int(right[edge]) * UNIT - 1, int(row[edge]) * UNIT
-            )  # fmt: skip
+
+    def lay(edge: int, head: int, way: tuple[int, int, int, int]) -> None:
         back, following, last = len(after), after[edge], before[head]
         after[edge], after[last] = head, back
         after.append(following)
@@ -228,20 +228,65 @@ def _join(after: list[int], edges: _Edges) -> _Bridges:
         before[following] = back
         bridges.ends.append((edge, head))
         bridges.back.append(way)
+
+    column, row = edges.column, edges.row
+    for number, head in enumerate(heads):
+        if head & 1:  # a hole: down the right side of the run above it, around, and up again
+            x = (int(column[head]) + 1) * UNIT - 1
+            part[number] = part[ring[head - 1]]
+            lay(head - 1, head, (x, int(row[head]) * UNIT - 1, x, int(row[head - 1]) * UNIT))
+    if len(set(part)) > 1:
+        lower = np.arange(len(row)) & 1
+        begin, end = (column + lower) * UNIT - lower, (column + 1 - lower) * UNIT - (1 - lower)
+        height = row * UNIT - lower
+        for edge, head in _nearest(column, row - lower, np.array(part)[ring]):
+            lay(edge, head, (int(begin[head]), int(height[head]), int(end[edge]), int(height[edge])))
     return bridges
 
 
-def _heads(after: list[int]) -> list[int]:
-    """The first edge of every ring."""
-    seen = bytearray(len(after))
-    heads = []
+def _nearest(x: Ints, y: Ints, part: Ints) -> list[tuple[int, int]]:
+    """The pairs of pixels between which the shortest lines join all parts, the one that is joined already first.
+
+    A line paints as many pixels as its longer side has. Prim's algorithm (1957). Of a mask with very many pixels at
+    its border some stand for their neighbours, which keeps the work within bounds.
+    """
+    sizes = np.bincount(part)
+    order = np.lexsort((part, -sizes[part]))  # the largest part comes first, and is held against the others only once
+    if len(x) > NEAR:
+        first = np.diff(part[order], prepend=-1) != 0
+        order = order[first | (np.arange(len(x)) % -(-len(x) // NEAR) == 0)]
+    x, y = x[order].astype(np.int32), y[order].astype(np.int32)
+    bounds = np.flatnonzero(np.diff(part[order], prepend=-1, append=-1)).tolist()
+    found: list[tuple[int, int]] = []
+    mine, others = slice(0, bounds[1]), slice(bounds[1], None)
+    far, near = np.full(len(order) - bounds[1], GONE, np.int32), np.zeros(len(order) - bounds[1], np.int64)
+    for _ in bounds[2:]:
+        apart, down = np.subtract.outer(x[mine], x[others]), np.subtract.outer(y[mine], y[others])
+        np.maximum(np.abs(apart, out=apart), np.abs(down, out=down), out=apart)
+        shortest = apart.min(axis=0)
+        closer = shortest < far
+        np.copyto(far, shortest, where=closer)
+        np.copyto(near, apart.argmin(axis=0) + mine.start, where=closer)
+        new = int(np.where(far < 0, GONE, far).argmin())
+        found.append((int(order[near[new]]), int(order[others.start + new])))
+        at = bisect_right(bounds, others.start + new)
+        mine = slice(bounds[at - 1], bounds[at])
+        far[mine.start - others.start : mine.stop - others.start] = -1  # joined: nothing is closer
+    return found
+
+
+def _heads(after: list[int]) -> tuple[list[int], Ints]:
+    """(the first edge of every ring, and of each edge the number of its ring)."""
+    ring = [-1] * len(after)
+    heads: list[int] = []
     for edge in range(len(after)):
-        if not seen[edge]:
+        if ring[edge] < 0:
+            number = len(heads)
             heads.append(edge)
-            while not seen[edge]:
-                seen[edge] = 1
+            while ring[edge] < 0:
+                ring[edge] = number
                 edge = after[edge]
-    return heads
+    return heads, np.array(ring)
 
 
 def _corners(order: Ints, edges: _Edges, following: Ints) -> tuple[Points, Ints]:
@@ -296,6 +341,11 @@ def _points(order: Ints, edges: _Edges, bridges: _Bridges | None) -> tuple[Point
             touch[ways] = np.stack([edges.touch[head[each], 0], edges.touch[leave[each], 1]], axis=1)
             touch[places[leave], 1] = touch[places[head], 0] = False
         begins = np.repeat(ways[:, None], 2, axis=1)
+        if len(set(leave.tolist())) < len(leave):  # of ways back to one place, only the first laid goes on beside it
+            goes_on = np.zeros(len(leave), bool)
+            goes_on[np.unique(leave, return_index=True)[1]] = True
+            begins[ways, 1] = goes_on[each]
+            touch[ways, 1] &= goes_on[each]
     way = np.empty((size, 2), np.int64)  # down to the entered end, and down from the end that is left
     way[:-1, 1] = ends[1:, 0, 1] - ends[:-1, 1, 1]
     way[-1, 1] = ends[0, 0, 1] - ends[-1, 1, 1]
@@ -351,7 +401,8 @@ def simplified(points: Points, held: npt.NDArray[np.bool_]) -> Points:
 def polygon(column: Ints, row: Ints, height: int, area: int) -> Points:
     """One polygon of a whole mask, N x 2. column, row: its edges (see edges_of). height: of the picture. area: pixels.
 
-    Filled, it gives the mask back: exactly where it has few points, else with an IoU of LEAST or more.
+    Filled, it gives the mask back: exactly where it has few points, else with an IoU of LEAST or more. So it does for
+    those who cut its points down to pixels and paint its border, but for the bridges between parts.
     """
     return polygons(column, row, [len(row)], height, [area])[0]
 
@@ -364,7 +415,11 @@ def polygons(column: Ints, row: Ints, counts: Sequence[int], height: int, areas:
         first += count
         if EXACT_POINTS < len(points) < area * DENSE:
             short = simplified(points, held)
-            if len(short) > 2 and lost(short, column[here], row[here]) <= (1 - LEAST) * area:
+            if (
+                len(short) > 2
+                and lost(short, column[here], row[here]) <= (1 - LEAST) * area
+                and _painted(short, points) <= (1 - PAINTED_LEAST) * area
+            ):
                 points = short
         found.append(points)
     return found
@@ -397,6 +452,18 @@ def lost(points: Points, column: Ints, row: Ints) -> int:
     same = np.bincount(at, minlength=width) == np.bincount(column, minlength=width)
     alike, known = same[at], same[column]
     return int(np.abs(rows[alike] - row[known]).sum() + _pixels(rows[~alike]) + _pixels(row[~known]))
+
+
+def _painted(points: Points, exact: Points) -> int:
+    """So many pixels differ between two polygons where a reader cuts their points down to pixels and fills them with
+    their border. They have one box."""
+    low, high = exact.min(axis=0) // UNIT, exact.max(axis=0) // UNIT
+    found = np.zeros((high - low + 1)[::-1], np.uint8)
+    for each in (points, exact):
+        filled = np.zeros_like(found)
+        cv2.fillPoly(filled, [each // UNIT - low], (1,))
+        found ^= filled
+    return int(np.count_nonzero(found))
 
 
 def _pixels(row: Ints) -> int:

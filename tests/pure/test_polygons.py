@@ -6,7 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco_mask
@@ -107,6 +107,40 @@ def check(mask: np.ndarray) -> None:
     assert not (points == np.roll(points, 1, axis=0)).all(axis=1).any(), "no point stands twice in a row"
 
 
+@settings(max_examples=100)
+@given(hnp.arrays(bool, (13, 17), elements=st.sampled_from([True, *[False] * 5])).filter(np.any))
+def test_parts_hang_together_by_the_shortest_bridges(mask: np.ndarray) -> None:
+    assume(cv2.connectedComponents(np.pad(~mask, 1, constant_values=True).astype(np.uint8), connectivity=4)[0] == 2)
+    points = border_of(rle(mask))[0]
+    ways = {(*a, *b) for a, b in zip(points.tolist(), np.roll(points, -1, axis=0).tolist(), strict=True)}
+    bridges = np.array([way for way in ways if (*way[2:], *way[:2]) in ways]).reshape(-1, 2, 2) // UNIT
+    lengths = np.abs(bridges[:, 0] - bridges[:, 1]).max(axis=1, initial=0)
+    assert np.count_nonzero(lengths > 1) == 2 * (parts(mask) - 1)  # one pixel long: where corners touch
+    assert (lengths - 1).sum() == 2 * between(mask)
+
+
+def between(mask: np.ndarray) -> int:
+    """The pixels between all parts where each next one is joined by the ends of two runs that are nearest."""
+    count, label = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    padded = np.pad(mask, 1)
+    ends = mask & ~(padded[:-2, 1:-1] & padded[2:, 1:-1])
+    places = [np.argwhere(ends & (label == number)) for number in range(1, count)]
+    joined, left, total = places[0], places[1:], 0
+    while left:
+        gaps = [int(np.abs(joined[:, None] - each[None]).max(axis=2).min()) - 1 for each in left]
+        total += min(gaps)
+        joined = np.concatenate([joined, left.pop(gaps.index(min(gaps)))])
+    return total
+
+
+def test_a_mask_of_very_many_parts_is_still_one_polygon() -> None:
+    mask = np.random.default_rng(1).random((120, 130)) < 0.12
+    segmentation, box = own(mask)
+    assert parts(mask) > 500
+    points, _ = border_of(segmentation)
+    assert filled_iou(points, segmentation, box) == 1
+
+
 def test_the_corners_of_a_rectangle_and_of_a_hole() -> None:
     mask = np.zeros((8, 10), bool)
     mask[2:6, 3:9] = True
@@ -156,6 +190,17 @@ def test_what_is_written_has_an_iou_of_at_least_99_percent(seed: int, side: int,
     filled = coco_mask.frPyObjects([(points / UNIT).ravel().tolist()], *mask.shape)
     found = coco_mask.decode(filled)[..., 0].astype(bool)
     assert (found & mask).sum() >= 0.99 * (found | mask).sum()
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**32 - 1), side=st.integers(60, 240), blur=st.floats(2, 12))
+def test_one_part_is_read_with_an_iou_of_at_least_99_percent_at_whole_pixels(seed: int, side: int, blur: float) -> None:
+    noise = cv2.GaussianBlur(np.random.default_rng(seed).random((side, side + 13)), (0, 0), blur)
+    label, about = cv2.connectedComponentsWithStats((noise > np.median(noise)).astype(np.uint8))[1:3]
+    mask = label == 1 + about[1:, cv2.CC_STAT_AREA].argmax()
+    shape = shape_of(mask)
+    points = polygon(*edges_of(shape["segmentation"]), side, shape["area"])
+    assert read_iou(points.ravel().tolist(), shape["segmentation"], shape["bbox"]) >= 0.99
 
 
 @given(MASKS, st.integers(0, 3000), st.integers(0, 3000))
