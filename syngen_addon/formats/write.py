@@ -1,6 +1,7 @@
 """Every format of a job from its records, in one pass. Imports recipe and its siblings; never bpy."""
 
 import gc
+import operator
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -114,20 +115,13 @@ def write_formats(
     Raises SynGenError: a file cannot be written, a record's class is not among classes, or a format needs what the
     records do not hold.
     """
-    labels = recipe.labels
     formats = dict.fromkeys(recipe.export.formats)
     pointed = keypoints is None and bool(KEYPOINT_FORMATS & formats.keys())
     if classes is None or (kinds is None and "masks" in formats) or pointed:
-        seen: set[str] = set()
-        worn: set[str] = set()
-        points: set[str] = set()
-        for record in records():
-            seen.update(name for name, _ in annotations(record, labels))
-            worn.update(kinds_of(record))
-            points.update(names_of(record))
-        classes, kinds = seen if classes is None else classes, worn if kinds is None else kinds
-        keypoints = points if keypoints is None else keypoints
-    names = class_names(labels, classes)
+        found = _names_in(records(), recipe.labels)
+        given = (classes, keypoints, kinds)
+        classes, keypoints, kinds = (b if a is None else a for a, b in zip(given, found, strict=True))
+    names = class_names(recipe.labels, classes)
     dataset = Dataset(out, names, recipe, _sorted(keypoints), _sorted(kinds), pictures)
     written = Written(dataset.classes, objects={s: dict.fromkeys(dataset.classes, 0) for s in SPLITS})
     kept = 0
@@ -135,16 +129,10 @@ def write_formats(
         stack.enter_context(_uncollected())
         adders = [stack.enter_context(WRITERS[name](dataset)) for name in formats]
         for batch in _batches(records()):
-            splits = []
-            for record in batch:
-                by_rule = split_of(record["frame"], seed, recipe.export.split)
-                split = record.get("split") or by_rule
-                splits.append(split)
-                kept += split != by_rule
-                written.pictures[split] += 1
-                counts = written.objects[split]
-                for chosen in dataset.objects(record):
-                    counts[chosen.name] += 1
+            by_rule = [split_of(record["frame"], seed, recipe.export.split) for record in batch]
+            splits = [record.get("split") or split for record, split in zip(batch, by_rule, strict=True)]
+            kept += sum(map(operator.ne, splits, by_rule))
+            _count(written, dataset, batch, splits)
             for add in adders:
                 for record, split in zip(batch, splits, strict=True):
                     add(record, split)
@@ -152,6 +140,26 @@ def write_formats(
     written.fits = dict(dataset.fits)
     written.warnings = [*_split_warnings(kept, written.pictures), *_loss_warnings(dataset.losses)]
     return written
+
+
+def _names_in(records: Iterable[dict[str, Any]], labels: recipes.Labels) -> tuple[set[str], set[str], set[str]]:
+    """The names of classes, of keypoints and of kinds of wear that occur in records."""
+    classes: set[str] = set()
+    points: set[str] = set()
+    kinds: set[str] = set()
+    for record in records:
+        classes.update(name for name, _ in annotations(record, labels))
+        points.update(names_of(record))
+        kinds.update(kinds_of(record))
+    return classes, points, kinds
+
+
+def _count(written: Written, dataset: Dataset, batch: list[dict[str, Any]], splits: list[str]) -> None:
+    """Add some records' pictures and objects to what is told at the end."""
+    for record, split in zip(batch, splits, strict=True):
+        written.pictures[split] += 1
+        for chosen in dataset.objects(record):
+            written.objects[split][chosen.name] += 1
 
 
 @contextmanager

@@ -57,22 +57,14 @@ def geometry_of(
             shadow = silhouette(body.shape, projected, view)
         pose = _Pose(matrices[row], rotations[i], scales[i], view.metres)
         ahead = (corners[row, :, 2] > BEHIND).tolist() if view.kind == "PERSP" else [True] * 8
-        low, high = bounds[row]
         found[index] = {
             **_amounts(projected, shadow, areas[index]),
-            "pose": {
-                "matrix_world": [numbers(each) for each in body.matrix_world],
-                "rotation": numbers(pose.rotation.ravel()),
-                "translation_m": numbers(pose.matrix[:3, 3] * pose.metres),
-                "scale": numbers(pose.scale),
-            },
-            "box_3d": {
-                "center_m": numbers((low + high) / 2 * pose.scale * pose.metres),
-                "size_m": numbers((high - low) * np.abs(pose.scale) * pose.metres),
-                "corners_px": [p if there else None for p, there in zip(places[i].tolist(), ahead, strict=True)],
-            },
+            **_in_space(body, pose),
             "keypoints": [_keypoint(each, body, pose, projected, index, layers, view) for each in body.keypoints],
         }
+        found[index]["box_3d"]["corners_px"] = [
+            place if there else None for place, there in zip(places[i].tolist(), ahead, strict=True)
+        ]
     return found
 
 
@@ -83,6 +75,23 @@ class _Pose(NamedTuple):
     rotation: Floats
     scale: Floats
     metres: float
+
+
+def _in_space(body: Body, pose: _Pose) -> dict[str, Any]:
+    """The parts of an entry that come from where a body stands."""
+    low, high = body.shape.bounds
+    return {
+        "pose": {
+            "matrix_world": [numbers(each) for each in body.matrix_world],
+            "rotation": numbers(pose.rotation.ravel()),
+            "translation_m": numbers(pose.matrix[:3, 3] * pose.metres),
+            "scale": numbers(pose.scale),
+        },
+        "box_3d": {
+            "center_m": numbers((low + high) / 2 * pose.scale * pose.metres),
+            "size_m": numbers((high - low) * np.abs(pose.scale) * pose.metres),
+        },
+    }
 
 
 def turned(matrices: Floats) -> tuple[Floats, Floats]:
