@@ -4,7 +4,7 @@ No GPU is needed here: label_overlay.py draws what this module gathers into a pi
 that back for the labels, which the job's own code makes. Imports bpy, numpy, the labels and formats stages.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from ..formats.chosen import annotations, class_names, wear_of
 from ..formats.overview import class_colors, kind_colors
 from ..formats.sheet import Color
 from ..labels.layers import FurtherWear, Instance, Layers
-from ..labels.record import make_record
+from ..labels.record import make_record, summary_of
 from ..recipe import Recipe
 from ..wear.levels import wear_class
 from . import ageing, material
@@ -116,11 +116,13 @@ class Label:
 
 
 class Parts:
-    """The triangles of everything that was seen, kept until its geometry or a material changes."""
+    """The triangles of everything that was seen, kept until its geometry or a material changes, and what is known of
+    the scene."""
 
     def __init__(self) -> None:
         self.found: dict[tuple[int, ...], list[Part]] = {}
         self.users: dict[int, set[tuple[int, ...]]] = {}
+        self.known: Known | None = None
 
     def of(self, evaluated: bpy.types.Object) -> list[Part]:
         """The parts of an evaluated object; none where it has no surface."""
@@ -135,6 +137,7 @@ class Parts:
     def forget(self, uids: Iterable[int] | None = None) -> None:
         """The objects of these session_uids have changed; None: everything may have."""
         if uids is None:
+            self.known = None
             self.found.clear()
             self.users.clear()
             return
@@ -227,8 +230,8 @@ def gather(
     scene: bpy.types.Scene, layer: bpy.types.ViewLayer, depsgraph: bpy.types.Depsgraph, recipe: Recipe, parts: Parts
 ) -> Gathered:
     """The scene as it is evaluated now: what the viewport hides is not among it. Raises SynGenError: no target."""
-    sources = {obj: None for obj in find_targets(recipe, scene, layer)}
-    about = {obj: _Target.of(obj, recipe) for obj in sources}
+    known = _known(scene, layer, recipe, parts)
+    about: dict[bpy.types.Object, _Target] = {}
     copies: list[Copy] = []
     instances: list[Instance] = []
     unworn = set()
@@ -237,25 +240,58 @@ def gather(
         if not each.show_self or evaluated.type not in SURFACES or evaluated.data is None:
             continue
         obj, carrier = evaluated.original, each.parent.original if each.is_instance else None
-        if not obj.visible_camera or (carrier is not None and not carrier.visible_camera):
+        if (carrier or obj) not in known.rendered or obj.hide_render:
             continue
-        if obj.hide_render or not is_rendered(carrier or obj, layer):
+        if not obj.visible_camera or (carrier is not None and not carrier.visible_camera):
             continue
         found = parts.of(evaluated)
         if not found:
             continue
         matrix = each.matrix_world.copy()
-        if obj not in sources or obj.is_holdout or obj.is_shadow_catcher:
+        if obj not in known.targets or obj.is_holdout or obj.is_shadow_catcher:
             copies.append(Copy(0, found, matrix, {}))
             continue
+        if obj not in about:
+            about[obj] = _Target.of(obj, recipe)
         index = len(instances) + 1
         instances.append(about[obj].instance(index, obj))
         copies.append(Copy(index, found, matrix, about[obj].levels))
         if not about[obj].worn:
             unworn.add(index)
     keys = dict.fromkeys(["", *sorted(key for target in about.values() for key in target.levels if key)])
-    classes = class_lists(recipe, list(sources))[recipe.labels.class_from]
-    return Gathered(copies, instances, tuple(keys), recipe, tuple(classes), frozenset(unworn))
+    return Gathered(copies, instances, tuple(keys), recipe, known.classes, frozenset(unworn))
+
+
+@dataclass(frozen=True)
+class Known:
+    """What levels and places have no part in, while `state` is the same: the targets, what renders show, classes."""
+
+    state: tuple[Any, ...]
+    targets: frozenset[bpy.types.Object]
+    rendered: frozenset[bpy.types.Object]
+    classes: tuple[str, ...]
+
+
+def _known(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, recipe: Recipe, parts: Parts) -> Known:
+    objects = layer.objects
+    uids, hidden = np.empty(len(objects), np.int32), np.empty(len(objects), np.bool_)
+    objects.foreach_get("session_uid", uids)
+    objects.foreach_get("hide_render", hidden)
+    branches = list(_branches(layer.layer_collection))
+    tree = tuple((each.name, each.exclude, each.collection.hide_render) for each in branches)
+    state = (recipe, scene.session_uid, layer.name, uids.tobytes(), hidden.tobytes(), tree)
+    if parts.known is None or parts.known.state != state:
+        targets = find_targets(recipe, scene, layer)
+        rendered = {obj for obj in objects if is_rendered(obj, layer)}
+        classes = class_lists(recipe, targets)[recipe.labels.class_from]
+        parts.known = Known(state, frozenset(targets), frozenset(rendered), tuple(classes))
+    return parts.known
+
+
+def _branches(branch: bpy.types.LayerCollection) -> Iterator[bpy.types.LayerCollection]:
+    yield branch
+    for child in branch.children:
+        yield from _branches(child)
 
 
 @dataclass(frozen=True)
@@ -330,9 +366,10 @@ def labels_of(gathered: Gathered, layers: Layers) -> list[Label]:
     Raises SynGenError where objects have no class of the kind that is asked for.
     """
     recipe = gathered.recipe
-    seen = np.unique(layers.index)
-    present = [each for each in gathered.instances if each.index in set(seen.tolist())]
-    record = make_record(layers, present, recipe.labels, {"frame": 0})
+    if recipe.labels.objects == "instances":
+        record = summary_of(layers, gathered.instances, recipe.labels)
+    else:
+        record = make_record(layers, gathered.instances, recipe.labels, {"frame": 0})
     found = annotations(record, recipe.labels)
     colors = class_colors(class_names(recipe.labels, gathered.classes))
     kinds = _kinds(gathered)

@@ -13,7 +13,7 @@ from pycocotools import mask as coco_mask
 
 from syngen_addon.errors import SynGenError
 from syngen_addon.labels.layers import FurtherWear, Instance, Layers
-from syngen_addon.labels.record import accepts, decode, encode, make_record, no_target_record
+from syngen_addon.labels.record import accepts, decode, encode, make_record, no_target_record, summary_of
 from syngen_addon.recipe import Labels
 
 ALL = Labels(region_min_pixels=1, region_merge_pixels=0)
@@ -268,6 +268,18 @@ def test_each_kind_has_its_own_mask() -> None:
     assert np.array_equal(pixels(first["wear_segmentation"]), (layers.wear > 0) & (layers.index == 1))
     assert (first["kind"], first["wear_class"], first["level"], first["variant"]) == ("rust", "streaks", 0.5, 1)
     assert not {"layers", "kind", "wear_class"} & second.keys(), "what has one kind is recorded as ever"
+
+
+def test_a_summary_says_what_the_record_says_but_for_masks() -> None:
+    layers, instances = two_kinds()
+    whole, short = make_record(layers, instances, ALL, {"frame": 0}), summary_of(layers, instances, ALL)
+    assert whole.pop("regions")
+    for entry in whole["instances"]:
+        entry.pop("rotated_bbox")
+        entry["segmentation"] = None
+        for each in (entry, *entry.get("layers", ())):
+            each["wear_segmentation"] = None
+    assert short == whole
 
 
 def test_a_job_of_one_kind_has_the_bytes_it_always_had() -> None:
