@@ -784,16 +784,20 @@ class _Builder:
 def _lay_out(tree: bpy.types.NodeTree) -> None:
     """Columns by distance from the output: a person who opens the group can read it."""
     depth: dict[str, int] = {}
-    ends = [n for n in tree.nodes if not any(s.links for s in n.outputs)]
-    queue = [(node, 0) for node in ends]
+    feeding: dict[str, list[str]] = {node.name: [] for node in tree.nodes}  # once: a socket's links take all of them
+    for link in tree.links:
+        feeding[link.to_node.name].append(link.from_node.name)
+    queue = [(name, 0) for name in feeding.keys() - {source for names in feeding.values() for source in names}]
     while queue:
-        node, column = queue.pop()
-        if depth.get(node.name, -1) >= column:
+        name, column = queue.pop()
+        if depth.get(name, -1) >= column:
             continue
-        depth[node.name] = column
-        queue.extend((link.from_node, column + 1) for s in node.inputs for link in s.links)
+        depth[name] = column
+        queue.extend((source, column + 1) for source in feeding[name])
     rows: dict[int, int] = {}
+    places: list[float] = []
     for node in tree.nodes:
         column = depth.get(node.name, 0)
-        node.location = (-220.0 * column, -190.0 * rows.get(column, 0))
+        places += (-220.0 * column, -190.0 * rows.get(column, 0))
         rows[column] = rows.get(column, 0) + 1
+    tree.nodes.foreach_set("location", places)  # one by one, each has Blender look through the tree

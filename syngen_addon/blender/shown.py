@@ -157,7 +157,7 @@ def behind(sockets: Iterable[Source], into_wear: bool = False) -> Iterator[Sourc
             continue
         seen.add(fed)
         yield fed
-        queue += [(each, fed[1]) for each in fed[0].node.inputs if each.links]
+        queue += [(each, fed[1]) for each in fed[0].node.inputs if each.is_linked]
 
 
 def pictures_behind(block: bpy.types.Material | bpy.types.World) -> set[bpy.types.Image]:

@@ -185,7 +185,9 @@ def source_of(
     into_wear: also through SynGen's own groups. muted_links: also along links that are muted.
     """
     while True:
-        link = next((each for each in socket.links if muted_links or not each.is_muted), None)
+        # Asked first, for a socket's links are looked for among all of the tree's.
+        links = socket.links if socket.is_linked else ()
+        link = next((each for each in links if muted_links or not each.is_muted), None)
         if link is None:
             return None
         source = link.from_socket
@@ -220,7 +222,7 @@ def _upstream(socket: bpy.types.NodeSocket) -> "deque[bpy.types.Node]":
         if node in found:
             continue
         found.append(node)
-        queue.extend(link.from_node for each in node.inputs for link in each.links)
+        queue.extend(link.from_node for each in node.inputs if each.is_linked for link in each.links)
     return found
 
 
