@@ -43,8 +43,8 @@ class Projected:
 def to_camera(view: View) -> Floats:
     """World -> the camera's frame as OpenCV has it (x right, y down, z forward), 4 x 4.
 
-    The inverse is spelt out: np.linalg.inv, be the matrix ever so small, wakes OpenBLAS's threads, and each then spins
-    for tens of milliseconds, as long as all other labels of a frame take.
+    The inverse is spelt out: np.linalg.inv, be the matrix ever so small, wakes the threads of the OpenBLAS in Blender
+    4.5's numpy, and each then spins for tens of milliseconds, as long as all other labels of a frame take.
     """
     axes = np.array(view.matrix_world[:3, :3], np.float64)
     axes /= np.linalg.norm(axes, axis=0)
