@@ -54,13 +54,16 @@ class Things:
         cls,
         name: str,
         scene: bpy.types.Scene,
-        collection: bpy.types.Collection,
         recipe: Recipe,
         files: Sequence[Path],
         targets: Sequence[bpy.types.Object],
         borrowed: Borrowed,
     ) -> "Things":
-        """Put hidden ones into the collection, as many as a frame may have. targets: what cannot be a thing.
+        """Put hidden ones into the scene, as many as a frame may have. targets: what cannot be a thing.
+
+        They are the last of its objects. What goes leaves a gap in Cycles' list, which its last object fills: were a
+        lamp behind them, a frame's noise would hang on the frames before it. Without a light tree it would hang on the
+        order of those that shine, too.
 
         Raises SynGenError: a file that cannot be read, a collection that is not there or has nothing solid in it.
         """
@@ -72,13 +75,14 @@ class Things:
                 sources = _from_collection(recipe.distractors.collection, targets, workshop)
             else:
                 sources = _simple(name, workshop)
+        borrowed.set(scene.cycles, "use_light_tree", True)
         slots = []
         for number in range(stands_about(recipe)):
             slot = borrowed.new(bpy.data.objects, bpy.data.objects.new(f"{name} thing {number + 1}", None))
             slot.instance_type, slot.rotation_mode = "COLLECTION", "QUATERNION"
             slot.empty_display_size = 0.01
             slot.hide_render = slot.hide_viewport = True
-            collection.objects.link(slot)
+            scene.collection.objects.link(slot)  # collections come before what lies in none
             slots.append(slot)
         return cls({source.facts.name: source for source in sources}, slots, warnings)
 
