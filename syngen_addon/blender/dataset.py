@@ -23,6 +23,7 @@ from ..recipe import Recipe
 from ..sampling.draws import FrameDraw, SceneFacts
 from ..sampling.frame import draw_frame, warnings_of
 from . import ageing, instances
+from .exposure import draws_exposure, expose
 from .folders import Files, check_pictures_in, files_of
 from .frames import Maker
 from .inputs import check_pictures, job_inputs
@@ -326,9 +327,9 @@ class Frames:
 
     def show(self, draw: FrameDraw) -> None:
         """Put a drawn frame into the scene."""
-        recipe = self.job.recipe
         self.rig.show(draw)
         if self.poser is not None:
             self.poser.show(draw.rests)
-        self.scene.view_settings.exposure = recipe.render.exposure_ev + draw.exposure_ev
+        if draws_exposure(self.job.recipe):
+            expose(self.scene, draw.exposure_ev)
         self.wearing.show(self.targets, draw)

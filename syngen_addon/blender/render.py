@@ -21,6 +21,7 @@ import numpy as np
 from ..errors import SynGenError, one_line
 from ..labels.layers import Layers
 from ..recipe import Labels, Recipe, Render
+from .exposure import draws_exposure, expose_by_curve
 from .layers import aov_name
 from .names import WEAR_AOV
 from .state import Borrowed
@@ -183,6 +184,8 @@ def configure(
         warnings.append("This Blender has no OpenImageDenoise: the pictures are not denoised.")
     _configure_sampling(scene, settings, denoise, borrowed)
     _configure_view(scene, settings, borrowed)
+    if draws_exposure(recipe):
+        expose_by_curve(scene, borrowed)
     for other in scene.view_layers:  # `use_single_layer` counts in a window only
         borrowed.set(other, "use", other == layer)
     if recipe.light.randomize or recipe.background.randomize:

@@ -207,6 +207,7 @@ def busy(addon, empty_scene, tmp_path: Path):
     scene.view_settings.view_transform, scene.view_settings.look = "Filmic", "None"
     scene.view_settings.exposure, scene.view_settings.gamma = 0.7, 1.3
     scene.view_settings.use_curve_mapping = True
+    scene.view_settings.curve_mapping.curves[3].points.new(0.3, 0.7)
     layer.use_pass_z = layer.use_pass_cryptomatte_object = layer.use_pass_normal = True
     layer.cycles.denoising_store_passes = True
     layer.samples = 5
