@@ -8,9 +8,13 @@ from .. import recipe as recipes
 from ..errors import SynGenError
 from ..formats.chosen import class_names
 from ..formats.split import SPLITS, split_of
+from .bop import check_bop, scenes_of
+from .classify import check_classify, is_classify
 from .coco import check_coco, is_coco
 from .job import Job, check_job, half_made
+from .masks import check_masks, is_masks
 from .pictures import Pictures
+from .recorded import check_recorded
 from .report import Findings, Held, Report
 from .voc import check_voc
 from .yolo import check_yolo
@@ -27,7 +31,8 @@ TASKS = {"detect": "YOLO detect", "segment": "YOLO segment", "obb": "YOLO OBB", 
 
 
 def check(folder: Path, tell: Callable[[int], None] = lambda pictures: None) -> Report:
-    """Read a finished dataset and say what is wrong with it: a job of ours, COCO, YOLO and Pascal VOC of anyone.
+    """Read a finished dataset and say what is wrong with it: a job of ours with all of its formats; COCO, YOLO, Pascal
+    VOC, BOP and folders of classes of anyone.
 
     Pictures are read, and nothing is written. Memory grows with the number of pictures by a few hundred bytes each.
     tell: called now and then with how many pictures were read; what it raises ends the check.
@@ -54,18 +59,31 @@ def check(folder: Path, tell: Callable[[int], None] = lambda pictures: None) -> 
         task, counts = check_yolo(file, folder, pictures, findings)
         if TASKS[task] not in findings.found:
             findings.found.append(TASKS[task])
+        findings.objects(TASKS[task], sum(held.objects for held in counts.values()))
         found[file.relative_to(folder).as_posix()] = counts
     for place in places:
         if (place / "Annotations").is_dir() and any((place / "Annotations").rglob("*.xml")):
             findings.found.append("Pascal VOC")
             found["voc"] = check_voc(place, folder, pictures, findings)
+        if scenes_of(place):
+            findings.found.append("BOP")
+            found["bop"] = check_bop(place, folder, pictures, findings)
+        if is_classify(place):
+            findings.found.append("folders of classes")
+            crops = pictures if len(findings.found) == 1 else Pictures(findings, tell, "crops")
+            found["classify"] = check_classify(place, folder, crops, findings)
+        if is_masks(place):
+            findings.found.append("label maps")
+            found["masks"] = {"": check_masks(place, folder, findings)}
     if not findings.found:
         raise SynGenError(
             f"The folder {folder} holds no dataset that can be checked.",
-            "What can be is a SynGen job, COCO (annotations/*.json), YOLO (data.yaml) or VOC (Annotations/*.xml).",
+            "What can be is a SynGen job, COCO (annotations/*.json), YOLO (data.yaml), VOC (Annotations/*.xml), BOP "
+            "(scene_gt.json) or a folder for each class (train/<class>/).",
         )
     if job is not None:
         _as_recorded(folder, job, found, findings)
+        check_recorded(folder, job, findings)
     half_made(folder, findings)
     return findings.report(folder)
 
@@ -113,7 +131,11 @@ def _as_recorded(folder: Path, job: Job, found: dict[str, Counts], findings: Fin
             _compare(file, list(found.get(file, {}).values()), job, False, findings)
     if "voc" in formats and _is_there(folder / "voc", "voc", findings):
         _compare("voc", list(found.get("voc", {}).values()), job, True, findings)
-    others = {"csv": "index.csv", "classify": "classify", "bop": "bop", "masks": "masks"}
+    if "bop" in formats and _is_there(folder / "bop", "bop", findings):
+        _compare("bop", list(found.get("bop", {}).values()), job, False, findings)
+    if "masks" in formats and _is_there(folder / "masks", "masks", findings):
+        _compare("masks", list(found.get("masks", {}).values()), job, False, findings)
+    others = {"csv": "index.csv", "classify": "classify"}
     for name, place in {**others, "depth": "depth-png", "normals": "normals-png"}.items():
         if name in formats:
             _is_there(folder / place, place, findings)

@@ -19,6 +19,7 @@ from .report import Findings, Held
 from .stream import Broken, items
 
 SPLIT_NAMES = ("train", "val", "valid", "test")
+TASKS = ("instances", "keypoints")
 DEEP = 2
 """So many folders below the dataset's are searched for where its pictures lie."""
 
@@ -76,6 +77,10 @@ def check_coco(files: list[Path], folder: Path, pictures: Pictures, findings: Fi
         except OSError as error:
             findings.problem("file unreadable", name, f"It cannot be read: {error.strerror}.")
             continue
+        if "panoptic" in task:  # one of them is all that is no object
+            findings.sizes["segments in COCO panoptic"] += file.labelled
+        else:
+            findings.objects(f"COCO {task}" if task in TASKS else "COCO", file.labelled)
         counts[name] = Held(len(file.images), file.labelled, frozenset(file.classes.values()))
         summed = sums.setdefault(task, Counter())
         for category, label in file.classes.items():
@@ -203,7 +208,6 @@ def _check_objects(path: Path, file: _File, findings: Findings) -> None:
             findings.problem("id 0", where, "Its id is 0, which pycocotools takes for no match; ids begin at 1.")
         ids.add(number if isinstance(number, (int, str)) else None)
         _object(file, where, item, twins, findings)
-    findings.sizes["objects in COCO"] += file.labelled
 
 
 def _object(file: _File, where: str, item: dict[str, Any], twins: set[int], findings: Findings) -> None:

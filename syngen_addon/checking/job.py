@@ -66,11 +66,12 @@ def check_job(
         some = ", ".join(map(str, absent[:8])) + (" ..." if len(absent) > 8 else "")
         sentence = f"{len(absent)} of its frames are not there ({some}): the job is not finished."
         findings.problem("frames missing", "records", sentence)
+    findings.sizes["frames"] += len(numbers)
     frames = iter(numbers)
     while batch := list(islice(frames, BATCH)):
         _frames(folder, batch, job, pictures, findings, split_of)
     _strays(folder, set(numbers), findings)
-    findings.sizes["frames"] += len(numbers)
+    findings.objects("the records", sum(job.objects.values()))
     return job
 
 

@@ -62,6 +62,8 @@ class Pictures:
     findings: Findings
     tell: Callable[[int], None] = lambda pictures: None
     """Called with how many were read, batch by batch."""
+    name: str = "pictures"
+    """What they are counted as."""
     seen: dict[tuple[int, int], Look] = field(default_factory=dict)
     """By what the file system calls a file: hard links are one."""
 
@@ -71,7 +73,7 @@ class Pictures:
         with ThreadPoolExecutor(THREADS) as pool:
             while batch := list(islice(every, BATCH)):
                 yield from zip(batch, pool.map(self.look, batch), strict=True)
-                self.tell(self.findings.sizes["pictures"])
+                self.tell(self.findings.sizes[self.name])
 
     def look(self, path: Path) -> Look | None:
         """What lies at a path."""
@@ -84,7 +86,7 @@ class Pictures:
             found = look(path)
             if found is None:
                 return None
-            self.findings.sizes["pictures"] += 1
+            self.findings.sizes[self.name] += 1
             self.seen[name] = found
         return self.seen[name]
 

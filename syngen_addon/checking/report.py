@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 MOST = 20
 """Of one sort of problem so many are kept with their places; all are counted."""
 
+OBJECTS = "objects in "
+"""How the sizes that count objects begin."""
+
 
 class Held(NamedTuple):
     """What one split of a format holds. classes: the names it knows, or shows."""
@@ -72,10 +75,20 @@ class Report:
         """`as_dict` as text."""
         return json.dumps(self.as_dict(), indent=1, sort_keys=True)
 
+    def _held(self) -> str:
+        """What was looked at, such as "8 frames, 7 pictures, 15 objects". Formats beside each other hold the same
+        objects, so they are never added; where they differ in how many, each says its own."""
+        plain = [f"{number:,} {name}" for name, number in self.sizes.items() if not name.startswith(OBJECTS)]
+        objects = {n.removeprefix(OBJECTS): number for n, number in self.sizes.items() if n.startswith(OBJECTS)}
+        if len(set(objects.values())) == 1:
+            plain.append(f"{next(iter(objects.values())):,} objects{' in each' if len(objects) > 1 else ''}")
+        else:
+            plain += [f"{number:,} objects in {name}" for name, number in objects.items()]
+        return ", ".join(plain)
+
     def lines(self) -> list[str]:
         """For people: what lies there, what is wrong sort by sort, and the sum."""
-        sizes = ", ".join(f"{number:,} {name}" for name, number in self.sizes.items())
-        lines = [f"{', '.join(self.found)}: {sizes}" if sizes else ", ".join(self.found)]
+        lines = [f"{', '.join(self.found)}: {held}" if (held := self._held()) else ", ".join(self.found)]
         listed = Counter(problem.what for problem in self.problems)
         said: Counter[str] = Counter()
         for problem in self.problems:
@@ -106,6 +119,10 @@ class Findings:
     def note(self, what: str, where: str, sentence: str) -> None:
         """Something worth knowing."""
         self._keep(Problem(what, where, sentence, note=True))
+
+    def objects(self, where: str, count: int) -> None:
+        """So many objects lie in a format, or in the records."""
+        self.sizes[f"{OBJECTS}{where}"] += count
 
     def empty_classes(self, where: str, names: list[str]) -> None:
         """Note classes that no object has."""

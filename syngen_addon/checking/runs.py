@@ -40,6 +40,16 @@ class Mask:
         y1 = self.height - 1 if whole.any() else int(foot.max())
         return [x0, y0, x1 - x0 + 1, y1 - y0 + 1]
 
+    def crop(self) -> tuple[int, int, npt.NDArray[np.bool_]]:
+        """(x, y of its box, its pixels in there)."""
+        x, y, width, height = self.bbox
+        changes = np.zeros(width * height + 1, np.int8)
+        # A run goes on in the next column only where it reaches foot and head of the picture, and so those of the box.
+        changes[(self.starts // self.height - x) * height + self.starts % self.height - y] = 1
+        last = self.ends - 1
+        changes[(last // self.height - x) * height + last % self.height - y + 1] -= 1
+        return x, y, np.cumsum(changes[:-1], dtype=np.int8).reshape(width, height).T.astype(bool)
+
     def shared(self, other: "Mask") -> int:
         """The pixels of both. Of one size."""
         if not len(self.starts) or not len(other.starts):

@@ -38,7 +38,7 @@ def check_voc(root: Path, folder: Path, pictures: Pictures, findings: Findings) 
         count = sum(_object(each, where, whole, classes, findings) for each in tree.findall("object"))
         before = counts.get(split, Held(0, 0))
         counts[split] = Held(before.pictures + 1, before.objects + count)
-    findings.sizes["objects in VOC"] += sum(classes.values())
+    findings.objects("VOC", sum(classes.values()))
     return {split: held._replace(classes=frozenset(classes)) for split, held in counts.items()}
 
 

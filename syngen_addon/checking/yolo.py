@@ -61,7 +61,6 @@ def check_yolo(file: Path, folder: Path, pictures: Pictures, findings: Findings)
         findings.problem("no pictures", name, "It names no pictures to train on (train).")
     looked.strays()
     findings.empty_classes(name, [label for number, label in names.items() if not looked.classes[number]])
-    findings.sizes["objects in YOLO"] += looked.objects
     return looked.task, counts
 
 

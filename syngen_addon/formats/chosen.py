@@ -36,6 +36,12 @@ class Fit:
     total: float = 0.0
     worst: float = 1.0
 
+    def add(self, iou: float) -> None:
+        """One more object."""
+        self.objects += 1
+        self.total += float(iou)
+        self.worst = min(self.worst, float(iou))
+
     @property
     def mean(self) -> float:
         return self.total / self.objects if self.objects else 1.0
@@ -111,10 +117,7 @@ class Dataset:
 
     def fit(self, format: str, iou: float) -> None:
         """Note how like the truth is what readers get of one object of a format that cannot express all of it."""
-        found = self.fits.setdefault(format, Fit())
-        found.objects += 1
-        found.total += float(iou)
-        found.worst = min(found.worst, float(iou))
+        self.fits.setdefault(format, Fit()).add(iou)
 
     def _of(self, record: dict[str, Any]) -> _Shared:
         shared = self._shared.get(id(record))

@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from ..polygons import UNIT, columns, edges_of, polygon
 from .chosen import Chosen, Dataset
@@ -58,11 +59,17 @@ def read_iou(numbers: Sequence[int], segmentation: dict[str, Any], box: Sequence
     """IoU of the mask with what a reader gets that cuts the points down to pixels and fills them with their border."""
     x, y, width, height = box
     truth = columns(segmentation, box).T
-    read = np.zeros((height, width), np.uint8)
     points = np.array(numbers, np.int32).reshape(-1, 2)
-    cv2.fillPoly(read, [points // UNIT - np.array([x, y], np.int32)], (1,))
+    read = painted(points // UNIT - np.array([x, y], np.int32), width, height)
     both, either = np.count_nonzero(read & truth), np.count_nonzero(read | truth)
     return both / either
+
+
+def painted(points: npt.NDArray[np.int32], width: int, height: int) -> npt.NDArray[np.uint8]:
+    """What Ultralytics' `polygon2mask` makes of a polygon, N x 2 whole pixels: height x width, 0 and 1."""
+    found = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(found, [points], (1,))
+    return found
 
 
 def as_text(numbers: Sequence[int], width: int, height: int) -> str:

@@ -18,11 +18,14 @@ from syngen_addon import jobs
 from syngen_addon.checking import runs, stream, yaml_text
 from syngen_addon.checking.check import check
 from syngen_addon.errors import SynGenError
+from syngen_addon.formats.split import SPLITS
 from tests.pure.finished import finished, recipe_of
 
-EXPORT = {
-    "export": {"formats": ["coco", "coco_panoptic", "yolo", "yolo_segment", "yolo_obb", "yolo_pose", "voc", "csv"]}
-}
+FORMATS = (
+    *("coco", "coco_panoptic", "yolo", "yolo_segment", "yolo_obb", "yolo_pose"),
+    *("classify", "voc", "masks", "csv"),
+)
+EXPORT = {"export": {"formats": list(FORMATS)}}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,10 @@ def test_a_sound_dataset_has_no_problem(sound: Path) -> None:
     report = check(sound)
     assert [p for p in report.problems if not p.note] == []
     assert report.sound and report.faults == 0 and report.lines()[-1] == "Nothing is wrong with it."
-    assert report.found == ("SynGen job", "COCO", "YOLO detect", "YOLO OBB", "YOLO pose", "YOLO segment", "Pascal VOC")
+    assert set(report.found) == {
+        *("SynGen job", "COCO", "YOLO detect", "YOLO OBB", "YOLO pose", "YOLO segment"),
+        *("folders of classes", "label maps", "Pascal VOC"),
+    }
     assert report.sizes["frames"] == 8 and report.sizes["pictures"] == 7  # each is read once, whoever names it
 
 
@@ -112,6 +118,15 @@ def line(job: Path, how: Callable[[str], str], pattern: str = "labels/0000/*.txt
     path.write_text("\n".join([how(head), *rest]) + "\n")
 
 
+def painted_over(job: Path, what: str, number: int) -> None:
+    """A label map with another number in all of its lower half."""
+    path = first(job, f"masks/{what}/*/*.png")
+    with Image.open(path) as image:
+        pixels = np.array(image)
+    pixels[pixels.shape[0] // 2 :] = number
+    Image.fromarray(pixels).save(path)
+
+
 PICTURE = "images/0000/00000000.png"
 JOB_FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "picture gone": (lambda j: (j / PICTURE).unlink(), "picture missing"),
@@ -156,6 +171,23 @@ JOB_FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "fingerprint": (lambda j: change(j / "job.json", lambda v: v["inputs"].update(seed=4)), "job broken"),
     "half-made": (lambda j: (j / ".x.json.host-1.part").write_text("{"), "half made"),
+    "crop gone": (lambda j: first(j, "classify/*/*/*.png").unlink(), "picture missing"),
+    "crop of no object": (
+        lambda j: shutil.copy(first(j, "classify/train/*/*.png"), j / "classify/train/tank/00000000-099.png"),
+        "left over",
+    ),
+    "another crop": (
+        lambda j: Image.new("RGB", (40, 40), (9, 8, 7)).save(first(j, "classify/*/*/*.png")),
+        "picture unlike record",
+    ),
+    "map gone": (lambda j: first(j, "masks/instance/*/*.png").unlink(), "mask missing"),
+    "semantic map": (lambda j: painted_over(j, "semantic", 1), "mask unlike record"),
+    "instance map": (lambda j: painted_over(j, "instance", 2), "mask unlike record"),
+    "wear map": (lambda j: painted_over(j, "wear", 0), "mask unlike record"),
+    "polygon of another object": (
+        lambda j: line(j, lambda t: "0 0.1 0.1 0.2 0.1 0.1 0.2", "yolo-segment/labels/0000/*.txt"),
+        "polygon and mask differ",
+    ),
     "format gone": (lambda j: (j / "annotations/instances_val.json").unlink(), "format missing"),
     "format stale": (
         lambda j: change(j / "annotations/instances_train.json", lambda v: v["images"].pop()),
@@ -251,6 +283,18 @@ FORMAT_FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
         "polygon broken",
     ),
     "pose columns": (lambda j: line(j, lambda t: t + " 0.5", "yolo-pose/labels/0000/*.txt"), "keypoints broken"),
+    "crop cut off": (
+        lambda j: first(j, "classify/*/*/*.png").write_bytes(first(j, "classify/*/*/*.png").read_bytes()[:60]),
+        "picture unreadable",
+    ),
+    "class's folder gone": (lambda j: shutil.rmtree(j / "classify/val/tank"), "classes differ"),
+    "class's folder unknown": (lambda j: [(j / "classify" / s / "ship").mkdir() for s in SPLITS], "class unknown"),
+    "map cut off": (
+        lambda j: first(j, "masks/wear/*/*.png").write_bytes(first(j, "masks/wear/*/*.png").read_bytes()[:60]),
+        "mask broken",
+    ),
+    "map of an unknown class": (lambda j: painted_over(j, "semantic", 99), "class unknown"),
+    "map of another size": (lambda j: resized(first(j, "masks/semantic/*/*.png")), "mask broken"),
     "voc box": (
         lambda j: first(j, "voc/Annotations/**/*.xml").write_text(
             re.sub(r"<xmax>\d+", "<xmax>500", first(j, "voc/Annotations/**/*.xml").read_text())
