@@ -3,7 +3,7 @@
 import bpy
 
 from ..syngen_addon.blender import session
-from .common import Closed, InSidebar, keys, split
+from .common import Closed, InSidebar, keys, sentence, split
 from .presets import in_header
 
 
@@ -18,21 +18,70 @@ class SYNGEN_PT_scene(InSidebar, bpy.types.Panel):
         layout, settings = self.layout, context.scene.syngen
         column = split(layout)
         keys(column, settings.wear, "level")
-        shown = session.previewed(context.scene)
-        row = layout.row(align=True)
-        row.prop(settings.job, "preview")
-        row.operator("syngen.preview_frame", text="", icon="TRIA_LEFT").step = -1
-        row.operator("syngen.preview_frame", text="", icon="TRIA_RIGHT").step = 1
-        row = layout.row(align=True)
-        row.scale_y = 1.2
-        row.operator(
-            "syngen.preview_frame",
-            text="Preview" if shown < 0 else f"Shows Frame {shown}",
-            icon="CAMERA_DATA",
-            depress=shown >= 0,
-        )
-        row.operator("syngen.end_preview", text="End Preview", icon="LOOP_BACK")
+        _frames(layout, context)
+        _see(layout, context)
         keys(split(layout), settings.randomize, "control")
+
+    @classmethod
+    def register(cls) -> None:
+        bpy.types.IMAGE_HT_header.append(_switch)
+
+    @classmethod
+    def unregister(cls) -> None:
+        bpy.types.IMAGE_HT_header.remove(_switch)
+
+
+def _frames(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Which frame, and the buttons that put it into the view and take it out again."""
+    job, shown = context.scene.syngen.job, session.previewed(context.scene)
+    column = layout.column(align=True)
+    row = column.row(align=True)
+    row.prop(job, "preview")
+    row.operator("syngen.preview_frame", text="", icon="TRIA_LEFT").step = -1
+    row.operator("syngen.preview_frame", text="", icon="TRIA_RIGHT").step = 1
+    column.prop(job, "walk", text=f"0 to {job.frames - 1}", slider=True)
+    row = layout.row(align=True)
+    row.scale_y = 1.2
+    row.operator(
+        "syngen.preview_frame",
+        text="Preview" if shown < 0 else f"Shows Frame {shown}",
+        icon="CAMERA_DATA",
+        depress=shown >= 0,
+    )
+    row.operator("syngen.end_preview", text="End Preview", icon="LOOP_BACK")
+    if session.now.not_previewed:
+        sentence(layout, context, session.now.not_previewed, "ERROR")
+
+
+def _see(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Labels in the view, and one frame rendered."""
+    work, done = session.now.one, session.rendered_one()
+    row = layout.row(align=True)
+    row.operator("syngen.show_label_overlay", text="Labels", icon="SHADING_BBOX", depress=session.labels_shown())
+    if work is None:
+        row.operator("syngen.render_one", icon="RENDER_STILL")
+    else:
+        text = "Stopping" if work.cancelled else work.what
+        row.progress(factor=0.5 if work.total else 0.1, text=text, type="BAR")
+        row.operator("syngen.cancel_one", text="", icon="X")
+    if done is not None:
+        row = layout.row(align=True)
+        row.label(text=f"Frame {done[0]}", icon="IMAGE_DATA")
+        _switches(row, done[1])
+    if session.now.not_rendered:
+        sentence(layout, context, session.now.not_rendered, "ERROR")
+
+
+def _switches(row: bpy.types.UILayout, with_labels: bool) -> None:
+    for text, labels in (("Plain", False), ("Labelled", True)):
+        row.operator("syngen.show_frame", text=text, depress=with_labels is labels).labels = labels
+
+
+def _switch(header: bpy.types.Header, context: bpy.types.Context) -> None:
+    """In the header of an image editor that shows a frame."""
+    done, image = session.rendered_one(), context.space_data.image
+    if done is not None and image is not None and session.is_rendered_one(image):
+        _switches(header.layout.row(align=True), done[1])
 
 
 class _Part(Closed):

@@ -230,7 +230,35 @@ def start(
         here = with_absolute_paths(recipe)
     write_bytes(panel / RECIPE, dumps(here).encode())
     arguments = job_arguments(str(out), frames, seed, str(panel / RECIPE))
-    arguments += ["--overview", str(out / SHEET), "--progress", "json", *worker.arguments(here)]
+    return launch(out, here, [*arguments, "--overview", str(out / SHEET)], popen)
+
+
+def start_frame(
+    out: Path,
+    recipe: Recipe,
+    frame: int,
+    seed: int,
+    *,
+    popen: Callable[..., "subprocess.Popen[str]"] = subprocess.Popen,
+) -> Process:
+    """Start one frame of a job of the open scene in a background Blender, into the empty folder out.
+
+    It is the last shard of so many that each has one frame. Raises SynGenError.
+    """
+    jobs.check_empty(out)
+    save_copy(out / PANEL)
+    here = with_absolute_paths(recipe)
+    write_bytes(out / PANEL / RECIPE, dumps(here).encode())
+    arguments = job_arguments(str(out), frame + 1, seed, str(out / PANEL / RECIPE))
+    return launch(out, here, [*arguments, "--shard", f"{frame}/{frame + 1}"], popen)
+
+
+def launch(
+    out: Path, recipe: Recipe, arguments: Sequence[str], popen: Callable[..., "subprocess.Popen[str]"]
+) -> Process:
+    """Run the command line with these arguments on the copy that lies in out. recipe: its own. Raises SynGenError."""
+    panel = out / PANEL
+    arguments = [*arguments, "--progress", "json", *worker.arguments(recipe)]
     command = batch_command(str(panel / COPY), arguments)
     if bpy.app.binary_path:
         command.insert(1, "-y" if bpy.context.preferences.filepaths.use_scripts_auto_execute else "-Y")

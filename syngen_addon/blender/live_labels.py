@@ -273,7 +273,7 @@ class Known:
 
 
 def _known(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, recipe: Recipe, parts: Parts) -> Known:
-    objects = layer.objects
+    objects = scene.objects
     uids, hidden = np.empty(len(objects), np.int32), np.empty(len(objects), np.bool_)
     objects.foreach_get("session_uid", uids)
     objects.foreach_get("hide_render", hidden)

@@ -15,7 +15,7 @@ from bpy.app.handlers import persistent
 
 from ..errors import SynGenError
 from . import marks, settings, task, worker
-from .names import CLASS, LEAVE_OUT, PREVIEW
+from .names import ABOUT, CLASS, LEAVE_OUT, PREVIEW, SHOWN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,11 +64,15 @@ class Session:
 
     not_generated: why the last Generate made nothing. sweep_sheet: picture of the last sweep over weights. levels: what
     the last preview of levels shows; levels_sheet: the same as a file. checked: what the last check of a dataset said,
-    line by line; sound: whether nothing was wrong.
+    line by line; sound: whether nothing was wrong. not_previewed: why no other frame is shown. one: the frame that is
+    rendered alone, and not_rendered why none was.
     """
 
     generation: Generation | None = None
     not_generated: str = ""
+    not_previewed: str = ""
+    one: Process | None = None
+    not_rendered: str = ""
     sweep: Sweep | None = None
     sweep_sheet: str = ""
     levels_work: LevelsPreview | None = None
@@ -293,9 +297,41 @@ def _used(name: str) -> Any:
     return sys.modules.get(f"{__package__}.{name}")
 
 
+def _forget_rig() -> None:
+    """What the preview of a frame has built may be gone."""
+    if (preview_frame := _used("preview_frame")) is not None:
+        preview_frame.forget()
+
+
 def previewed(scene: bpy.types.Scene) -> int:
     """The frame that the scene's preview shows, -1 where there is none."""
     return int(scene[PREVIEW]["frame"]) if PREVIEW in scene else -1
+
+
+def labels_shown() -> bool:
+    """Whether the 3D views show labels."""
+    overlay = _used("label_overlay")
+    return overlay is not None and bool(overlay.is_on())
+
+
+def no_labels(scene: bpy.types.Scene) -> str:
+    """Why the views can show no labels, "" where they can. At once: a button asks."""
+    if bpy.app.background:
+        return "Without a window there is no view to show them in."
+    if scene.syngen.targets.objects.strip() or any(ABOUT in obj for obj in scene.objects):
+        return ""
+    return "No object has wear yet: press Generate and use a variant, or name targets under Dataset > Targets."
+
+
+def rendered_one() -> tuple[int, bool] | None:
+    """(the frame that Render One has made, whether it is shown with its labels), None where there is none."""
+    render_one = _used("render_one")
+    return None if render_one is None else render_one.latest()
+
+
+def is_rendered_one(image: bpy.types.Image) -> bool:
+    """Whether an image is the frame that Render One has made."""
+    return SHOWN in image
 
 
 # --- methods that need the worker -------------------------------------------------------------------------------------
@@ -493,6 +529,10 @@ def stop_everything() -> None:
         now.levels_work = None
     now.levels, now.levels_sheet = (), ""
     forget_live()
+    if now.one is not None:
+        now.one.kill()
+        now.one = None
+    now.not_rendered = now.not_previewed = ""
     if now.export is not None:
         now.export.kill()
         now.told = "The export was ended with the file it belongs to; it can be continued."
@@ -507,6 +547,7 @@ def _before_load(*_: Any) -> None:
     stop_everything()
     forget_looks()
     forget_pictures()
+    _forget_rig()
     if (rows := _used("rows")) is not None:
         rows.forget()
 
@@ -514,6 +555,7 @@ def _before_load(*_: Any) -> None:
 @persistent
 def _after_history(*_: Any) -> None:
     _looks.clear()
+    _forget_rig()
 
 
 @persistent
@@ -546,4 +588,9 @@ def unregister() -> None:
         getattr(bpy.app.handlers, name).remove(handler)
     if (previews := _used("previews")) is not None:
         previews.give_back()
+    if (overlay := _used("label_overlay")) is not None:
+        overlay.switch(False)
+    if (render_one := _used("render_one")) is not None:
+        render_one.forget()
+    _forget_rig()
     _looks.clear()

@@ -29,6 +29,7 @@ from .. import recipe as recipes
 from ..errors import SynGenError
 from ..kinds import KINDS
 from ..recipe import Names, Recipe
+from .names import PREVIEW
 
 LARGEST = 2**31 - 1
 TABLES = (dict[str, str], dict[str, float], dict[str, recipes.Range])
@@ -550,6 +551,22 @@ def _section_classes() -> dict[str, type]:
 SECTIONS = _section_classes()
 
 
+def _frame_set(self: Any, context: bpy.types.Context) -> None:
+    """Show it, where a frame is shown."""
+    if PREVIEW in self.id_data:
+        from . import preview_frame
+
+        preview_frame.follow(self.id_data, context)
+
+
+def _get_walk(self: Any) -> float:
+    return 100.0 * min(self.preview / max(self.frames - 1, 1), 1.0)
+
+
+def _set_walk(self: Any, percent: float) -> None:
+    self.preview = round(percent / 100 * (self.frames - 1))
+
+
 class SYNGEN_PG_job(bpy.types.PropertyGroup):
     """What the command line says beside the recipe."""
 
@@ -584,6 +601,19 @@ class SYNGEN_PG_job(bpy.types.PropertyGroup):
         min=0,
         max=100_000_000,
         soft_max=10_000,
+        options=set(),
+        update=_frame_set,
+    )
+    # A number has one range for all scenes, and a job any number of frames: so the slider is of per cent.
+    walk: FloatProperty(
+        name="Walk",
+        description="Walk through the frames of the dataset, from the first to the last",
+        min=0.0,
+        max=100.0,
+        precision=0,
+        subtype="PERCENTAGE",
+        get=_get_walk,
+        set=_set_walk,
         options=set(),
     )
 

@@ -138,3 +138,242 @@ def test_the_overlay_draws_the_labels_that_the_frame_will_have(addon, yard: Path
         assert label.entry["wear_percent"] == pytest.approx(entry["wear_percent"], abs=2)
         assert label.entry["classes"]["wear"] == entry["classes"]["wear"]
         assert label.amounts[0].text == f"{label.entry['wear_percent']:.0f} % {entry['classes']['wear']}"
+
+
+def test_copies_further_kinds_and_what_is_no_target(addon, stage: Any, look: Any) -> None:
+    """An instance is a target of its own; a further kind has its amount; what renders do not show hides nothing."""
+    paint = stage.target("Paint", (-25, -10), (-5, 10), level=0.5)
+    addon("blender.ageing").apply_variant(
+        paint, h.handmade(addon, stage.path / "dents", h.ramp(), kind="dents"), add=True, level=0.25
+    )
+    stage.plain("Unworn", (0, -10), (8, 10))
+    group = bpy.data.collections.new("Group")
+    source = stage.target("Source", (0, 0), (6, 6), level=0.0)
+    for collection in source.users_collection:
+        collection.objects.unlink(source)
+    group.objects.link(source)
+    for x in (10, 20):
+        empty = bpy.data.objects.new(f"At {x}", None)
+        empty.instance_type, empty.instance_collection, empty.location = "COLLECTION", group, (x, 0, 0)
+        bpy.context.scene.collection.objects.link(empty)
+    h.plane("Hidden", (-30, -30), (30, 30), 5).hide_render = True
+    render = stage.scene.render
+    render.resolution_x = render.resolution_y = 64
+    render.resolution_percentage = 100
+    bpy.context.view_layer.update()
+    live, context = addon("blender.live_labels"), bpy.context
+    recipe = h.recipe(
+        addon, {"labels": {"class_from": "object"}, "targets": {"objects": ["Paint", "Source", "Unworn"]}}
+    )
+    depsgraph = context.evaluated_depsgraph_get()
+    gathered = live.gather(context.scene, context.view_layer, depsgraph, recipe, live.Parts())
+    frame = live.camera_frame(context.scene, context.scene.camera, depsgraph)
+    found = live.labels_of(gathered, look(gathered, frame))
+    assert [(each.name, each.box) for each in found[:2]] == [("Paint", (7, 22, 20, 20)), ("Unworn", (32, 22, 8, 20))]
+    assert sorted(each.box for each in found[2:]) == [(42, 26, 6, 6), (52, 26, 6, 6)]
+    assert [each.text for each in found[0].amounts] == ["50 % default", "25 % dent"]
+    assert [each.text for each in found[1].amounts] == ["no wear yet"]
+    assert {each.amounts[0].text for each in found[2:]} == {"0 % clean"}
+    assert len({each.color for each in found[0].amounts}) == 2
+
+
+def test_a_level_changes_nothing_that_is_kept(addon, stage: Any) -> None:
+    obj = stage.target("Paint", (-10, -10), (10, 10), level=0.5)
+    live, context = addon("blender.live_labels"), bpy.context
+    parts, recipe = live.Parts(), h.recipe(addon)
+
+    def now() -> Any:
+        return live.gather(context.scene, context.view_layer, context.evaluated_depsgraph_get(), recipe, parts)
+
+    def after(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
+        parts.after(depsgraph)
+
+    bpy.app.handlers.depsgraph_update_post.append(after)
+    try:
+        context.view_layer.update()
+        first = now()
+        addon("blender.level").set_level(obj, 0.9)
+        obj.location.x = 3
+        context.view_layer.update()
+        second = now()
+        assert second.copies[0].parts is first.copies[0].parts
+        assert (first.copies[0].levels, second.copies[0].levels) == ({"": 0.5}, {"": pytest.approx(0.9)})
+        assert second.copies[0].matrix.translation.x == 3
+        obj.data.vertices[0].co.z = 2
+        obj.data.update()
+        context.view_layer.update()
+        third = now()
+        assert third.copies[0].parts is not first.copies[0].parts
+        assert third.copies[0].parts[0].positions.max() == 10
+        obj.hide_render = True
+        with pytest.raises(addon("errors").SynGenError, match="hidden in renders"):
+            now()
+    finally:
+        bpy.app.handlers.depsgraph_update_post.remove(after)
+
+
+def test_tags_stand_apart_and_where_they_can_be_read(addon) -> None:
+    places_of = addon("blender.label_overlay").places_of
+    free = (0.0, 0.0, 200.0, 100.0)
+    boxes = [(10.0, 10.0, 60.0, 40.0)] * 9 + [(300.0, 10.0, 340.0, 40.0), (150.0, 80.0, 260.0, 130.0)]
+    found = places_of([(50.0, 10.0)] * len(boxes), boxes, free)
+    assert found[0] == (10.0, 40.0)
+    assert found[9] is None, "its box is out of the view"
+    assert found[10] == (150.0, 90.0), "a box that the view cuts has its tag in the view"
+    there = [(x, y, x + 50, y + 10) for x, y in filter(None, found)]
+    assert 4 <= len(there) < len(boxes)
+    for number, a in enumerate(there):
+        assert a[0] >= 0 and a[2] <= 200 and a[1] >= 0 and a[3] <= 100
+        for b in there[:number]:
+            assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+
+
+def test_the_button_of_labels_says_why_not(addon, empty_scene) -> None:
+    session = addon("blender.session")
+    assert not bpy.ops.syngen.show_label_overlay.poll()
+    assert "window" in session.no_labels(empty_scene)
+    assert not session.labels_shown()
+
+
+# --- a walk through frames -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def place(addon, empty_scene, tmp_path: Path) -> Path:
+    """Two worn crates, and settings of the panel that make small frames of them."""
+    for crate in h.two_boxes():
+        addon("blender.ageing").apply_variant(crate, h.handmade(addon, tmp_path / crate.name, h.ramp()), level=0.4)
+    addon("blender.settings").put_recipe(empty_scene, h.recipe(addon, WALK))
+    job = empty_scene.syngen.job
+    job.frames, job.folder = 6, str(tmp_path / "dataset")
+    h.save(tmp_path / "scene.blend")
+    return tmp_path
+
+
+WALK: dict[str, dict[str, Any]] = {
+    "labels": {"redraws": 0},
+    "pose": {"randomize": True, "yaw_deg": [0, 90]},
+    "tint": {"randomize": True, "hue_deg": [-40, 40]},
+    "distractors": {"count": [0, 2]},
+    "export": {"formats": ["csv"]},
+}
+
+
+def seen() -> dict[str, Any]:
+    """What a frame puts into the scene."""
+    bpy.context.view_layer.update()
+    scene = bpy.context.scene
+    there = [o for o in scene.objects if not o.hide_render and not o.hide_viewport]
+    places = {o.name: [round(v, 6) for row in o.matrix_world for v in row] for o in there}
+    worn = {o.name: (o["syngen_level"], tuple(o.get("syngen_tint", ()))) for o in scene.objects if "syngen_level" in o}
+    return {"places": places, "worn": worn, "exposure": scene.view_settings.exposure, "camera": scene.camera.name}
+
+
+def test_a_walk_shows_every_frame_as_its_own_preview_does(addon, place: Path) -> None:
+    preview, session = addon("blender.preview_frame"), addon("blender.session")
+    scene = bpy.context.scene
+    job, alone = scene.syngen.job, []
+    for frame in (0, 3, 5):
+        bpy.ops.syngen.preview_frame(frame=frame)
+        alone.append(seen())
+        bpy.ops.syngen.end_preview()
+    before = h.snapshot()
+    bpy.ops.syngen.preview_frame(frame=0)
+    rig, count = preview._stage.rig, len(bpy.data.objects)
+    walked = [seen()]
+    for percent in (20, 60, 100):
+        job.walk = percent
+        walked.append(seen())
+    assert session.previewed(scene) == job.preview == 5 and job.walk == 100
+    assert preview._stage.rig is rig and len(bpy.data.objects) == count, "the rig is kept"
+    assert [walked[0], walked[2], walked[3]] == alone
+    job.preview = 99
+    assert session.previewed(scene) == 99 and job.walk == 100, "a longer job would have it"
+    job.preview = 5
+    assert bpy.ops.syngen.preview_frame(step=-1) == {"FINISHED"} and session.previewed(scene) == job.preview == 4
+    assert preview._stage.rig is rig
+    bpy.ops.syngen.end_preview()
+    job.preview = 5
+    assert session.previewed(scene) == -1, "where no frame is shown the number is a number"
+    assert h.snapshot() == before
+
+
+def test_a_walk_sees_what_was_changed_meanwhile(addon, place: Path) -> None:
+    preview, job = addon("blender.preview_frame"), bpy.context.scene.syngen.job
+    bpy.ops.syngen.preview_frame(frame=0)
+    rig = preview._stage.rig
+    bpy.context.scene.syngen.render.width = 32
+    job.preview = 1
+    assert preview._stage.rig is not rig, "another recipe"
+    assert bpy.context.scene.render.resolution_x == 32
+    rig = preview._stage.rig
+    bpy.data.objects.remove(bpy.data.objects["Crate B"])
+    job.preview = 2
+    assert preview._stage.rig is not rig, "a target less"
+    bpy.data.objects.remove(bpy.data.objects["Crate A"])
+    job.preview = 3
+    assert "no object has wear" in addon("blender.session").now.not_previewed
+    assert bpy.context.scene.camera is None and not [o for o in bpy.data.objects if o.name.startswith("SynGen")]
+
+
+# --- one finished frame ----------------------------------------------------------------------------------------------
+
+
+def test_one_frame_is_the_jobs_frame(addon, place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    scene, jobs = bpy.context.scene, addon("jobs")
+    bpy.ops.syngen.preview_frame(frame=2)
+    shown = seen()
+    assert bpy.ops.syngen.render_one() == {"FINISHED"}
+    out = place / "dataset-frame-2"
+    picture, drawn = out / jobs.picture_name(2), out / "labels.png"
+    told = capfd.readouterr().out
+    assert str(picture) in told and str(drawn) in told
+    assert addon("blender.session").previewed(scene) == 2 and seen() == shown
+    bpy.ops.syngen.end_preview()
+    assert bpy.ops.syngen.export_dataset() == {"FINISHED"}
+    assert picture.read_bytes() == (place / "dataset" / jobs.picture_name(2)).read_bytes()
+    plain, labelled = (h.decode_png(path.read_bytes())[..., :3].astype(int) for path in (picture, drawn))
+    assert plain.shape == labelled.shape and np.abs(plain - labelled).max() > 60
+    assert bpy.ops.syngen.render_one(frame=2) == {"FINISHED"}, "a folder of its own, whatever lies there"
+    assert (place / "dataset-frame-2_002" / "labels.png").is_file()
+
+
+def test_a_frame_beside_this_blender_is_the_jobs_too(addon, place: Path) -> None:
+    """What the window does, but for the window."""
+    background, render_one = addon("blender.background"), addon("blender.render_one")
+    scene = bpy.context.scene
+    recipe = addon("blender.settings").recipe_of(scene)
+    bpy.ops.syngen.preview_frame(frame=3)
+    process = background.start_frame(place / "one", recipe, 3, scene.syngen.job.seed)
+    process.child.wait()
+    assert not process.poll() and not process.error
+    shot = render_one.finished(place / "one", recipe, 3)
+    bpy.ops.syngen.end_preview()
+    here = render_one.render_here(scene, recipe, 3, str(place / "here"))
+    assert shot.picture.read_bytes() == here.picture.read_bytes()
+    assert shot.labels.read_bytes() == here.labels.read_bytes()
+    with pytest.raises(addon("errors").SynGenError, match="Frame 4 was not rendered"):
+        render_one.finished(place / "one", recipe, 4)
+
+
+def test_a_frame_in_an_image_editor_is_never_in_the_file(addon, place: Path) -> None:
+    render_one, scene = addon("blender.render_one"), bpy.context.scene
+    shot = render_one.render_here(scene, addon("blender.settings").recipe_of(scene), 0, str(place / "here"))
+    area = bpy.context.window.screen.areas[0]
+    kind, before = area.ui_type, h.snapshot()
+    try:
+        area.ui_type = "IMAGE_EDITOR"
+        render_one.keep(shot)
+        render_one.show()
+        image = area.spaces.active.image
+        assert Path(bpy.path.abspath(image.filepath)) == shot.labels and render_one.latest() == (0, True)
+        render_one.show(False)
+        assert Path(bpy.path.abspath(area.spaces.active.image.filepath)) == shot.picture
+        bpy.ops.wm.save_as_mainfile(filepath=str(place / "saved.blend"), copy=True)
+        assert area.spaces.active.image is not None, "saving leaves it where it is seen"
+        with bpy.data.libraries.load(str(place / "saved.blend")) as (there, _):
+            assert not [name for name in there.images if name.startswith("Frame 0")]
+        render_one.forget()
+        assert h.snapshot() == before and render_one.latest() is None and not (place / "here").exists()
+    finally:
+        area.ui_type = kind

@@ -1,0 +1,263 @@
+"""One frame, finished as the job would finish it, without the job: rendered beside this Blender, shown in it.
+
+The frame is rendered into a folder of its own, which goes when Blender ends. Its picture, plain or with its labels
+drawn on, is shown in an image editor. An image must be in the file for that: it is taken out whenever the file is
+saved or copied, and put back afterwards, so that neither the file nor a dataset made of it ever holds it.
+Imports bpy, the formats stage.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+from bpy.app.handlers import persistent
+
+from .. import jobs
+from ..errors import SynGenError
+from ..formats.overview import labelled
+from ..formats.sheet import write_png
+from ..recipe import Recipe
+from . import background, jobs_of_panel, preview_frame, session
+from .names import SHOWN
+
+LABELS = "labels.png"
+"""In the frame's folder: the picture with its labels."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A frame that was rendered. picture, labels: plain, and with its labels drawn on, both of one size."""
+
+    frame: int
+    picture: Path
+    labels: Path
+
+
+_shot: Shot | None = None
+_with_labels = True
+_editors: set[int] = set()
+"""The image editors that show it."""
+
+
+def frame_of(scene: bpy.types.Scene) -> int:
+    """The frame that is shown, else the one that is set."""
+    shown = session.previewed(scene)
+    return int(scene.syngen.job.preview) if shown < 0 else shown
+
+
+# --- rendering -------------------------------------------------------------------------------------------------------
+
+
+def start(scene: bpy.types.Scene, recipe: Recipe, frame: int) -> background.Process:
+    """Render a frame of the panel's job in a background Blender; what comes of it is shown. Raises SynGenError."""
+    from .targets import find_targets
+
+    find_targets(recipe, scene, bpy.context.view_layer)
+    out = Path(tempfile.mkdtemp(prefix="syngen-frame-", dir=bpy.app.tempdir))
+    process = background.start_frame(out, recipe, frame, scene.syngen.job.seed)
+    session.now.one, session.now.not_rendered = process, ""
+    bpy.app.timers.register(lambda: _poll(process, recipe, frame), first_interval=session.POLL_S)
+    return process
+
+
+def _poll(process: background.Process, recipe: Recipe, frame: int) -> float | None:
+    if session.now.one is not process:  # it was ended with its file
+        return None
+    runs = process.poll()
+    session.redraw(views=False)
+    if runs:
+        return session.POLL_S
+    session.now.one = None
+    try:
+        if process.error:
+            raise SynGenError(process.error)
+        if not process.cancelled:
+            keep(finished(process.out, recipe, frame))
+            show()
+    except SynGenError as error:
+        session.now.not_rendered = str(error)
+    session.redraw(views=False)
+    return None
+
+
+def render_here(scene: bpy.types.Scene, recipe: Recipe, frame: int, folder: str = "") -> Shot:
+    """Render a frame of the panel's job in this Blender and wait for it. Raises SynGenError.
+
+    folder: "": a new one beside the dataset's. A frame that the scene shows is shown again afterwards.
+    """
+    from . import dataset
+
+    out = Path(bpy.path.abspath(folder)).expanduser().resolve() if folder else _beside(scene, frame)
+    previewed = session.previewed(scene)
+    preview_frame.end(scene)
+    try:
+        dataset.run(dataset.Job(recipe, out, frame + 1, scene.syngen.job.seed, only=frame))
+    finally:
+        if previewed >= 0:
+            preview_frame.begin(bpy.context, recipe, previewed, scene.syngen.job.seed)
+    return finished(out, recipe, frame)
+
+
+def _beside(scene: bpy.types.Scene, frame: int) -> Path:
+    dataset = jobs_of_panel.folder_of(scene)
+    out = dataset.with_name(f"{dataset.name}-frame-{frame}")
+    return jobs_of_panel.next_free(out) if out.exists() else out
+
+
+def finished(out: Path, recipe: Recipe, frame: int) -> Shot:
+    """What a job in the folder out has made of a frame; its picture with labels is drawn. Raises SynGenError."""
+    record = jobs.read_record(out, frame)
+    if record is None:
+        raise SynGenError(f"Frame {frame} was not rendered.", "Render it again.")
+    if record["no_target"]:
+        raise SynGenError(f"Frame {frame} shows no target. {record.get('reason', '')}".strip())
+    classes = jobs.read_job(out)["classes"].get(recipe.labels.class_from, [])
+    (_, drawn), *_ = labelled(out, [record], recipe.labels, classes, record["width"])
+    if drawn is None:
+        raise SynGenError(f"The picture of frame {frame} cannot be read.", "Render it again.")
+    return Shot(frame, out / jobs.picture_name(frame), write_png(out / LABELS, drawn))
+
+
+# --- showing ---------------------------------------------------------------------------------------------------------
+
+
+def latest() -> tuple[int, bool] | None:
+    """(the frame that can be shown, whether with labels); None where there is none."""
+    return None if _shot is None or not _shot.picture.is_file() else (_shot.frame, _with_labels)
+
+
+def keep(shot: Shot) -> None:
+    """Keep a frame to be shown, in place of the one before."""
+    global _shot
+    _remove_images()
+    if _shot is not None and _shot.picture != shot.picture:
+        shutil.rmtree(_folder_of(_shot), ignore_errors=True)
+    for large in (background.PANEL, "variants"):
+        shutil.rmtree(_folder_of(shot) / large, ignore_errors=True)
+    _shot = shot
+    for name, handler in _HANDLERS:
+        handlers = getattr(bpy.app.handlers, name)
+        if handler not in handlers:
+            handlers.append(handler)
+
+
+def _folder_of(shot: Shot) -> Path:
+    return shot.labels.parent
+
+
+def forget() -> None:
+    """Show nothing more; the file is as if nothing had been shown."""
+    global _shot
+    _remove_images()
+    if _shot is not None:
+        shutil.rmtree(_folder_of(_shot), ignore_errors=True)
+    _shot = None
+    _editors.clear()
+    for name, handler in _HANDLERS:
+        handlers = getattr(bpy.app.handlers, name)
+        if handler in handlers:
+            handlers.remove(handler)
+
+
+def show(with_labels: bool | None = None) -> None:
+    """Show the frame in an image editor: one that shows it, else any, else one in a new window. Raises SynGenError.
+
+    with_labels: None: as it was shown last.
+    """
+    global _with_labels
+    if latest() is None:
+        raise SynGenError("No frame was rendered.", "Press Render One.")
+    _with_labels = _with_labels if with_labels is None else with_labels
+    image = _image()
+    there = [space for space in _spaces() if space.as_pointer() in _editors or _is_ours(space.image)]
+    for space in there or [_any_editor()]:
+        space.image = image
+        _editors.add(space.as_pointer())
+    _tag_redraw()
+
+
+def _image() -> bpy.types.Image:
+    assert _shot is not None
+    path = _shot.labels if _with_labels else _shot.picture
+    name = f"Frame {_shot.frame}{' with Labels' if _with_labels else ''}"
+    found = next((i for i in bpy.data.images if _is_ours(i) and i.get(SHOWN) == name), None)
+    if found is None:
+        found = bpy.data.images.load(str(path))
+        found.name = name
+        found[SHOWN] = name
+    return found
+
+
+def _is_ours(image: bpy.types.Image | None) -> bool:
+    return image is not None and SHOWN in image
+
+
+def _spaces() -> Iterator[bpy.types.SpaceImageEditor]:
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.ui_type == "IMAGE_EDITOR":
+                yield area.spaces.active
+
+
+def _any_editor() -> bpy.types.SpaceImageEditor:
+    found = next(_spaces(), None)
+    if found is not None:
+        return found
+    windows = bpy.context.window_manager.windows
+    before = {window.as_pointer() for window in windows}
+    with bpy.context.temp_override(window=windows[0]):
+        bpy.ops.wm.window_new()
+    window = next(window for window in windows if window.as_pointer() not in before)
+    area = max(window.screen.areas, key=lambda each: each.width * each.height)
+    area.ui_type = "IMAGE_EDITOR"
+    return area.spaces.active
+
+
+def _tag_redraw() -> None:
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "IMAGE_EDITOR":
+                area.tag_redraw()
+
+
+def _remove_images() -> None:
+    for image in [image for image in bpy.data.images if _is_ours(image)]:
+        bpy.data.images.remove(image)
+
+
+# --- out of the file -------------------------------------------------------------------------------------------------
+
+
+@persistent
+def _before_save(*_: Any) -> None:
+    _editors.intersection_update(space.as_pointer() for space in _spaces() if _is_ours(space.image))
+    _remove_images()
+
+
+@persistent
+def _after_save(*_: Any) -> None:
+    """Also where a step that is undone or redone did not know the image."""
+    if latest() is None:
+        return
+    for space in _spaces():
+        if space.as_pointer() in _editors and space.image is None:
+            space.image = _image()
+
+
+@persistent
+def _before_load(*_: Any) -> None:
+    forget()
+
+
+_HANDLERS = (
+    ("save_pre", _before_save),
+    ("save_post", _after_save),
+    ("save_post_fail", _after_save),
+    ("undo_post", _after_save),
+    ("redo_post", _after_save),
+    ("load_pre", _before_load),
+)
