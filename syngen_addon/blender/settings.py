@@ -149,7 +149,13 @@ CHOICES = {
         "object_wear": "Object and Wear",
     },
     "camera.path": {"shell": "All Around", "orbit": "Orbits", "ground": "Eye Level", "handheld": "Handheld"},
-    "randomize.apart": {"environment": "Environments", "background": "Backgrounds", "variant": "Variants"},
+    "randomize.apart": {
+        "environment": "Environments",
+        "background": "Backgrounds",
+        "ground": "Grounds",
+        "thing": "Things",
+        "variant": "Variants",
+    },
     "render.engine": {"cycles": "Cycles", "eevee": "EEVEE"},
     "render.speed": {"fast": "Fast", "balanced": "Balanced", "best": "Best"},
     "render.device": {

@@ -8,6 +8,7 @@ the same bytes.
 import base64
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -250,12 +251,14 @@ def _splits(card: Card) -> _Section:
             "Where the last column is not 0, there were too few of them to go round."
         )
     rows: list[Sequence[str]] = []
-    for what in ("environments", "backgrounds", "variants"):
-        held = pools.get(what, {})
-        if held:
-            shared = len((held.get("val", set()) | held.get("test", set())) & held.get("train", set()))
-            rows.append((what, *(f"{len(held.get(s, ())):,}" for s in SPLITS), f"{shared:,}"))
-    tables = [(("shown", *SPLITS, "in train and in val or test"), rows)] if rows else []
+    own_things = recipe.distractors.folder or recipe.distractors.collection
+    for what, held in sorted(pools.items()):
+        if what == "things that stand about" and not own_things:
+            continue  # simple shapes, which give nothing away
+        every = Counter(each for own in held.values() for each in own)
+        shared = sum(count > 1 for count in every.values())
+        rows.append((what, *(f"{len(held.get(s, ())):,}" for s in SPLITS), f"{shared:,}"))
+    tables = [(("shown", *SPLITS, "in more than one"), rows)] if rows else []
     return _Section("Splits", text, tables)  # type: ignore[arg-type]
 
 

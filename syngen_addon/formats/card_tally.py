@@ -57,7 +57,8 @@ class Tally:
     regions: int = 0
     keypoints: int = 0
     pools: dict[str, dict[str, set[Any]]] = field(default_factory=dict)
-    """What a split shows of the environments, backgrounds and variants: no more of them than the job has."""
+    """What a split shows of environments, backgrounds, the ground's pictures, things and variants: no more of them than
+    the job has."""
     samples: list[dict[str, Any]] = field(default_factory=list)
     _step: int = 1
 
@@ -86,7 +87,15 @@ class Tally:
             self._show("variants", split, (entry["name"], "", entry["variant"]))
             for layer in entry.get("layers", ()):
                 self._show("variants", split, (entry["name"], layer["kind"], layer["variant"]))
-        for what, which in (("environments", record.get("environment")), ("backgrounds", record.get("background"))):
+        draw = record.get("draw", {})
+        shown = [("environments", record.get("environment")), ("backgrounds", record.get("background"))]
+        shown.append(("pictures of the ground", (draw.get("ground") or {}).get("picture")))
+        shown += [
+            ("things that stand about", thing["source"])
+            for sort in ("distractors", "occluders")
+            for thing in draw.get(sort, ())
+        ]
+        for what, which in shown:
             if which:
                 self._show(what, split, which)
 

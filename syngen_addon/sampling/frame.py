@@ -7,6 +7,7 @@ The matched control set (randomize.control) has the same cameras, poses, things,
 are the same; what only the looks depend on (light, backdrop, ground, colours, sensor) is at the middle of its range.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -66,6 +67,9 @@ def draw_frame(
             return own[Middle().integers(len(own))]
         return taken(own, seed, purpose, place if pool else frame, stratify=recipe.camera.stratify)
 
+    standing = lying  # and what may stand about in this split
+    if pools.things:
+        standing = dataclasses.replace(lying, things=tuple(facts.things[i] for i in pools.things[split]))
     light, levels = recipe.light, recipe.randomize.level
     indoor, skies = _weather(recipe, seed, frame) if light.randomize else (False, False)
     sun = draw_sun(light, facts.up, indoor, chance("sun")) if light.randomize else None
@@ -98,14 +102,15 @@ def draw_frame(
         indoor=indoor,
         ground=draw_ground(
             recipe.ground, facts, floor,
-            facts.grounds[one_of(facts.grounds, None, "ground picture")] if facts.grounds else "", chance("ground"),
+            facts.grounds[one_of(facts.grounds, pools.grounds, "ground picture")] if facts.grounds else "",
+            chance("ground"),
         )
         if recipe.ground.randomize
         else None,
         distractors=kept_clear(
-            draw_distractors(recipe, lying, aimed, floor, seed, frame), camera, aimed, facts
+            draw_distractors(recipe, standing, aimed, floor, seed, frame), camera, aimed, facts
         ),
-        occluders=draw_occluders(recipe, lying, aimed, camera, seed, frame, attempt),
+        occluders=draw_occluders(recipe, standing, aimed, camera, seed, frame, attempt),
         poses=poses,
         rests=matrices,
         tints=draw_tints(recipe, facts, seed, frame),
@@ -124,15 +129,9 @@ def warnings_of(recipe: recipes.Recipe, facts: SceneFacts, seed: int, further: S
             f"Train, val and test share the variants of {', '.join(further)}: of a kind that lies beside an object's "
             "own wear, the object has one variant in all frames."
         )
-    if recipe.randomize.apart and sum(share > 0 for share in recipe.export.split) > 1:
-        pictures = recipe.ground.randomize and len(facts.grounds) > 0
-        stand = things.randomize and len(facts.things) > 0 and max(things.count[1], things.occluders[1]) > 0
-        parts = (("pictures of the ground", pictures), ("things that stand about", stand))
-        shared = [what for what, there in parts if there]
-        if shared:
-            said.append(f"Train, val and test share the {' and the '.join(shared)}.")
-        if "variant" in recipe.randomize.apart and not recipe.randomize.variant:
-            said.append("Train, val and test share the variant of each object: randomize.variant is off.")
+    kept = "variant" in recipe.randomize.apart and not recipe.randomize.variant
+    if kept and sum(share > 0 for share in recipe.export.split) > 1:
+        said.append("Train, val and test share the variant of each object: randomize.variant is off.")
     if things.randomize and things.occluders[1] > 0:
         if not recipe.camera.randomize:
             said.append("Nothing is put before the scene's own camera (distractors.occluders needs camera.randomize).")

@@ -1,13 +1,13 @@
-"""What of environments, backgrounds and variants each split gets for itself, and which of it a frame takes. Imports
-recipe, seeds, splits and this stage's own modules.
+"""What of environments, backgrounds, pictures of the ground, things and variants each split gets for itself, and which
+of it a frame takes. Imports recipe, seeds, splits and this stage's own modules.
 
 A file's place in the order comes from the seed and its own name alone, a variant's from its wear texture, and the pools
 are cut from that order, so that one file more moves at most those next to a cut.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from .. import recipe as recipes
@@ -21,26 +21,40 @@ Apart = Mapping[str, tuple[int, ...]]
 """Split -> the indices that are its own."""
 
 
+ORDERS = 32
+"""So many orders of the wear textures are tried, that every target gets some for every split."""
+
+
 @dataclass(frozen=True)
 class Pools:
     """None where all splits share: nobody asked for pools, or there is too little for them. variants: by target.
     warnings: a sentence for each part that had to be shared."""
 
-    environments: Apart | None
-    backgrounds: Apart | None
-    variants: Mapping[str, Apart | None]
+    environments: Apart | None = None
+    backgrounds: Apart | None = None
+    grounds: Apart | None = None
+    things: Apart | None = None
+    variants: Mapping[str, Apart | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     @property
     def any(self) -> bool:
         """Whether anything is kept apart, so that a frame belongs to one split for good."""
-        return bool(self.environments or self.backgrounds or any(self.variants.values()))
+        plain = self.environments or self.backgrounds or self.grounds or self.things
+        return bool(plain or any(self.variants.values()))
 
 
 def parts_apart(recipe: recipes.Recipe) -> set[str]:
     """The parts of randomize.apart that are drawn: where there are any, export.split decides what frames show."""
-    pictures = recipe.background.randomize and recipe.background.kind == "images"
-    drawn = {"environment": recipe.light.randomize, "background": pictures, "variant": recipe.randomize.variant}
+    things = recipe.distractors
+    named = bool(things.folder or things.collection)
+    drawn = {
+        "environment": recipe.light.randomize,
+        "background": recipe.background.randomize and recipe.background.kind == "images",
+        "ground": recipe.ground.randomize and bool(recipe.ground.folder),
+        "thing": things.randomize and named and max(things.count[1], things.occluders[1]) > 0,
+        "variant": recipe.randomize.variant,
+    }
     return {part for part in recipe.randomize.apart if drawn[part]}
 
 
@@ -55,6 +69,8 @@ def pools_of(recipe: recipes.Recipe, facts: SceneFacts, seed: int) -> Pools:
     return _pools(
         facts.environments if "environment" in apart else (),
         facts.backgrounds if "background" in apart else (),
+        facts.grounds if "ground" in apart else (),
+        tuple(thing.name for thing in facts.things) if "thing" in apart else (),
         tuple((t.name, t.variants) for t in facts.targets) if "variant" in apart else (),
         recipe.export.split,
         seed,
@@ -65,65 +81,102 @@ def pools_of(recipe: recipes.Recipe, facts: SceneFacts, seed: int) -> Pools:
 def _pools(
     environments: Names,
     backgrounds: Names,
+    grounds: Names,
+    things: Names,
     galleries: tuple[tuple[str, tuple[VariantFacts, ...]], ...],
     fractions: Fractions,
     seed: int,
 ) -> Pools:
     splits = sum(share > 0 for share in fractions)
     if splits < 2:
-        return Pools(None, None, {})
+        return Pools()
     warnings = []
-    plain = []
-    for what, names in (("environment maps", environments), ("background pictures", backgrounds)):
+    plain: list[Apart | None] = []
+    for what, names in (
+        ("environment maps", environments),
+        ("background pictures", backgrounds),
+        ("pictures of the ground", grounds),
+        ("things that stand about", things),
+    ):
         plain.append(_by_index(names, _dealt(names, fractions, seed)) if len(names) >= splits else None)
         if names and plain[-1] is None:
             warnings.append(
                 f"Train, val and test share their {what}: {splits} or more are needed to keep them apart, "
                 f"and there are {len(names)}."
             )
-    variants: dict[str, Apart | None] = {}
-    for targets in _sharing(galleries):
-        split_of = _variant_splits(targets, fractions, splits, seed)
-        for name, gallery in targets.items():
-            names = tuple(v.name for v in gallery)
-            variants[name] = _by_index(names, split_of) if split_of else None
+    split_of: dict[str, dict[str, str]] = {}
+    able = tuple((n, gallery) for n, gallery in galleries if len({_texture(v) for v in gallery}) >= splits)
+    for targets in _sharing(able, _texture):
+        together = _variant_splits(targets, fractions, splits, seed)
+        apart = [(targets, together)]
+        if not together and len(targets) > 1:
+            alone = _sharing(tuple(targets.items()), lambda variant: variant.name)
+            apart = [(each, _variant_splits(each, fractions, splits, seed)) for each in alone]
+            some = [name for each, found in apart for name in each if found]
+            if some:
+                warnings.append(
+                    f"Train, val and test share wear textures, on {_listed(some)}: dealt out alike, "
+                    "they would leave one of these without any in a split."
+                )
+        split_of |= {name: found for each, found in apart for name in each}
+    variants = {
+        name: _by_index([v.name for v in gallery], split_of[name]) if split_of.get(name) else None
+        for name, gallery in galleries
+        if gallery
+    }
     few = sorted(name for name, pool in variants.items() if pool is None)
     if few:
-        listed = ", ".join(few[:5]) + (f" and {len(few) - 5} more" if len(few) > 5 else "")
         warnings.append(
-            f"Train, val and test share the variants of {listed}: {splits} of each are needed to keep them apart."
+            f"Train, val and test share the variants of {_listed(few)}: {splits} of each are needed to keep them apart."
         )
-    return Pools(plain[0], plain[1], variants, tuple(warnings))
+    return Pools(plain[0], plain[1], plain[2], plain[3], variants, tuple(warnings))
+
+
+def _texture(variant: VariantFacts) -> tuple[str, str]:
+    """What tells a variant's wear texture from all others: every variant that shows it goes into one split."""
+    return variant.kind, variant.texture or variant.name
 
 
 def _variant_splits(
     targets: Mapping[str, tuple[VariantFacts, ...]], fractions: Fractions, splits: int, seed: int
 ) -> dict[str, str]:
-    """Variant name -> split, for targets that share variants; empty where one of them would have none in some split."""
-    known = {v.name: v for gallery in targets.values() for v in gallery}
+    """Variant name -> split, by wear texture; empty where there is no way that leaves each target some in every split.
 
-    def cells(cell: dict[str, tuple[str, ...]]) -> list[list[str]]:
-        return [[n for n in cell if cell[n] == key] for key in sorted(set(cell.values()))]
-
-    for key in (lambda v: (v.kind, v.preset), lambda v: (v.kind,), lambda v: ()):
-        groups = cells({name: key(v) for name, v in known.items()})
-        if all(len(group) >= splits for group in groups):
-            textures = {name: f"{v.kind}/{v.texture}" if v.texture else name for name, v in known.items()}
-            split_of = {n: s for group in groups for n, s in _dealt(group, fractions, seed, textures).items()}
-            if all(len({split_of[v.name] for v in gallery}) == splits for gallery in targets.values()):
-                return split_of
+    Better than that, where it can be had, is some of each kind, and better still of each kind and preset. Of the first
+    few orders of the textures the first that is as good as can be counts.
+    """
+    known = {_texture(v) for gallery in targets.values() for v in gallery}
+    for by_kind, cell in ((True, lambda v: (v.kind, v.preset)), (True, lambda v: v.kind), (False, lambda v: "")):
+        groups = [[t for t in known if t[0] == kind] for kind in sorted({t[0] for t in known})] if by_kind else [known]
+        if any(len(group) < splits for group in groups):
+            continue
+        for order in range(ORDERS):
+            split_of: dict[tuple[str, str], str] = {}
+            for group in groups:
+                dealt = _dealt(["/".join(texture) for texture in group], fractions, seed, order)
+                split_of |= {texture: dealt["/".join(texture)] for texture in group}
+            seen: dict[tuple[str, object], set[str]] = {}
+            for name, gallery in targets.items():
+                for variant in gallery:
+                    seen.setdefault((name, cell(variant)), set()).add(split_of[_texture(variant)])
+            if all(len(found) == splits for found in seen.values()):
+                return {v.name: split_of[_texture(v)] for gallery in targets.values() for v in gallery}
     return {}
 
 
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
 def _sharing(
-    galleries: tuple[tuple[str, tuple[VariantFacts, ...]], ...],
+    galleries: Iterable[tuple[str, tuple[VariantFacts, ...]]], what: Callable[[VariantFacts], object]
 ) -> list[dict[str, tuple[VariantFacts, ...]]]:
-    """The targets that have variants, together with those that they share any with."""
-    groups: list[tuple[set[str], dict[str, tuple[VariantFacts, ...]]]] = []
+    """The targets that have variants, together with those that have any in common with them, by what tells them."""
+    groups: list[tuple[set[object], dict[str, tuple[VariantFacts, ...]]]] = []
     for target, gallery in galleries:
         if not gallery:
             continue
-        names, together = {v.name for v in gallery}, {target: gallery}
+        names, together = {what(v) for v in gallery}, {target: gallery}
         apart = []
         for others, group in groups:
             if others & names:
@@ -135,23 +188,17 @@ def _sharing(
     return [group for _, group in groups]
 
 
-def _dealt(
-    names: Sequence[str], fractions: Fractions, seed: int, textures: Mapping[str, str] | None = None
-) -> dict[str, str]:
-    """Name -> split: in an order by hash, the first for test, then val, the others train.
-
-    textures: what is hashed in place of the names, so that as many variants of the same textures, of whatever target
-    and preset, are dealt alike.
-    """
+def _dealt(names: Sequence[str], fractions: Fractions, seed: int, order: int = 0) -> dict[str, str]:
+    """Name -> split: in one of the orders by hash, the first for test, then val, the others train."""
+    salt = f"{seed}/pool" + (f"/{order}" if order else "")
 
     def place(name: str) -> tuple[bytes, str]:
-        hashed = textures[name] if textures else name
-        return hashlib.sha256(f"{seed}/pool/{hashed}".encode()).digest(), name
+        return hashlib.sha256(f"{salt}/{name}".encode()).digest(), name
 
-    order = sorted(names, key=place)
-    counts = _counts(len(order), fractions)
-    ends = {"test": counts[2], "val": counts[2] + counts[1], "train": len(order)}
-    return {name: next(s for s in ("test", "val", "train") if i < ends[s]) for i, name in enumerate(order)}
+    ordered = sorted(names, key=place)
+    counts = _counts(len(ordered), fractions)
+    ends = {"test": counts[2], "val": counts[2] + counts[1], "train": len(ordered)}
+    return {name: next(s for s in ("test", "val", "train") if i < ends[s]) for i, name in enumerate(ordered)}
 
 
 def _counts(count: int, fractions: Fractions) -> list[int]:

@@ -1,6 +1,7 @@
 """Frames cover the recipe's ranges evenly, any run of them, every shard; and what each split keeps for itself."""
 
 import dataclasses
+import itertools
 import math
 from collections import Counter
 from typing import Any
@@ -170,25 +171,36 @@ FULL = SceneFacts(
     ),
     tuple(f"{i:03}.hdr" for i in range(12)),
     tuple(f"{i:03}.jpg" for i in range(40)),
+    tuple(f"floor {i}.png" for i in range(5)),
+    tuple(ThingFacts(f"crate {i}", tuple(itertools.product((-0.3, 0.3), (-0.4, 0.4), (-0.5, 0.5)))) for i in range(6)),
 )
 PHOTOS = Recipe(background=recipes.Background(kind="images", folder="photos"))
+EVERYTHING = dataclasses.replace(
+    PHOTOS,
+    ground=recipes.Ground(randomize=True, folder="floors"),
+    distractors=recipes.Distractors(count=(2, 4), occluders=(1, 2), folder="crates"),
+    labels=recipes.Labels(geometry=True),
+)
 
 
 @settings(deadline=None, max_examples=12)
 @given(seed=st.integers(0, 2**31), split=st.sampled_from([(0.8, 0.1, 0.1), (0.6, 0.4, 0.0), (0.34, 0.33, 0.33)]))
 def test_nothing_leaks_from_one_split_into_another(seed: int, split: tuple[float, float, float]) -> None:
-    recipe = dataclasses.replace(PHOTOS, export=recipes.Export(split=split))
-    seen: dict[str, dict[tuple[str, Any], set[str]]] = {"environment": {}, "background": {}, "variant": {}}
+    recipe = dataclasses.replace(EVERYTHING, export=recipes.Export(split=split))
+    seen: dict[tuple[str, Any], set[str]] = {}
     for frame in range(60):
         draw = draw_frame(recipe, FULL, seed, frame)
         assert draw.split == split_of(frame, seed, split)
-        assert draw.environment and draw.background and draw.background.image is not None
-        seen["environment"].setdefault(("", draw.environment.index), set()).add(draw.split)
-        seen["background"].setdefault(("", draw.background.image), set()).add(draw.split)
-        for t in FULL.targets:
-            seen["variant"].setdefault(("", t.variants[draw.variants[t.name]].name), set()).add(draw.split)
-    for part, users in seen.items():
-        assert all(len(splits) == 1 for splits in users.values()), part
+        assert draw.environment and draw.background and draw.background.image is not None and draw.ground
+        shown = [("environment", draw.environment.index), ("background", draw.background.image)]
+        shown += [("ground", draw.ground.picture)]
+        shown += [("thing", thing.source) for thing in (*draw.distractors, *draw.occluders)]
+        shown += [("variant", t.variants[draw.variants[t.name]].name) for t in FULL.targets]
+        shown += [("texture", t.variants[draw.variants[t.name]].texture) for t in FULL.targets]
+        for each in shown:
+            seen.setdefault(each, set()).add(draw.split)
+    assert {part for part, _ in seen} == {"environment", "background", "ground", "thing", "variant", "texture"}
+    assert {each: splits for each, splits in seen.items() if len(splits) > 1 and each[1] != ""} == {}
     assert warnings_of(recipe, FULL, seed) == ()
 
 
@@ -220,6 +232,34 @@ def test_a_wear_texture_is_in_one_split_whatever_object_and_preset_shows_it() ->
                     splits.setdefault(each.variants[i].texture, set()).add(split)
         assert len(splits) == 8 and all(len(found) == 1 for found in splits.values())
         assert set.union(*splits.values()) == set(SPLITS)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_no_wear_texture_straddles_splits_whatever_the_filters_refused(data: st.DataObject) -> None:
+    def gallery_of(owner: str) -> tuple[VariantFacts, ...]:
+        presets = data.draw(st.lists(st.sampled_from(["none", "coastal", "rain"]), min_size=1, unique=True))
+        made = [(kind, p, i) for kind in ("rust", "moss") for p in presets for i in range(6)]
+        kept = data.draw(st.lists(st.sampled_from(made), min_size=1, unique=True))
+        return tuple(VariantFacts(f"{owner}/{k}/{p}-{i}", k, p, f"{i}") for k, p, i in sorted(kept))
+
+    facts = SceneFacts(tuple(target(name, variants=gallery_of(name)) for name in ("Drum", "Tank", "Pipe")))
+    pools = pools_of(Recipe(), facts, data.draw(st.integers(0, 99)))
+    shown: dict[tuple[str, str], set[str]] = {}
+    for each in facts.targets:
+        own = pools.variants[each.name]
+        assert own is None or all(own[split] for split in SPLITS)
+        for split in own or ():
+            for i in own[split] if own else ():
+                shown.setdefault((each.variants[i].kind, each.variants[i].texture), set()).add(split)
+        if own:  # within one object it never does
+            for key in {(v.kind, v.texture) for v in each.variants}:
+                at = {s for s in SPLITS for i in own[s] if (each.variants[i].kind, each.variants[i].texture) == key}
+                assert len(at) == 1
+    if any(len(splits) > 1 for splits in shown.values()):
+        assert any("share wear textures" in said for said in pools.warnings)
+    if any(own is None for own in pools.variants.values()):
+        assert any("share the variants of" in said for said in pools.warnings)
 
 
 def test_one_file_more_moves_hardly_any_other() -> None:
@@ -258,9 +298,10 @@ def test_too_few_are_shared_and_said_so() -> None:
         export=half.export,
     )
     there = dataclasses.replace(few, grounds=("a.png",), things=(ThingFacts("Crate", ((0.0, 0.0, 0.5),)),))
-    assert [said.split(" share ")[1] for said in warnings_of(kept, there, 3)] == [
-        "the pictures of the ground and the things that stand about.",
-        "the variant of each object: randomize.variant is off.",
+    assert [said.split(" share ")[1].split(":")[0] for said in warnings_of(kept, there, 3)] == [
+        "their pictures of the ground",
+        "their things that stand about",
+        "the variant of each object",
     ]
     assert warnings_of(kept, few, 3)[0].startswith("Train, val and test share the variant")
 
@@ -274,6 +315,7 @@ def test_kinds_of_which_there_are_too_few_for_every_split_are_dealt_out_together
 def test_only_what_is_drawn_is_kept_apart() -> None:
     assert parts_apart(Recipe()) == {"environment", "variant"}
     assert parts_apart(PHOTOS) == {"environment", "background", "variant"}
+    assert parts_apart(EVERYTHING) == {"environment", "background", "ground", "thing", "variant"}
     assert parts_apart(SHARED) == set()
     off = Recipe(light=recipes.Light(randomize=False), randomize=recipes.Randomize(variant=False))
     assert parts_apart(off) == set() and not pools_of(off, FULL, 3).any
