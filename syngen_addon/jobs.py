@@ -21,6 +21,8 @@ from .formats.write import write_formats
 from .labels.record import decode
 
 JOB_VERSION = 1
+DEALT = ("light.environments", "background.folder", "ground.folder")
+"""Folders whose files are dealt out to splits."""
 MAY_LIE_THERE = {"variants", "panel"}
 """What may lie in a folder before its job: files of the panel, and variants that a stopped start has made."""
 
@@ -67,6 +69,23 @@ def file_hash(path: str | os.PathLike[str]) -> str:
     except OSError:
         return "missing"
     return digest.hexdigest()
+
+
+def twins(inputs: Mapping[str, Any]) -> list[str]:
+    """Warnings that name files of one folder which are the same, byte for byte: as two, they may be dealt to two splits.
+
+    inputs: of a job, whose "files" hold the SHA-256 of each.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, sha256 in inputs.get("files", {}).items():
+        folder, _, file = name.partition("/")
+        if folder in DEALT:
+            found.setdefault((folder, sha256), []).append(file)
+    return [
+        f"{folder}: {', '.join(sorted(files))} are the same file; leave one, or train and test may show it."
+        for (folder, _), files in sorted(found.items())
+        if len(files) > 1
+    ]
 
 
 def fingerprint_of(inputs: Mapping[str, Any]) -> str:

@@ -144,7 +144,7 @@ def run(
                     job, jobs.fingerprint_of(inputs), scene, layer, borrowed, Path(scratch), report, should_stop
                 )
                 frames.prepare(objects, files, device)
-                summary.warnings = list(dict.fromkeys(frames.warnings))
+                summary.warnings = list(dict.fromkeys([*jobs.twins(inputs), *frames.warnings]))
                 # Only now: a job that cannot be prepared leaves the folder free for its mended recipe.
                 jobs.open_folder(out, inputs, recipe, classes, bpy.data.filepath)
                 write_models(out, frames.records.geometry, frames.targets, scene)

@@ -216,6 +216,17 @@ def test_the_records_of_a_whole_job_are_read_once(tmp_path: Path, monkeypatch: p
     assert not list(out.rglob("*.part"))
 
 
+def test_the_same_file_under_two_names_is_told() -> None:
+    files = {
+        "light.environments/a.hdr": "1", "light.environments/b.hdr": "2", "background.folder/a.png": "1",
+        "background.folder/c.png": "3", "background.folder/b.png": "3", "Drum/rust-1/color.png": "9",
+        "Tank/rust-1/color.png": "9",
+    }  # fmt: skip
+    assert jobs.twins({}) == []
+    (said,) = jobs.twins({"files": files})
+    assert said.startswith("background.folder: b.png, c.png are the same file")
+
+
 def test_hashes_of_files(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert jobs.file_hash(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
