@@ -61,6 +61,8 @@ missing_packages() { # the packages whose library the dynamic linker does not kn
 
 find_uv() { # uv on the PATH, else one of our own
     command -v uv && return
+    exec 8<requirements # and where two environments want it at once
+    ! command -v flock >/dev/null || flock 8
     if [[ ! -x .venv-uv/bin/uv ]]; then
         python3 -m venv --clear .venv-uv >&2 && .venv-uv/bin/python -m pip install --quiet uv >&2 || return 1
     fi
@@ -137,7 +139,8 @@ for candidate in "$@"; do
 done
 [[ -z $no_fetch || $python != fetch ]] || exit 3
 
-exec 9<requirements # two makes at once: the second waits
+files=$(files_of "$set_name")
+exec 9<"${files##* }" # two makes of one environment at once: the second waits
 ! command -v flock >/dev/null || flock 9
 # The folder's own path belongs in: a moved virtual environment runs the programs of its old place.
 # shellcheck disable=SC2046  # one word a file
