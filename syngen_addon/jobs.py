@@ -72,7 +72,7 @@ def file_hash(path: str | os.PathLike[str]) -> str:
 
 
 def twins(inputs: Mapping[str, Any]) -> list[str]:
-    """Warnings that name files of one folder which are the same, byte for byte: as two, they may be dealt to two splits.
+    """Warnings that name files of one folder which are the same, byte for byte: two splits may each get one of them.
 
     inputs: of a job, whose "files" hold the SHA-256 of each.
     """
