@@ -66,6 +66,20 @@ def addon() -> Callable[[str], ModuleType]:
 
 
 @pytest.fixture
+def card() -> None:
+    """For a test that needs the dataset card of its jobs, or compares them with those of another process."""
+
+
+@pytest.fixture(autouse=True)
+def no_card(
+    addon: Callable[[str], ModuleType], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dataset card, which takes longer than all else of a small job, is made where a test asks for `card`."""
+    if "card" not in request.fixturenames:
+        monkeypatch.setattr(addon("card"), "write_card", lambda out, card: None)
+
+
+@pytest.fixture
 def empty_scene() -> Iterator[bpy.types.Scene]:
     """A new file with nothing in it; the extension stays enabled."""
     bpy.ops.wm.read_homefile(use_empty=True)

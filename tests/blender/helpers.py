@@ -166,6 +166,24 @@ def save(path: Path) -> Path:
     return path
 
 
+_two_aged: list[Path] = []
+
+
+def two_aged(addon: Addon, factory: pytest.TempPathFactory, place: Path) -> Path:
+    """Two aged crates at half their level and a camera over them, open and saved in this place: made once, opened since.
+
+    Their variants, which every test shares, are nobody's to change.
+    """
+    if not _two_aged:
+        made = factory.mktemp("two-aged")
+        for obj in two_boxes():
+            age(addon, obj, made / "gallery", recipe(addon), level=0.5)
+        camera_above(8)
+        _two_aged.append(save(made / "scene.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(_two_aged[0]))
+    return save(place / "scene.blend")
+
+
 def geometry_nodes(obj: bpy.types.Object) -> tuple[bpy.types.NodeTree, Any, Any]:
     """A modifier of nodes, with what comes in and what goes out."""
     tree = bpy.data.node_groups.new("Nodes", "GeometryNodeTree")

@@ -15,11 +15,8 @@ LIMIT_S = 120
 
 
 @pytest.fixture
-def scene(addon, empty_scene, tmp_path: Path) -> Path:
-    for obj in h.two_boxes():
-        h.age(addon, obj, tmp_path / "gallery", h.recipe(addon), level=0.5)
-    h.camera_above(8)
-    h.save(tmp_path / "scene.blend")
+def scene(addon, empty_scene, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    h.two_aged(addon, tmp_path_factory, tmp_path)
     return tmp_path
 
 

@@ -60,11 +60,10 @@ class Case:
 
 
 @pytest.fixture
-def case(addon, empty_scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Case:
-    for obj in h.two_boxes():
-        h.age(addon, obj, tmp_path / "gallery", h.recipe(addon), level=0.5)
-    h.camera_above(8)
-    h.save(tmp_path / "scene.blend")
+def case(
+    addon, empty_scene, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> Case:
+    h.two_aged(addon, tmp_path_factory, tmp_path)
     return Case(addon, tmp_path, capsys)
 
 

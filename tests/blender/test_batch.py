@@ -36,11 +36,8 @@ class Ready:
 
 
 @pytest.fixture
-def ready(addon, empty_scene, tmp_path: Path) -> Ready:
-    for obj in h.two_boxes():
-        h.age(addon, obj, tmp_path / "gallery", h.recipe(addon), level=0.5)
-    h.camera_above(8)
-    h.save(tmp_path / "scene.blend")
+def ready(addon, empty_scene, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Ready:
+    h.two_aged(addon, tmp_path_factory, tmp_path)
     (tmp_path / "job.toml").write_text(addon("recipe").dumps(h.recipe(addon, h.STILL)))
     return Ready(tmp_path, tmp_path / "job.toml")
 
@@ -185,6 +182,7 @@ def test_the_command_refuses_to_run_where_no_file_was_loaded(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("card")
 def test_the_command_is_the_same_job(addon, ready: Ready) -> None:
     assert addon("blender.command")._run(ready.arguments()) == 0
     before = h.files_of(ready.out)
@@ -212,6 +210,9 @@ def test_a_preview_that_was_saved_takes_no_part(addon, ready: Ready, still: bool
 
 
 def test_warnings_are_told(addon, ready: Ready, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("Crate A", "Crate B"):
+        h.age(addon, bpy.data.objects[name], ready.place / "gallery", h.recipe(addon), level=0.5)
+    h.save(ready.scene)
     shutil.rmtree(ready.place / "gallery")
     changes: dict[str, dict[str, Any]] = {"camera": {"randomize": False}}
     ready.recipe_file.write_text(addon("recipe").dumps(h.recipe(addon, changes)))

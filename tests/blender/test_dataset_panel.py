@@ -73,6 +73,7 @@ def test_every_format_has_its_toggle(addon) -> None:
     assert sorted(shown) == sorted(addon("recipe").FORMATS)
 
 
+@pytest.mark.usefixtures("card")
 def test_what_came_of_an_export_is_shown_and_checked(addon, empty_scene: bpy.types.Scene, tmp_path: Path) -> None:
     recipe = h.recipe(addon, h.STILL)
     for obj in h.two_boxes():

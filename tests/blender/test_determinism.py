@@ -67,6 +67,7 @@ def prepared(addon, empty_scene, tmp_path: Path) -> Prepared:
     return Prepared(addon, tmp_path, "images")
 
 
+@pytest.mark.usefixtures("card")
 @pytest.mark.versions
 @pytest.mark.parametrize("background", ["environment", "color"])
 def test_twice_and_in_another_order_is_the_same(addon, empty_scene, tmp_path: Path, background: str) -> None:
@@ -81,6 +82,7 @@ def test_twice_and_in_another_order_is_the_same(addon, empty_scene, tmp_path: Pa
     assert h.differing(first, h.files_of(tmp_path / "third")) == []
 
 
+@pytest.mark.usefixtures("card")
 @pytest.mark.versions
 def test_every_frame_alone_in_a_fresh_process_and_shards_are_the_same(prepared: Prepared) -> None:
     """Nothing that is drawn may linger from frame to frame under persistent data."""
@@ -206,6 +208,7 @@ POINTS = [
 ]
 
 
+@pytest.mark.usefixtures("card")
 def test_killed_anywhere_and_run_again_is_the_same(prepared: Prepared) -> None:
     """One folder, killed at one point after another; what is finished by then is never rendered again."""
     whole = h.files_of(prepared.run("whole"))
@@ -241,6 +244,7 @@ def lines(child: "subprocess.Popen[str]") -> Iterator[str]:
     yield from child.stdout
 
 
+@pytest.mark.usefixtures("card")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_asked_to_stop_it_ends_with_130_and_goes_on_later(prepared: Prepared, number: signal.Signals) -> None:
     whole = h.files_of(prepared.run("whole"))
