@@ -48,7 +48,8 @@ def yolo_segment(dataset: Dataset) -> Iterator[Callable[[dict[str, Any], str], N
 def polygon_of(entry: dict[str, Any]) -> list[int]:
     """An object's polygon as its record says it: x, y, x, y, ... in units; worked out where it does not."""
     if "polygon" in entry:
-        return list(entry["polygon"])
+        said: list[int] = entry["polygon"]
+        return said
     segmentation = entry["segmentation"]
     points = polygon(*edges_of(segmentation), segmentation["size"][0], entry["area"])
     return list(points.ravel().tolist())
