@@ -38,9 +38,10 @@ test-gui: venv ## the walk through the window by clicks; BLENDER="command that s
 	@test -n "$(BLENDER)" || { echo 'Say which Blender: make test-gui BLENDER="blender"' >&2; exit 2; }
 	$(PYTHON) tests/window/run.py $(BLENDER)
 
-screenshots: venv ## the pictures of the window in docs/pictures; BLENDER as for test-gui, MODEL="a glTF of an object"
-	@test -n "$(BLENDER)" -a -n "$(MODEL)" || { echo 'make screenshots BLENDER="blender" MODEL=barrel.gltf' >&2; exit 2; }
-	$(PYTHON) tests/window/screenshots.py --model $(MODEL) $(BLENDER)
+screenshots: venv ## the pictures of the window in docs/pictures; BLENDER as for test-gui, MODEL="a glTF", PHOTO="of rust"
+	@test -n "$(BLENDER)" -a -n "$(MODEL)" -a -n "$(PHOTO)" || \
+	    { echo 'make screenshots BLENDER="blender" MODEL=barrel.gltf PHOTO=rust.jpg' >&2; exit 2; }
+	$(PYTHON) tests/window/screenshots.py --model $(MODEL) --photo $(PHOTO) $(BLENDER)
 
 lint: venv ## ruff and mypy
 	$(PYTHON) -m ruff check .
@@ -53,8 +54,9 @@ bench: venv ## the figures the project promises, one JSON line each; BENCH="name
 calibrate: venv ## the filters' thresholds and their result, anew; SYNGEN_TEST_ASSETS names photographs and models
 	$(PYTHON) benchmarks/calibrate.py
 
-docs: venv ## docs/recipe.md, from the code
+docs: venv ## docs/recipe.md and docs/errors.md, from the code
 	$(PYTHON) -m syngen_addon.recipe > docs/recipe.md.part && mv docs/recipe.md.part docs/recipe.md
+	$(PYTHON) tools/errors.py > docs/errors.md.part && mv docs/errors.md.part docs/errors.md
 
 package: venv ## the extension's zips, one a platform, in dist/
 	$(PYTHON) tools/package.py

@@ -15,7 +15,7 @@ class SYNGEN_OT_use_photo(bpy.types.Operator):
     """Use a photo of wear: wear textures are made in its look, or its style is transferred"""
 
     bl_idname = "syngen.use_photo"
-    bl_label = "Use Photo"
+    bl_label = "Use as Wear Photo (SynGen)"  # among Blender's own choices for a picture
     bl_options = {"REGISTER", "UNDO"}
 
     filepath: StringProperty(name="Photo", subtype="FILE_PATH", maxlen=1024, options={"HIDDEN", "SKIP_SAVE"})
@@ -81,7 +81,7 @@ class SYNGEN_FH_photo(bpy.types.FileHandler):
     """Beside Blender's own handlers for pictures, so that Blender asks which of them is meant."""
 
     bl_idname = "SYNGEN_FH_photo"
-    bl_label = "Photo of wear for SynGen"
+    bl_label = "Wear Photo for SynGen"
     bl_import_operator = "syngen.use_photo"
     bl_file_extensions = PICTURES
 
