@@ -4,6 +4,8 @@ formats, numpy, Pillow.
 One pass over the records. Whatever is there is compared; what is missing as a whole was said before.
 """
 
+import csv
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,7 +40,7 @@ Piece = tuple[int, runs.Mask]
 
 def check_recorded(folder: Path, job: Job, findings: Findings) -> None:
     """Compare the formats that lie in a job's folder with its records, frame by frame."""
-    checks = [each(folder, job, findings) for each in (_Masks, _Bop, _Classify, _Maps, _Polygons)]
+    checks = [each(folder, job, findings) for each in (_Masks, _Bop, _Classify, _Maps, _Polygons, _Table)]
     checks = [each for each in checks if each.there]
     if not checks:
         return
@@ -308,3 +310,37 @@ class _Polygons(_Check):
                 "lie apart, and the format joins them by bridges."
             )
             self.findings.note("polygons joined", "yolo-segment", sentence)
+
+
+# --- the table -------------------------------------------------------------------------------------------------------
+
+
+class _Table(_Check):
+    """index.csv has a row for each instance, further kind of wear and region of every frame, and no others."""
+
+    def __init__(self, folder: Path, job: Job, findings: Findings) -> None:
+        super().__init__(folder, job, findings)
+        self.rows: Counter[tuple[str, str]] = Counter()
+        """By frame and what a row is."""
+        try:
+            with open(folder / "index.csv", encoding="utf-8", newline="") as file:
+                self.rows.update((row["frame"], row["what"]) for row in csv.DictReader(file))
+            self.there = True
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, csv.Error):
+            findings.problem("table broken", "index.csv", "It is no table with the columns frame and what.")
+
+    def frame(self, record: dict[str, Any]) -> None:
+        frame = str(record["frame"])
+        layers = sum(len(entry.get("layers", ())) for entry in record["instances"])
+        wanted = {"instance": len(record["instances"]), "layer": layers, "region": len(record["regions"])}
+        for what, count in wanted.items():
+            found = self.rows.pop((frame, what), 0)
+            if found != count:
+                sentence = f"Of frame {frame} it has {found} rows of the sort {what}, the record has {count}."
+                self.findings.problem("format stale", "index.csv", sentence)
+
+    def end(self) -> None:
+        for frame, what in self.rows:
+            self.findings.problem("left over", "index.csv", f"It has rows of the sort {what} of frame {frame}, too.")

@@ -184,6 +184,11 @@ JOB_FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "semantic map": (lambda j: painted_over(j, "semantic", 1), "mask unlike record"),
     "instance map": (lambda j: painted_over(j, "instance", 2), "mask unlike record"),
     "wear map": (lambda j: painted_over(j, "wear", 0), "mask unlike record"),
+    "a row less": (
+        lambda j: (j / "index.csv").write_bytes(b"\r\n".join((j / "index.csv").read_bytes().split(b"\r\n")[:-2])),
+        "format stale",
+    ),
+    "a table of something else": (lambda j: (j / "index.csv").write_text("a,b\n1,2\n"), "table broken"),
     "polygon of another object": (
         lambda j: line(j, lambda t: "0 0.1 0.1 0.2 0.1 0.1 0.2", "yolo-segment/labels/0000/*.txt"),
         "polygon and mask differ",
