@@ -1,8 +1,12 @@
 """Whether a long run gets slower or takes more memory: 2,000 tiny frames, and as many bare renders of the same scenes.
 
-frame_growth: the CPU time of frames around the 2,000th, against that around the 20th. memory_growth: the peak of the
-process after 2,000 frames, against that after 200, or what it holds then, where that grows more (the peak may be that
-of the ageing before). It must also stay within 1.02 of what the bare loop grows by: Blender itself grows a little.
+Everything that varies is drawn: light, background, ground, things, poses, wear, tint, sensor. What does not vary costs
+Blender nothing, and it would not show what it keeps of each value.
+
+frame_growth: the CPU time of the last 41 frames, against that of the first 41, which show the same. memory_growth: the
+peak of the process after 2,000 frames, against that after 200, or what it holds then, where that grows more (the peak
+may be that of the ageing before). It must also stay within 1.02 of what the bare loop grows by: Blender itself grows a
+little.
 
     python benchmarks/growth.py [made | bare]      with a word: that loop alone, in this process
 """
@@ -18,8 +22,9 @@ from pathlib import Path
 
 from harness import ROOT  # noqa: F401, the import puts the repository on the path
 
-FRAMES, EARLY, HALF = 2000, 20, 20
-"""Frames; the early one; on either side of it and of the last so many are looked at, of which the median counts."""
+FRAMES = 2000
+COMPARED = 41
+"""So many of the first frames are drawn again as the last; the median of what each costs against itself counts."""
 FIRST_PEAK = 200
 BLENDERS_LIMIT = 1.02
 
@@ -29,9 +34,9 @@ def main() -> None:
         print(json.dumps(loop(sys.argv[1] == "made")))
         return
     made, bare = (run(which) for which in ("made", "bare"))
-    late, early = around(made["costs"], FRAMES - HALF - 1), around(made["costs"], EARLY)
-    tell("frame_growth", late / early, 1.05, a_cpu_s=round(late, 5), b_cpu_s=round(early, 5),
-         bare=round(around(bare["costs"], FRAMES - HALF - 1) / around(bare["costs"], EARLY), 4))  # fmt: skip
+    early, late = made["costs"][:COMPARED], made["costs"][-COMPARED:]
+    tell("frame_growth", slower(made), 1.05, a_cpu_s=round(statistics.median(late), 5),
+         b_cpu_s=round(statistics.median(early), 5), bare=round(slower(bare), 4))  # fmt: skip
     tell("memory_growth", growth(made), 1.05, peaks_mb=made["peaks"], held_mb=made["held"])
     tell("memory_growth_beside_blender", growth(made) / growth(bare), BLENDERS_LIMIT, bare_peaks_mb=bare["peaks"],
          bare_held_mb=bare["held"])  # fmt: skip
@@ -39,6 +44,12 @@ def main() -> None:
 
 def growth(figures: dict[str, list[float]]) -> float:
     return max(figures[name][1] / figures[name][0] for name in ("peaks", "held"))
+
+
+def slower(figures: dict[str, list[float]]) -> float:
+    """What a frame costs at the end against what it cost at the beginning."""
+    costs = figures["costs"]
+    return statistics.median(late / early for late, early in zip(costs[-COMPARED:], costs[:COMPARED], strict=True))
 
 
 def run(which: str) -> dict[str, list[float]]:
@@ -72,6 +83,7 @@ def loop(made: bool) -> dict[str, list[float]]:
                 frames.scene.cycles.use_denoising = False
                 frames.scene.render.filepath = str(work / "bare.png")
                 as_png(frames.scene.render)
+            frames.maker.draw = lambda frame, attempt: frames.draw(drawn_as(frame), attempt)
             for frame in range(FRAMES):
                 before = time.process_time()
                 if made:
@@ -79,7 +91,7 @@ def loop(made: bool) -> dict[str, list[float]]:
                     assert record is not None
                     write_bytes(jobs.record_path(frames.job.out, frame), encode(record))
                 else:
-                    frames.show(frames.draw(frame, 0))
+                    frames.show(frames.maker.draw(frame, 0))
                     bpy.ops.render.render(write_still=True)
                 costs.append(time.process_time() - before)
                 if frame + 1 in (FIRST_PEAK, FRAMES):
@@ -88,14 +100,15 @@ def loop(made: bool) -> dict[str, list[float]]:
     return {"costs": costs, "peaks": peaks, "held": held}
 
 
+def drawn_as(frame: int) -> int:
+    """The frame whose draws a frame shows."""
+    return frame if frame < FRAMES - COMPARED else frame - (FRAMES - COMPARED)
+
+
 def held_now() -> float:
     """Memory of this process in MB (Linux)."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return round(pages * resource.getpagesize() / 1024**2, 1)
-
-
-def around(costs: list[float], frame: int) -> float:
-    return statistics.median(costs[frame - HALF : frame + HALF + 1])
 
 
 def tell(name: str, ratio: float, limit: float, **more: object) -> None:

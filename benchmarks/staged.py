@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
+import cv2
 import numpy as np
 from harness import ROOT
 
@@ -72,10 +73,7 @@ def demo(work: Path, *, size: int) -> tuple[Path, Recipe]:
 
 
 def crates(work: Path) -> tuple[Path, Recipe]:
-    """Two crates on a floor in the sun, in pictures of 32 x 32 pixels and one sample.
-
-    Cameras, levels and variants are drawn; light is not, for a change of the environment would take most of the time.
-    """
+    """Two textured crates, in pictures of 32 x 32 pixels and one sample; all that varies is drawn in every frame."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     for number in range(2):
         bpy.ops.mesh.primitive_cube_add(size=1, location=(1.6 * number, 0, 0.5))
@@ -93,10 +91,12 @@ def crates(work: Path) -> tuple[Path, Recipe]:
         principled = next(n for n in paint.node_tree.nodes if n.type == "BSDF_PRINCIPLED")
         paint.node_tree.links.new(texture.outputs["Color"], principled.inputs["Base Color"])
         obj.data.materials.append(paint)
-    bpy.ops.mesh.primitive_plane_add(size=20)
-    sun = bpy.data.objects.new("Sun", bpy.data.lights.new("Sun", "SUN"))
-    sun.rotation_euler = (0.5, 0.3, 0)
-    bpy.context.collection.objects.link(sun)
+    skies, grounds = work / "skies", work / "grounds"
+    for folder, suffix, scale in ((skies, ".hdr", 2.0), (grounds, ".png", 255.0)):
+        folder.mkdir()
+        for number in range(3):
+            picture = np.random.default_rng(number).random((32, 64, 3), np.float32) * scale
+            cv2.imwrite(str(folder / f"{number}{suffix}"), picture)
     blend = work / "crates.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(blend), check_existing=False)
     settings = {
@@ -105,8 +105,13 @@ def crates(work: Path) -> tuple[Path, Recipe]:
         "filters": {"enabled": False},
         "render": {"device": "cpu", "width": 32, "height": 32, "samples": 1},
         "labels": {"min_pixels": 1, "redraws": 0, "depth": True, "normals": True},
-        "light": {"randomize": False},
-        "background": {"randomize": False},
+        "light": {"environments": str(skies), "sky": 0.1, "indoor": 0.4, "area_lights": [0, 2]},
+        "background": {"kind": "environment"},
+        "ground": {"randomize": True, "folder": str(grounds)},
+        "distractors": {"randomize": True, "count": [0, 3]},
+        "pose": {"randomize": True, "drop": True},
+        "tint": {"randomize": True},
+        "sensor": {"randomize": True},
     }
     return blend, recipe.from_dict(settings)
 
