@@ -170,7 +170,7 @@ _two_aged: list[Path] = []
 
 
 def two_aged(addon: Addon, factory: pytest.TempPathFactory, place: Path) -> Path:
-    """Two aged crates at half their level and a camera over them, open and saved in this place: made once, opened since.
+    """Two aged crates at half their level and a camera over them, open and saved here: made once, then only opened.
 
     Their variants, which every test shares, are nobody's to change.
     """

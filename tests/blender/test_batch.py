@@ -122,8 +122,9 @@ runpy.run_path({batch!r}, run_name="__main__")
 """
 
 
-@pytest.mark.versions
-@pytest.mark.parametrize("enabled", [True, False], ids=["enabled", "only installed"])
+@pytest.mark.parametrize(
+    "enabled", [pytest.param(True, marks=pytest.mark.versions), False], ids=["enabled", "only installed"]
+)
 def test_as_an_extension_of_another_name(ready: Ready, enabled: bool) -> None:
     """As `blender -b scene.blend --python batch.py` does it: the file is open, the package is found by its path."""
     folder = ready.place / "profile" / "extensions" / "user_default"

@@ -321,7 +321,6 @@ def patched(addon, empty_scene, tmp_path: Path) -> Path:
 PATCHES = ([8, 8, 16, 16], [32, 8, 16, 16], [48, 48, 8, 8])
 
 
-@pytest.mark.versions
 @pytest.mark.parametrize(
     ("labels", "boxes"),
     [
@@ -353,7 +352,6 @@ def test_worn_regions_are_the_objects_to_detect(addon, patched: Path, labels: di
     assert len(yolo) == len(boxes)
 
 
-@pytest.mark.versions
 @pytest.mark.parametrize(
     ("labels", "targets", "categories", "found"),
     [

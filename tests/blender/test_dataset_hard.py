@@ -384,7 +384,6 @@ def test_where_folders_lie_is_no_part_of_the_job(addon, stage) -> None:
         stage.again(there)
 
 
-@pytest.mark.versions
 def test_paths_of_a_recipe_count_from_its_file(addon, stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.target("A", (-20, -20), (20, 20))
     h.save(stage.path / "scene.blend")
@@ -406,7 +405,6 @@ def test_paths_of_a_recipe_count_from_its_file(addon, stage, monkeypatch: pytest
 OBJECTS: dict[str, dict[str, Any]] = {"labels": {"class_from": "object"}, "export": {"split": [1.0, 0.0, 0.0]}}
 
 
-@pytest.mark.versions
 def test_formats_made_again_without_a_scene_keep_their_class_numbers(addon, stage) -> None:
     """A class that no frame shows has its number, too."""
     stage.target("Zed", (-20, -20), (20, 20))
@@ -421,7 +419,6 @@ def test_formats_made_again_without_a_scene_keep_their_class_numbers(addon, stag
     assert not h.differing(before, h.files_of(stage.path / "out"))
 
 
-@pytest.mark.versions
 def test_another_export_section_is_the_same_job(addon, stage) -> None:
     stage.target("A", (-20, -20), (20, 20))
     stage.run(h.STILL, {"export": {"formats": ["yolo"]}}, frames=2)
@@ -480,7 +477,6 @@ def test_only_stars_and_question_marks_are_wildcards(addon, stage) -> None:
     assert len(stage.record(out="both")["instances"]) == 2
 
 
-@pytest.mark.versions
 @pytest.mark.parametrize("worn", [True, False], ids=["worn", "unworn"])
 def test_slots_that_are_left_out_are_warned_of_once(addon, stage, worn: bool) -> None:
     obj = h.box("A", (-10, -10, 0), (10, 10, 5), h.material("Paint", h.painted("Base")))

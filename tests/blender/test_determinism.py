@@ -68,8 +68,7 @@ def prepared(addon, empty_scene, tmp_path: Path) -> Prepared:
 
 
 @pytest.mark.usefixtures("card")
-@pytest.mark.versions
-@pytest.mark.parametrize("background", ["environment", "color"])
+@pytest.mark.parametrize("background", [pytest.param("environment", marks=pytest.mark.versions), "color"])
 def test_twice_and_in_another_order_is_the_same(addon, empty_scene, tmp_path: Path, background: str) -> None:
     prepared = Prepared(addon, tmp_path, background)
     first = h.files_of(prepared.run("first"))

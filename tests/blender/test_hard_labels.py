@@ -241,9 +241,8 @@ def test_what_hangs_on_a_posed_target_hides_others_where_it_is_now(addon, stage)
 # --- cameras ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.versions
 @pytest.mark.parametrize("kind", ["PERSP", "ORTHO"])
-@pytest.mark.parametrize("fit", ["AUTO", "VERTICAL"])
+@pytest.mark.parametrize("fit", ["AUTO", pytest.param("VERTICAL", marks=pytest.mark.versions)])
 def test_a_shifted_lens_and_a_scene_set_up_otherwise(addon, stage, kind: str, fit: str) -> None:
     """Border, percentage, pixels that are not square: the job renders square full frames, and gives them back."""
     camera, render = stage.scene.camera.data, stage.scene.render
@@ -329,9 +328,10 @@ def boned(obj: bpy.types.Object) -> None:
     obj.modifiers.new("Armature", "ARMATURE").object = armature
 
 
-@pytest.mark.versions
 @pytest.mark.parametrize("change", [mirrored, keyed, boned])
-@pytest.mark.parametrize("only_renders", [False, True], ids=["shown", "in renders only"])
+@pytest.mark.parametrize(
+    "only_renders", [False, pytest.param(True, marks=pytest.mark.versions)], ids=["shown", "in renders only"]
+)
 def test_a_target_has_the_shape_that_renders_show(addon, stage, change: Any, only_renders: bool) -> None:
     """Its base is the left half, in one face."""
     obj = stage.target("A", (-10, -10), (0, 10))
@@ -414,7 +414,6 @@ def test_a_target_that_is_not_seen_as_an_object_is_none(addon, stage, hide: Any,
 # --- names -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.versions
 def test_names_that_no_file_can_have(addon, stage, formats) -> None:
     names = ["../up/A \"b\" 'c'", "Crate", "crate", "CON", "ö.🜂"]
     for number, name in enumerate(names):

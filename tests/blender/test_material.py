@@ -204,8 +204,7 @@ def sheet(addon, empty_scene, gallery: Path) -> bpy.types.Object:
     return obj
 
 
-@pytest.mark.versions
-@pytest.mark.parametrize("level", [0.0, 0.25, 0.5, 0.75, 1.0])
+@pytest.mark.parametrize("level", [0.0, 0.25, pytest.param(0.5, marks=pytest.mark.versions), 0.75, 1.0])
 def test_the_wear_layer_covers_what_the_level_says(
     addon, sheet: bpy.types.Object, tmp_path: Path, level: float
 ) -> None:
@@ -261,7 +260,6 @@ def test_a_driven_level_holds_where_levels_are_not_drawn(addon, sheet: bpy.types
 # --- the real stages, end to end -------------------------------------------------------------------------------------
 
 
-@pytest.mark.versions
 @pytest.mark.usefixtures("real_variants")
 def test_a_real_variant_covers_what_its_level_says_and_spares_what_is_protected(
     addon, empty_scene, gallery: Path, tmp_path: Path

@@ -164,7 +164,6 @@ ALSO: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.versions
 def test_targets_get_the_further_kinds_of_the_recipe_for_the_job(addon, twins: Path) -> None:
     dataset = addon("blender.dataset")
     before = h.snapshot()

@@ -18,8 +18,6 @@ import pytest
 
 from tests.blender import helpers as h
 
-pytestmark = pytest.mark.versions
-
 PACKAGE = "bl_ext.user_default.syngen"
 LOCK = threading.Lock()
 
@@ -184,6 +182,7 @@ def test_weights_are_the_recipes_own_or_those_of_get_weights(addon, tmp_path: Pa
     worker.check(adain)
 
 
+@pytest.mark.versions
 def test_a_job_of_the_window_is_told_the_python(addon, tmp_path: Path) -> None:
     worker, path = addon("blender.worker"), program(tmp_path)
     preferences(addon).interpreter = str(path)
@@ -205,6 +204,7 @@ def status_of(addon) -> Any:
     return setup.status()
 
 
+@pytest.mark.versions
 def test_the_status_says_what_is_there(addon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     setup, environment = addon("blender.worker_setup"), addon("worker.environment")
     assert setup.status() == setup.Status("missing", "Not set up")
@@ -227,6 +227,7 @@ def test_the_status_says_what_is_there(addon, tmp_path: Path, monkeypatch: pytes
     assert status_of(addon) == expected
 
 
+@pytest.mark.versions
 def test_the_preferences_draw_every_state(addon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, online: None) -> None:
     """Not how it looks, which needs a window: that every branch of the drawing runs and names operators that exist."""
     module, setup, task = addon("blender.preferences"), addon("blender.worker_setup"), addon("blender.task")
@@ -284,6 +285,7 @@ class Layout:
 # --- tasks -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.versions
 def test_a_task_tells_its_end_in_the_main_thread(addon) -> None:
     task, ended = addon("blender.task"), []
 
@@ -345,6 +347,7 @@ def test_what_follows_a_task_may_begin_another(addon) -> None:
     assert second.told == "Second."
 
 
+@pytest.mark.versions
 def test_switching_off_while_a_task_runs_leaves_nothing(addon) -> None:
     """Neither the task's thread nor its timer nor the process of a worker."""
     task, worker, protocol = addon("blender.task"), addon("blender.worker"), addon("worker.protocol")
@@ -433,6 +436,7 @@ def test_set_up_makes_what_the_environment_module_makes(addon, online: None, tmp
     assert setup.status().title == "Ready: torch 2.13.0, processor only"
 
 
+@pytest.mark.versions
 def test_a_downloaded_model_is_asked_for_first(addon, online: None, tmp_path: Path, monkeypatch) -> None:
     worker, protocol, setup = addon("blender.worker"), addon("worker.protocol"), addon("blender.worker_setup")
     jobs: list[Any] = []
@@ -540,6 +544,7 @@ def test_a_job_takes_the_same_argument(addon, tmp_path: Path, capfd) -> None:
 # --- what it costs ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.versions
 def test_enabling_imports_nothing_of_the_worker(tmp_path: Path) -> None:
     folder = tmp_path / "extensions" / "user_default"
     folder.mkdir(parents=True)
