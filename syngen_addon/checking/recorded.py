@@ -18,7 +18,7 @@ from .. import jobs
 from ..errors import SynGenError
 from ..files import frame_file
 from ..formats.bop import SCENE
-from ..formats.chosen import Fit, annotations, class_names, well_seen
+from ..formats.chosen import LIKE, Fit, annotations, class_names, well_seen
 from ..formats.classify import around
 from ..formats.split import SPLITS
 from ..formats.yolo_segment import painted
@@ -32,8 +32,6 @@ from .report import Findings
 
 SAME_POSE = 1e-4
 """How far a pose may be from its record's: radians, and shares of the distance."""
-LEAST = 0.99
-"""IoU of a polygon that says its mask."""
 Pixels = npt.NDArray[np.uint8]
 Piece = tuple[int, runs.Mask]
 
@@ -276,7 +274,7 @@ class _Polygons(_Check):
     def __init__(self, folder: Path, job: Job, findings: Findings) -> None:
         super().__init__(folder, job, findings)
         self.there = (folder / "yolo-segment" / "data.yaml").is_file()
-        self.fit, self.less = Fit(), 0
+        self.fit = Fit()
 
     def frame(self, record: dict[str, Any]) -> None:
         path = self.folder / frame_file("yolo-segment/labels", record["frame"], ".txt")
@@ -296,17 +294,16 @@ class _Polygons(_Check):
             both = int(np.count_nonzero(read & truth))
             iou = both / (np.count_nonzero(whole) + entry["area"] - both)
             self.fit.add(iou)
-            self.less += iou < LEAST
-            if both < LEAST * entry["area"]:
+            if both < LIKE * entry["area"]:
                 where = f"{path.relative_to(self.folder).as_posix()}:{number}"
                 sentence = f"It covers {both:,} of the {entry['area']:,} pixels of its object's mask."
                 self.findings.problem("polygon and mask differ", where, sentence)
 
     def end(self) -> None:
-        if self.less:
+        if self.fit.less:
             sentence = (
-                f"Of {self.fit.objects:,} polygons, read as Ultralytics reads them, {self.less:,} are less than "
-                f"{LEAST:g} like their mask (IoU; mean {self.fit.mean:.3f}, worst {self.fit.worst:.3f}): their parts "
+                f"Of {self.fit.objects:,} polygons, read as Ultralytics reads them, {self.fit.less:,} are less than "
+                f"{LIKE:g} like their mask (IoU; mean {self.fit.mean:.3f}, worst {self.fit.worst:.3f}): their parts "
                 "lie apart, and the format joins them by bridges."
             )
             self.findings.note("polygons joined", "yolo-segment", sentence)

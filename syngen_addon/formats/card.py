@@ -22,7 +22,7 @@ from .. import recipe as recipes
 from ..files import write_bytes
 from .card_plots import Chart, png, svg
 from .card_tally import Tally, classes_chart
-from .chosen import Fit
+from .chosen import LIKE, Fit
 from .overview import labelled
 from .split import SPLITS
 
@@ -267,7 +267,11 @@ def _formats(card: Card) -> _Section:
     section.paragraphs += [f"- {TOOLS.get(name, name)}" for name in card.recipe.export.formats]
     rows = [(name, what, f"{count:,}") for name, lost in card.losses.items() for what, count in lost.items()]
     rows += [
-        (name, f"IoU with the truth of {fit.objects:,} objects compared", f"{fit.mean:.4f}, worst {fit.worst:.4f}")
+        (
+            name,
+            f"IoU with the truth of {fit.objects:,} objects compared",
+            f"{fit.mean:.4f}, worst {fit.worst:.4f}, {fit.less:,} under {LIKE:g}",
+        )
         for name, fit in card.fits.items()
         if fit.worst < 1
     ]

@@ -28,17 +28,26 @@ class Chosen(NamedTuple):
     entry: dict[str, Any]
 
 
+LIKE = 0.99
+"""IoU from which on what a reader gets of an object counts as the object."""
+
+
 @dataclass
 class Fit:
-    """How like the truth is what readers get of a format's objects, as IoU, of those that were compared."""
+    """How like the truth is what readers get of a format's objects, as IoU, of those that were compared.
+
+    less: how many of them come back less than LIKE.
+    """
 
     objects: int = 0
+    less: int = 0
     total: float = 0.0
     worst: float = 1.0
 
     def add(self, iou: float) -> None:
         """One more object."""
         self.objects += 1
+        self.less += iou < LIKE
         self.total += float(iou)
         self.worst = min(self.worst, float(iou))
 
