@@ -70,9 +70,9 @@ def remove(name: str) -> Path:
     """Delete a preset of the person's by the name that the menu shows. Raises SynGenError for the extension's own."""
     found = bpy.utils.preset_find(name, SUBFOLDER, display_name=True, ext=".toml")
     if not found:
-        raise SynGenError(f"There is no preset called {name!r}.")
+        raise SynGenError(f"There is no preset called {name!r}.", "It may have been removed: open the menu again.")
     if Path(found).resolve().is_relative_to(OWN):
-        raise SynGenError(f"{name!r} comes with SynGen and cannot be removed.")
+        raise SynGenError(f"{name!r} comes with SynGen and cannot be removed.", "Those that you add can.")
     Path(found).unlink()
     return Path(found)
 
