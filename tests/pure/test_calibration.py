@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -70,10 +71,15 @@ def test_half_of_it_unseen_is_mostly_judged_right(some):
     assert len(wrong) <= 0.15 * len(said), wrong
 
 
+@cache
+def rust(size):
+    return wear_texture(KINDS["heavy_rust"], size, generator(3, "test")).color_srgb
+
+
 @pytest.mark.parametrize("name", faults.FAULTS)
 @pytest.mark.parametrize("size", [128, 512])
 def test_a_fault_changes_the_picture_and_is_the_same_each_time(name, size):
-    color = wear_texture(KINDS["heavy_rust"], size, generator(3, "test")).color_srgb
+    color = rust(size)
     bad, again = (faults.FAULTS[name](color, np.random.default_rng(5)) for _ in range(2))
     if bad is None:
         assert again is None and name in {"text", "watermark", "lighting", "seam", "color"}

@@ -93,7 +93,7 @@ def check_faults(color, colors):
             assert (verdict.accepted, verdict.reason) == (False, reason), (reason, verdict.sentence, verdict.scores)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_good_textures_pass_and_spoilt_ones_are_refused_for_what_spoils_them(seed):
     verdict = judge(maps(rust(seed)), COLORS, Filters())
     assert verdict.accepted and verdict.reason == "" and verdict.sentence == "Accepted.", verdict.sentence
@@ -208,7 +208,7 @@ def test_procedural_textures_pass_for_every_kind_and_are_refused_when_spoilt():
     for kind in KINDS.values():
         rust = "rust" in kind.name
         accepted = []
-        for seed in range(3 if rust else 1):
+        for seed in range(2 if rust else 1):
             texture = wear_texture(kind, 512 if rust else 256, generator(seed, "test"))
             verdict = judge(texture, kind.look.colors_srgb, Filters(), accepted)
             accepted.append(verdict)

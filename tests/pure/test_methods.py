@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from syngen_addon.kinds import KINDS
 from syngen_addon.methods import Tools, Watch
 from syngen_addon.textures.procedural import wear_texture
 from syngen_addon.variants import make_variants
+from syngen_addon.wear import noise as wear_noise
 from syngen_addon.worker import protocol
 from syngen_addon.worker.protocol import Download, Generate, Job, Resolve, Stylise
 from tests.pure.small import contents, request
@@ -27,6 +29,7 @@ from tests.pure.small import contents, request
 RUST = KINDS["heavy_rust"]
 
 
+@cache
 def noise(seed: int, height: int, width: int) -> np.ndarray:
     """Rust as the filters like it, cut from the procedural texture."""
     side = max(height, width, 64)
@@ -72,6 +75,7 @@ class Painter:
 @pytest.fixture(autouse=True)
 def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(variants, "MIN_ONSET_SIZE", 128)
+    monkeypatch.setattr(wear_noise, "SIDE", 64)  # an eighth of the values, enough where the noise itself does not count
 
 
 def by_diffusion(**more: Any) -> Any:

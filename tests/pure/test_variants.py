@@ -15,6 +15,7 @@ from syngen_addon import images, methods, variants
 from syngen_addon.errors import Cancelled, SynGenError
 from syngen_addon.kinds import KINDS
 from syngen_addon.variants import make_variants, read_variant
+from syngen_addon.wear import noise as wear_noise
 from syngen_addon.wear.onset import NEVER, OnsetMap
 from tests.pure.small import contents, request
 
@@ -22,6 +23,7 @@ from tests.pure.small import contents, request
 @pytest.fixture(autouse=True)
 def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(variants, "MIN_ONSET_SIZE", 128)
+    monkeypatch.setattr(wear_noise, "SIDE", 64)  # an eighth of the values, enough where the noise itself does not count
 
 
 @pytest.fixture
@@ -99,7 +101,7 @@ def test_two_processes_make_the_same_bytes(tmp_path: Path) -> None:
     here = make_variants(request(), tmp_path / "here")
     program = (
         "import sys; from pathlib import Path; sys.path[:0] = [sys.argv[1], sys.argv[2]]\n"
-        "import test_variants as t; t.variants.MIN_ONSET_SIZE = 128\n"
+        "import test_variants as t; t.variants.MIN_ONSET_SIZE = 128; t.wear_noise.SIDE = 64\n"
         "t.make_variants(t.request(), Path(sys.argv[3]))\n"
     )
     root = Path(__file__).resolve().parents[2]
@@ -203,8 +205,8 @@ def test_damage_wears_first(tmp_path: Path) -> None:
 
 def test_a_kind_that_has_a_tile_of_its_own_takes_it(tmp_path: Path) -> None:
     kind = dataclasses.replace(KINDS["heavy_rust"], tile_m=0.125)
-    (own, *_) = make_variants(request(kind=kind), tmp_path / "own")
-    (recipes, *_) = make_variants(request(changes={"texture": {"tile_m": 0.125}}), tmp_path / "recipe")
+    (own, *_) = make_variants(request(kind=kind, changes={"texture": {"variants": 1}}), tmp_path / "own")
+    (recipes, *_) = make_variants(request(changes={"texture": {"tile_m": 0.125, "variants": 1}}), tmp_path / "recipe")
     assert own.file("color", 0).read_bytes() == recipes.file("color", 0).read_bytes()
 
 
