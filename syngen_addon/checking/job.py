@@ -38,6 +38,8 @@ class Job:
     pictures: Counter[str] = field(default_factory=Counter)
     objects: Counter[str] = field(default_factory=Counter)
     """By split, as the formats hold them."""
+    shown: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    """(sort, which) of what frames are made of -> the splits that show it."""
 
 
 def check_job(
@@ -70,6 +72,7 @@ def check_job(
     frames = iter(numbers)
     while batch := list(islice(frames, BATCH)):
         _frames(folder, batch, job, pictures, findings, split_of)
+    _shared(job, findings)
     _strays(folder, set(numbers), findings)
     findings.objects("the records", sum(job.objects.values()))
     return job
@@ -129,6 +132,8 @@ def _frames(
         _labels(where, record, job, findings)
         split = split_of(record, job.recipe, job.seed)
         job.pictures[split] += 1
+        for each in _made_of(record):
+            job.shown.setdefault(each, set()).add(split)
         job.objects[split] += len(annotations(record, job.recipe.labels))
 
 
@@ -263,6 +268,37 @@ def _class(where: str, entry: dict[str, Any], job: Job, findings: Findings) -> N
 
 
 _ALWAYS = {"wear": ("default", "streaks", "complete")}
+
+
+# --- what splits share ------------------------------------------------------------------------------------------------
+
+
+def _made_of(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a frame is made of, each of it in one split alone by randomize.apart."""
+    draw = record.get("draw") or {}
+    for what in ("environment", "background"):
+        if record.get(what):
+            yield f"{what}s", str(record[what])
+    if (draw.get("ground") or {}).get("picture"):
+        yield "pictures of the ground", str(draw["ground"]["picture"])
+    for entry in record["instances"]:
+        own = entry.get("kind", entry["classes"].get("kind", ""))
+        for kind, wear in ((own, entry), *((layer["kind"], layer) for layer in entry.get("layers", ()))):
+            if wear["variant"] >= 0:
+                yield "variants", f"{entry['name']} {kind} {wear['variant']}"
+
+
+def _shared(job: Job, findings: Findings) -> None:
+    """Note what more than one split shows, though the recipe would keep it apart."""
+    sorts = {"environment": "environments", "background": "backgrounds", "ground": "pictures of the ground"}
+    for part in job.recipe.randomize.apart:
+        what = sorts.get(part, f"{part}s")
+        every = [splits for (sort, _), splits in job.shown.items() if sort == what]
+        both = sorted(which for (sort, which), splits in job.shown.items() if sort == what and len(splits) > 1)
+        if both:
+            some = ", ".join(both[:5]) + (" ..." if len(both) > 5 else "")
+            sentence = f"{len(both)} of {len(every)} {what} are shown by more than one split: {some}."
+            findings.note("shared by splits", "records", sentence)
 
 
 # --- what has no record ----------------------------------------------------------------------------------------------

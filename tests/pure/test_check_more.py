@@ -13,10 +13,11 @@ from PIL import Image
 from syngen_addon import jobs
 from syngen_addon.checking.check import check
 from syngen_addon.files import write_bytes
-from syngen_addon.labels.record import encode
+from syngen_addon.labels.record import decode, encode
 from syngen_addon.recipe import Export, Labels, Recipe, to_dict
 from tests.pure import test_bop as bop
 from tests.pure.finished import finished
+from tests.pure.framed import rle
 
 FRAMES = 3
 
@@ -126,6 +127,22 @@ def test_bop_is_checked_without_the_job(job: Path) -> None:
     assert check(job).sound and check(job / "bop").sound
     pose(job, cam_R_m2c=[1, 0.1, 0, 0, 1, 0, 0, 0, 1])
     assert [p.what for p in check(job / "bop").problems if not p.note] == ["pose broken"]
+
+
+def test_what_splits_share_is_told_of_every_kind_of_wear(tmp_path: Path) -> None:
+    job = finished(tmp_path / "ds", 8, {"wear": {"also": {"moss": [0.1, 0.5]}}})
+    for number, path in enumerate(sorted(job.glob("records/*/*.json"))):
+        value = decode(path.read_bytes())
+        value["environment"] = f"{value.get('split') or number}.hdr"
+        for entry in value["instances"]:
+            entry["variant"] = -1
+            entry["layers"] = [
+                {"kind": "dents", "wear_class": "dent", "level": 0.5, "variant": 0, "wear_area": 0,
+                 "wear_percent": 0.0, "wear_segmentation": rle(np.zeros((72, 96), bool)), "severity": 0}
+            ]  # fmt: skip
+        path.write_bytes(encode(value))
+    notes = [p.sentence for p in check(job).problems if p.what == "shared by splits"]
+    assert len(notes) == 1 and "variants are shown by more than one split: " in notes[0] and "dents 0" in notes[0]
 
 
 # --- folders of classes, and several formats at once ------------------------------------------------------------------
