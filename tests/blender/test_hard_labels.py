@@ -19,7 +19,7 @@ SMALLEST: dict[str, dict[str, Any]] = {"labels": {"min_pixels": 1}, "export": {"
 def records_only(addon, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Formats and card, which take longer than everything else here, are made where a test asks for `formats`."""
     if "formats" not in request.fixturenames:
-        monkeypatch.setattr(addon("jobs"), "rebuild", lambda *arguments, **more: [])
+        monkeypatch.setattr(addon("jobs"), "rebuild", lambda *arguments, **more: None)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.blender.helpers import quick  # noqa: F401
 def records_only(addon, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Formats and card, which take longer than everything else here, are made where a test asks for `formats`."""
     if "formats" not in request.fixturenames:
-        monkeypatch.setattr(addon("jobs"), "rebuild", lambda *arguments, **more: [])
+        monkeypatch.setattr(addon("jobs"), "rebuild", lambda *arguments, **more: None)
 
 
 def collection(name: str, *objects: bpy.types.Object) -> bpy.types.Collection:
