@@ -303,8 +303,11 @@ def quick(addon, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def real_variants(addon, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real stages, with onset maps of 128 texels in place of 1024."""
+    """The real stages, with onset maps of 128 texels in place of 1024, a coarser mesh for them and less noise."""
     monkeypatch.setattr(addon("variants"), "MIN_ONSET_SIZE", 128)
+    monkeypatch.setattr(addon("wear.onset"), "FINENESS", 36)
+    monkeypatch.setattr(addon("wear.onset"), "LONGEST_M", 1.0)
+    monkeypatch.setattr(addon("wear.noise"), "SIDE", 64)
 
 
 class Stage:

@@ -413,7 +413,6 @@ def test_objects_without_wear_are_aged_for_the_job(addon, empty_scene, tmp_path:
         {
             "targets": {"objects": ["Crate *"]},
             "labels": {"class_from": "object"},
-            "render": {"samples": 8},
             "texture": {"variants": 1},
         },
     )

@@ -323,7 +323,4 @@ def test_the_worker_ends_with_a_blender_that_is_killed(addon, scene, models: Pat
             assert workers and all(is_running(pid) for pid in workers)
         finally:
             blender.kill()
-    limit = time.monotonic() + 2
-    while any(is_running(pid) for pid in workers) and time.monotonic() < limit:
-        time.sleep(0.02)
-    assert not [pid for pid in workers if is_running(pid)]
+    until(lambda: not any(is_running(pid) for pid in workers), "the worker to end")
