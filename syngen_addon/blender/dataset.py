@@ -247,7 +247,10 @@ class Frames:
         self.records = Records(
             recipe, self.job.seed, self.fingerprint, self.scene, self.layer, self.targets, classes, self.rig
         )
-        renderer = Renderer(self.scene, self.layer, recipe, self.scratch, borrowed, self.further, self.should_stop)
+        away = self.rig.things.away if self.rig.things else None
+        renderer = Renderer(
+            self.scene, self.layer, recipe, self.scratch, borrowed, self.further, self.should_stop, away
+        )
         self.maker = Maker(recipe, self.job.out, self.draw, self.show, self.records, renderer)
 
     def _shown(self, objects: list[bpy.types.Object]) -> list[instances.Shown]:

@@ -159,6 +159,7 @@ class Maker:
     def _show(self, draw: FrameDraw) -> None:
         if draw is not self._shown:
             self.show(draw)
+            self.renderer.changed()
             self._shown = draw
 
     def _maps(self, frame: int, layers: Layers) -> dict[str, dict[str, str]]:

@@ -387,6 +387,11 @@ def render_layers(
     return _layers(scene, layer, scratch, also) if _render(scene, layer) else None
 
 
+def render_nothing(scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> None:
+    """As render_frame, for what the engine makes of the scene alone: nothing is read of it."""
+    _render(scene, layer)
+
+
 def _render(scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> bool:
     """Render; whether it was finished."""
     try:

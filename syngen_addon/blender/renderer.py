@@ -16,6 +16,9 @@ from ..recipe import Recipe
 from . import render
 from .state import Borrowed
 
+FEW = 4
+"""The least pixels in a row that Blender renders."""
+
 
 @dataclass(frozen=True)
 class Rendered:
@@ -43,11 +46,15 @@ class Renderer:
         borrowed: Borrowed,
         also: Sequence[str] = (),
         should_stop: Callable[[], bool] = lambda: False,
+        away: Callable[[], AbstractContextManager[None]] | None = None,
     ) -> None:
+        """away: takes what comes and goes from frame to frame out of the scene for a while; None where nothing does."""
         self.scene, self.layer, self.scratch, self.also = scene, layer, scratch, tuple(also)
         self.samples = int(scene.cycles.samples)
         self.denoise = bool(scene.cycles.use_denoising)
-        self.should_stop = should_stop
+        self.should_stop, self.away = should_stop, away
+        self.stale = False
+        """Whether Cycles may still have what another draw showed."""
         blurred = recipe.render.motion_blur or (
             recipe.camera.dof and (recipe.camera.randomize or scene.camera.data.dof.use_dof)
         )
@@ -66,6 +73,7 @@ class Renderer:
         if self.should_stop():
             return None
         if not self.apart:
+            self._forget(self.scene)
             self._sample(self.scene, self.samples, self.denoise)
             done = render.render_frame(self.scene, self.layer, self.scratch, self.also)
             return None if done is None or self.should_stop() else Rendered(*done)
@@ -77,6 +85,8 @@ class Renderer:
         """The picture alone, of a frame whose labels are apart; None where a stop was asked for."""
         if self.should_stop():
             return None
+        if not self.by_turns:
+            self._forget(self.scene)
         self._sample(self.scene, self.samples, self.denoise)
         picture = render.render_picture(self.scene, self.layer, self.scratch)
         return None if self.should_stop() else picture
@@ -87,9 +97,27 @@ class Renderer:
             return None
         scene = self.label_scene
         with self._sharp(scene):
+            self._forget(scene)
             self._sample(scene, 1, False)
             layers = render.render_layers(scene, scene.view_layers[self.layer.name], self.scratch, self.also)
         return None if self.should_stop() else layers
+
+    def changed(self) -> None:
+        """To be told that another draw was put into the scene."""
+        self.stale = self.away is not None
+
+    def _forget(self, scene: bpy.types.Scene) -> None:
+        """Have Cycles let go of what came and went, by a render of a few pixels without any of it.
+
+        An object that goes leaves a gap in Cycles' list, which the last one fills: their order, and with it the noise
+        and what shows where surfaces share a place, would hang on the frames before.
+        """
+        if not self.stale or self.away is None:
+            return
+        self.stale = False
+        with self.away(), _set((scene.render, "resolution_x", FEW), (scene.render, "resolution_y", FEW)):
+            self._sample(scene, 1, False)
+            render.render_nothing(scene, scene.view_layers[self.layer.name])
 
     def _sample(self, scene: bpy.types.Scene, samples: int, denoise: bool) -> None:
         scene.cycles.samples, scene.cycles.use_denoising = samples, denoise

@@ -6,7 +6,8 @@ so that no frame makes a datablock.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,16 +55,13 @@ class Things:
         cls,
         name: str,
         scene: bpy.types.Scene,
+        collection: bpy.types.Collection,
         recipe: Recipe,
         files: Sequence[Path],
         targets: Sequence[bpy.types.Object],
         borrowed: Borrowed,
     ) -> "Things":
-        """Put hidden ones into the scene, as many as a frame may have. targets: what cannot be a thing.
-
-        They are the last of its objects. What goes leaves a gap in Cycles' list, which its last object fills: were a
-        lamp behind them, a frame's noise would hang on the frames before it. Without a light tree it would hang on the
-        order of those that shine, too.
+        """Put hidden ones into the collection, as many as a frame may have. targets: what cannot be a thing.
 
         Raises SynGenError: a file that cannot be read, a collection that is not there or has nothing solid in it.
         """
@@ -75,14 +73,13 @@ class Things:
                 sources = _from_collection(recipe.distractors.collection, targets, workshop)
             else:
                 sources = _simple(name, workshop)
-        borrowed.set(scene.cycles, "use_light_tree", True)
         slots = []
         for number in range(stands_about(recipe)):
             slot = borrowed.new(bpy.data.objects, bpy.data.objects.new(f"{name} thing {number + 1}", None))
             slot.instance_type, slot.rotation_mode = "COLLECTION", "QUATERNION"
             slot.empty_display_size = 0.01
             slot.hide_render = slot.hide_viewport = True
-            scene.collection.objects.link(slot)  # collections come before what lies in none
+            collection.objects.link(slot)
             slots.append(slot)
         return cls({source.facts.name: source for source in sources}, slots, warnings)
 
@@ -108,6 +105,18 @@ class Things:
             slot.scale = (draw.size_m / source.size,) * 3
             slot[TINT], slot[LOOK] = draw.color_linear, _look(draw)
             slot.update_tag(refresh={"OBJECT"})
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Renders show none of them for a while."""
+        shown = [slot for slot in self.slots if not slot.hide_render]
+        for slot in shown:
+            slot.hide_render = True
+        try:
+            yield
+        finally:
+            for slot in shown:
+                slot.hide_render = False
 
     def boxes(self) -> "np.ndarray[Any, Any]":
         """K x 8 x 3 corners, in world space, of the boxes around those that are shown."""

@@ -110,6 +110,40 @@ def test_every_frame_alone_in_a_fresh_process_and_shards_are_the_same(prepared: 
     assert h.differing(whole, h.files_of(prepared.place / "shards")) == []
 
 
+def test_things_of_earlier_frames_change_nothing(addon, empty_scene, tmp_path: Path) -> None:
+    """Neither the noise, which hangs on the order of the lamps that are kept, nor what shows of two surfaces in one
+    place: Cycles' list of objects is the same whatever came and went."""
+    h.two_boxes()
+    for number in range(3):
+        lamp = bpy.data.lights.new("Lamp", "SUN")
+        lamp.energy, lamp.color = 1.0 + number, (1.0, 0.4 * number, 0.2)
+        obj = bpy.data.objects.new("Lamp", lamp)
+        obj.rotation_euler = (0.3 * number, 0.4, 0.0)
+        bpy.context.scene.collection.objects.link(obj)
+    props, twins = bpy.data.collections.new("Props"), bpy.data.collections.new("Twins")
+    bpy.context.scene.collection.children.link(props)
+    props.children.link(twins)
+    for place, name in ((props, "Red"), (twins, "Green"), (twins, "Blue")):
+        box = h.box(name, (9, 9, 0), (10, 10, 1), h.material(name, None))
+        shader = next(n for n in box.active_material.node_tree.nodes if n.type == "BSDF_PRINCIPLED")
+        shader.inputs["Base Color"].default_value = [float(name == c) for c in ("Red", "Green", "Blue")] + [1.0]
+        bpy.context.scene.collection.objects.unlink(box)
+        place.objects.link(box)
+    h.save(tmp_path / "scene.blend")
+    drawn = {
+        "targets": {"objects": ["Crate *"]},
+        "light": {"keep_scene_lights": True, "area_lights": [0, 2]},
+        "distractors": {"count": [0, 5], "occluders": [0, 2], "collection": "Props"},
+        "export": {"formats": ["csv"]},
+    }
+    dataset, recipe = addon("blender.dataset"), h.recipe(addon, drawn)
+    dataset.run(dataset.Job(recipe, tmp_path / "whole", 6))
+    for number in (5, 2):
+        dataset.run(dataset.Job(recipe, tmp_path / "alone", 6, only=number))
+        for name in (f"images/0000/0000000{number}.png", f"records/0000/0000000{number}.json"):
+            assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes(), name
+
+
 def test_frames_can_be_added_to_a_job(prepared: Prepared) -> None:
     whole = h.files_of(prepared.run("whole"))
     prepared.run("grown", frames=2)
