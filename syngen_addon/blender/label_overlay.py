@@ -218,7 +218,7 @@ def _palette(labels: Sequence[Label], count: int) -> Any:
     """A texture of each target's colour by its index, clear where it is no object to detect."""
     colors = np.zeros((count // ROW + 1, ROW, 4), np.float32)
     for label in labels:
-        colors[label.index // ROW, label.index % ROW] = (*(v / 255 for v in label.color), 1.0)
+        colors[label.index // ROW, label.index % ROW] = (*_linear(label.color), 1.0)
     data = gpu.types.Buffer("FLOAT", colors.size, colors.ravel())
     return gpu.types.GPUTexture((ROW, len(colors)), format="RGBA32F", data=data)
 
@@ -337,7 +337,13 @@ def _draw_masks(view: _View, rect: Rect, scale: float) -> None:
 def _kind_hues(view: _View) -> dict[str, tuple[float, float, float]]:
     """By the key of a layer of wear the colour of its hairline."""
     assert view.gathered is not None
-    return {key: tuple(v / 255 for v in color) for key, color in kind_colors_of(view.gathered).items()}
+    return {key: _linear(color) for key, color in kind_colors_of(view.gathered).items()}
+
+
+def _linear(color: Color) -> tuple[float, float, float]:
+    """A colour as a shader of ours gives it to a view, which encodes it."""
+    red, green, blue = (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in (c / 255 for c in color))
+    return red, green, blue
 
 
 def _draw_labels(labels: Sequence[Label], frame: Frame, rect: Rect, free: Rect, scale: float) -> None:
@@ -354,15 +360,15 @@ def _draw_labels(labels: Sequence[Label], frame: Frame, rect: Rect, free: Rect, 
     shapes.draw()
     blf.size(0, LETTERS * scale)
     blf.disable(0, blf.SHADOW)
-    high = blf.dimensions(0, "Xg")[1]
-    pad = round(4 * scale)
+    letter, pad = blf.dimensions(0, "X")[1], round(4 * scale)
+    high = round(letter + 2.4 * pad)
     tags = [_tag(label, pad) for label in reversed(labels)]
-    places = places_of([(tag.width, high + 1.2 * pad) for tag in tags], boxes[::-1], free)
+    places = places_of([(tag.width, high) for tag in tags], boxes[::-1], free)
     shapes = _Shapes()
     texts: list[Any] = []
     for tag, place in zip(tags, places, strict=True):
         if place is not None:
-            tag.put(place, high + 1.2 * pad, pad, shapes, texts)
+            tag.put(place, high, letter, pad, shapes, texts)
     shapes.draw()
     for text, x, y, color in texts:
         _write(text, x, y, color)
@@ -374,9 +380,11 @@ class _Tag:
     def __init__(self, label: Label, width: float, plate: float, amounts: Sequence[tuple[str, float, Color]]) -> None:
         self.label, self.width, self.plate, self.amounts = label, width, plate, amounts
 
-    def put(self, place: tuple[float, float], height: float, pad: float, shapes: "_Shapes", texts: list[Any]) -> None:
+    def put(
+        self, place: tuple[float, float], height: float, letter: float, pad: float, shapes: "_Shapes", texts: list[Any]
+    ) -> None:
         x, y = place
-        foot = y + height * 0.31
+        foot = y + (height - letter) / 2
         if self.amounts:
             shapes.plate((x, y, x + self.width, y + height), (*PAPER, 226 / 255))
         shapes.plate((x, y, x + self.plate, y + height), (*self.label.color, 242 / 255))
