@@ -59,6 +59,7 @@ def test_a_file_saved_elsewhere_still_finds_its_gallery(addon, scene: Path) -> N
 @pytest.fixture
 def finished(addon, scene: Path):
     """A job of the panel that is through; its folder."""
+    h.age(addon, bpy.data.objects["Plate"], scene.parent / "gallery", h.recipe(addon), level=0.5)
     settings = bpy.context.scene.syngen
     settings.targets.objects, settings.job.frames, settings.job.folder = "Plate", 2, str(scene.parent / "out")
     settings.texture.size, settings.texture.variants, settings.filters.enabled = 64, 1, False
