@@ -40,7 +40,7 @@ class SYNGEN_UL_objects(bpy.types.UIList):
         objects, helper, show = list(data.objects), bpy.types.UI_UL_list, self.bitflag_filter_item
         flags = helper.filter_items_by_name(self.filter_name, show, objects) or [show] * len(objects)
         never = self.bitflag_item_never_show
-        flags = [flag if session.worn(obj) else never for obj, flag in zip(objects, flags, strict=True)]
+        flags = [flag if wears else never for wears, flag in zip(session.wearing(objects), flags, strict=True)]
         return flags, helper.sort_items_by_name(objects) if self.use_filter_sort_alpha else []
 
 
@@ -50,7 +50,7 @@ class SYNGEN_PT_objects(InSidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         scene = context.scene
-        if not any(session.worn(obj) for obj in scene.objects):
+        if not any(session.wearing(scene.objects)):
             sentence(self.layout, context, "None yet.")
             return
         self.layout.template_list(

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import atexit
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.app.handlers import persistent
 
 from ..errors import SynGenError
+from ..recipe import Frozen
 from . import marks, settings, task, worker
 from .names import ABOUT, CLASS, LEAVE_OUT, PREVIEW, SHOWN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from ..formats.levels import Row
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 POLL_S = 0.25
 
 
-class LookSlot(NamedTuple):
+class LookSlot(Frozen):
     """One material slot that can be aged, as words."""
 
     material: str
@@ -42,7 +44,7 @@ class LookSlot(NamedTuple):
     uv_layer: str
 
 
-class Look(NamedTuple):
+class Look(Frozen):
     """What was found on an object. error: why it cannot be aged, "" where it can."""
 
     error: str = ""
@@ -50,7 +52,7 @@ class Look(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-class Lack(NamedTuple):
+class Lack(Frozen):
     """What the chosen methods lack. message: "" for nothing. operator: the button that helps, "" where none does."""
 
     message: str = ""
@@ -155,6 +157,13 @@ def worn(obj: bpy.types.Object | None) -> str:
     return "" if about is None else str(about["variant"])
 
 
+def wearing(objects: Iterable[bpy.types.Object]) -> Iterator[bool]:
+    """Which of the objects wear a variant. A list asks it of the whole scene whenever it is drawn."""
+    from .target import has_wear
+
+    return (ABOUT in obj and has_wear(obj) for obj in objects)
+
+
 def wear_left_behind(obj: bpy.types.Object | None) -> bool:
     """Whether a material of the object still has the wear of an object that is gone."""
     from . import material
@@ -179,7 +188,7 @@ def object_class(obj: bpy.types.Object) -> str:
     return str(obj.get(CLASS, "")) or target.plain_name(obj)
 
 
-class Keypoints(NamedTuple):
+class Keypoints(Frozen):
     """The keypoints of an object, by name. target: the object's name, "" where there is none."""
 
     target: str

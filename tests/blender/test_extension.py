@@ -90,9 +90,10 @@ def test_a_failing_part_undoes_those_before_it(addon, disabled: None, monkeypatc
     def fail() -> None:
         raise RuntimeError("no panels today")
 
-    monkeypatch.setattr(addon("panels"), "register", fail)
-    with pytest.raises(RuntimeError, match="no panels today"):
-        addon("").register()
+    with monkeypatch.context() as patched:  # what comes after the test enables the extension again
+        patched.setattr(addon("panels"), "register", fail)
+        with pytest.raises(RuntimeError, match="no panels today"):
+            addon("").register()
     assert registered() == off
 
 
