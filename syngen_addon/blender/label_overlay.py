@@ -534,10 +534,18 @@ def _make_copies() -> Any:
     info.fragment_out(0, "VEC4", "result")
     info.vertex_source("void main() { place = uv; gl_Position = matrix * vec4(position, 1.0); }")
     info.fragment_source(
+        # Blender's own sampler averages over what lies under a pixel, over the border to the other side, too.
+        "vec4 at(ivec2 p, ivec2 size) { return texelFetch(onset, (p % size + size) % size, 0); }"
+        "vec4 read(vec2 uv) {"
+        " ivec2 size = textureSize(onset, 0);"
+        " vec2 p = fract(uv) * vec2(size) - 0.5, f = p - floor(p);"
+        " ivec2 c = ivec2(floor(p));"
+        " return mix(mix(at(c, size), at(c + ivec2(1, 0), size), f.x),"
+        "  mix(at(c + ivec2(0, 1), size), at(c + ivec2(1, 1), size), f.x), f.y); }"
         "void main() {"
         " float level = about.z, worn = 0.0;"
         " if (about.w > 0.0) {"
-        f"  vec4 when = {ONSET_RANGE} * textureLod(onset, fract(place), 0.0);"
+        f"  vec4 when = {ONSET_RANGE} * read(place);"
         "  float mask = clamp((level - when.r) / about.w + 0.5, 0.0, 1.0);"
         f"  float run = clamp((level - when.g) / {RUN_LEVELS}, 0.0, 1.0) * clamp(level * 10.0, 0.0, 1.0);"
         "  worn = max(mask, run * (when.r < 1.5 ? runoff : 0.0));"
