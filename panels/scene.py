@@ -1,10 +1,15 @@
 """The scene's randomisation and the preview of a frame."""
 
+import time
+
 import bpy
 
 from ..syngen_addon.blender import session
 from .common import Closed, InSidebar, keys, sentence, split
 from .presets import in_header
+
+TURN_S = 2.0
+"""Once around of a ring that says that something goes on."""
 
 
 class SYNGEN_PT_scene(InSidebar, bpy.types.Panel):
@@ -61,8 +66,8 @@ def _see(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if work is None:
         row.operator("syngen.render_one", icon="RENDER_STILL")
     else:
-        text = "Stopping" if work.cancelled else work.what
-        row.progress(factor=0.5 if work.total else 0.1, text=text, type="BAR")
+        turn = time.monotonic() / TURN_S % 1.0  # how far one frame is nobody knows
+        row.progress(factor=turn, text="Stopping" if work.cancelled else work.what, type="RING")
         row.operator("syngen.cancel_one", text="", icon="X")
     if done is not None:
         row = layout.row(align=True)

@@ -18,7 +18,7 @@ from bpy.app.handlers import persistent
 from gpu_extras.batch import batch_for_shader
 from mathutils import Vector
 
-from ..errors import SynGenError
+from ..errors import SynGenError, one_line
 from ..formats.overview import FRAME, HAIRLINE, OUTLINE
 from ..formats.sheet import INK, PAPER, Color
 from ..labels.layers import Layers
@@ -149,11 +149,21 @@ def look(gathered: Gathered, frame: Frame, pictures: dict[str, Any]) -> Layers:
     found = []
     for key in gathered.keys:
         if key not in pictures:
-            pictures[key] = gpu.types.GPUOffScreen(frame.width, frame.height, format="RGBA8")
+            pictures[key] = _picture(frame)
         _draw_copies(gathered.copies, key, frame, pictures[key])
         pixels = np.array(pictures[key].texture_color.read(), np.uint8)
         found.append(pixels.reshape(frame.height, frame.width, 4)[::-1])
     return layers_from(gathered.keys, found)
+
+
+def _picture(frame: Frame) -> Any:
+    try:
+        return gpu.types.GPUOffScreen(frame.width, frame.height, format="RGBA8")
+    except RuntimeError as error:
+        raise SynGenError(
+            f"The GPU has no room for labels of {frame.width} x {frame.height} pixels: {one_line(error)}",
+            "Make the view smaller, or close others.",
+        ) from error
 
 
 def _draw_copies(copies: Sequence[Copy], key: str, frame: Frame, picture: Any) -> None:

@@ -281,6 +281,7 @@ def _known(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, recipe: Recipe, p
     tree = tuple((each.name, each.exclude, each.collection.hide_render) for each in branches)
     state = (recipe, scene.session_uid, layer.name, uids.tobytes(), hidden.tobytes(), tree)
     if parts.known is None or parts.known.state != state:
+        parts.forget(set(parts.users).difference(uids.tolist()))  # what was deleted lies in memory that is used again
         targets = find_targets(recipe, scene, layer)
         rendered = {obj for obj in objects if is_rendered(obj, layer)}
         classes = class_lists(recipe, targets)[recipe.labels.class_from]

@@ -66,6 +66,7 @@ def start(scene: bpy.types.Scene, recipe: Recipe, frame: int) -> background.Proc
 
 def _poll(process: background.Process, recipe: Recipe, frame: int) -> float | None:
     if session.now.one is not process:  # it was ended with its file
+        shutil.rmtree(process.out, ignore_errors=True)
         return None
     runs = process.poll()
     session.redraw(views=False)
@@ -75,7 +76,9 @@ def _poll(process: background.Process, recipe: Recipe, frame: int) -> float | No
     try:
         if process.error:
             raise SynGenError(process.error)
-        if not process.cancelled:
+        if process.cancelled:
+            shutil.rmtree(process.out, ignore_errors=True)
+        else:
             keep(finished(process.out, recipe, frame))
             show()
     except SynGenError as error:
