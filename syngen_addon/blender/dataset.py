@@ -237,9 +237,9 @@ class Frames:
         depsgraph = bpy.context.evaluated_depsgraph_get()
         galleries = {t.obj.name: t.variants for t in self.targets}
         self.rig = Rig.build(self.scene, recipe, files, objects, borrowed)
-        things = self.rig.things.facts if self.rig.things else ()
+        facts = self.rig.things.facts if self.rig.things else ()
         self.warnings += self.rig.things.warnings if self.rig.things else []
-        self.facts = scene_facts(recipe, objects, galleries, depsgraph, files, things)
+        self.facts = scene_facts(recipe, objects, galleries, depsgraph, files, facts)
         self.warnings += warnings_of(recipe, self.facts, self.job.seed, self.further)
         if moves(recipe):
             self.poser = Poser(recipe, objects, self.facts, self.rig.collection, self.layer, borrowed, borrowed)
@@ -247,7 +247,9 @@ class Frames:
         self.records = Records(
             recipe, self.job.seed, self.fingerprint, self.scene, self.layer, self.targets, classes, self.rig
         )
-        away = self.rig.things.away if self.rig.things else None
+        things = self.rig.things
+        # What lies in a background set comes after all of the scene's own, lamps too.
+        away = things.away if things and (things.jostle or self.scene.background_set) else None
         renderer = Renderer(
             self.scene, self.layer, recipe, self.scratch, borrowed, self.further, self.should_stop, away
         )

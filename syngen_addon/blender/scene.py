@@ -144,7 +144,7 @@ class Rig:
         if recipe.ground.randomize:
             rig.ground = Ground(f"{RIG} ground", collection, files.grounds, rig.image, up, borrowed)
         if stands_about(recipe):
-            rig.things = Things.build(RIG, scene, collection, recipe, files.things, targets, borrowed)
+            rig.things = Things.build(RIG, scene, recipe, files.things, targets, borrowed)
         return rig
 
     def _object(self, name: str, data: bpy.types.ID) -> bpy.types.Object:

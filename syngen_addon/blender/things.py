@@ -35,11 +35,12 @@ SMOOTH_FROM = 60
 
 @dataclass(frozen=True)
 class _Source:
-    """block: what an empty shows. size: the longest side of its bounding box."""
+    """block: what an empty shows. size: the longest side of its bounding box. parts: how many objects."""
 
     block: bpy.types.Collection
     size: float
     facts: ThingFacts
+    parts: int
 
 
 class Things:
@@ -55,13 +56,14 @@ class Things:
         cls,
         name: str,
         scene: bpy.types.Scene,
-        collection: bpy.types.Collection,
         recipe: Recipe,
         files: Sequence[Path],
         targets: Sequence[bpy.types.Object],
         borrowed: Borrowed,
     ) -> "Things":
-        """Put hidden ones into the collection, as many as a frame may have. targets: what cannot be a thing.
+        """Put hidden ones into the scene, as many as a frame may have. targets: what cannot be a thing.
+
+        Behind its lamps: see Renderer. Without a light tree noise would hang on the order of things that shine, too.
 
         Raises SynGenError: a file that cannot be read, a collection that is not there or has nothing solid in it.
         """
@@ -73,13 +75,14 @@ class Things:
                 sources = _from_collection(recipe.distractors.collection, targets, workshop)
             else:
                 sources = _simple(name, workshop)
+        borrowed.set(scene.cycles, "use_light_tree", True)
         slots = []
         for number in range(stands_about(recipe)):
             slot = borrowed.new(bpy.data.objects, bpy.data.objects.new(f"{name} thing {number + 1}", None))
             slot.instance_type, slot.rotation_mode = "COLLECTION", "QUATERNION"
             slot.empty_display_size = 0.01
             slot.hide_render = slot.hide_viewport = True
-            collection.objects.link(slot)
+            scene.collection.objects.link(slot)  # the last of a scene's objects: collections come before
             slots.append(slot)
         return cls({source.facts.name: source for source in sources}, slots, warnings)
 
@@ -105,6 +108,11 @@ class Things:
             slot.scale = (draw.size_m / source.size,) * 3
             slot[TINT], slot[LOOK] = draw.color_linear, _look(draw)
             slot.update_tag(refresh={"OBJECT"})
+
+    @property
+    def jostle(self) -> bool:
+        """Whether their order can show, so that no frame may begin from another's: parts may share surfaces."""
+        return any(source.parts > 1 for source in self.sources.values())
 
     @contextmanager
     def away(self) -> Iterator[None]:
@@ -160,7 +168,8 @@ class _Workshop:
                 block.objects.link(obj)
         self.scene.collection.children.link(block)
         self.layer.update()
-        points = self._points()
+        parts = self._parts()
+        points = np.concatenate(parts) if parts else np.zeros((0, 3))
         self.scene.collection.children.unlink(block)
         if not len(points):
             return None
@@ -170,10 +179,10 @@ class _Workshop:
             return None
         block.instance_offset = middle
         hull = extremes((points - middle) / size)
-        return _Source(block, size, ThingFacts(name, tuple(tuple(float(v) for v in p) for p in hull)))
+        return _Source(block, size, ThingFacts(name, tuple(tuple(float(v) for v in p) for p in hull)), len(parts))
 
-    def _points(self) -> "np.ndarray[Any, Any]":
-        """World positions (N x 3) of the vertices that renders of the workshop would show."""
+    def _parts(self) -> list[Any]:
+        """World positions (N x 3 each) of the vertices of what renders of the workshop would show."""
         found = []
         for instance in self.layer.depsgraph.object_instances:
             obj = instance.object
@@ -186,7 +195,7 @@ class _Workshop:
                 matrix = np.array(instance.matrix_world)
                 found.append(extremes(local.reshape(-1, 3).astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]))
             obj.to_mesh_clear()
-        return np.concatenate(found) if found else np.zeros((0, 3))
+        return found
 
 
 def _from_file(path: Path, workshop: _Workshop, warnings: list[str]) -> _Source:
@@ -292,7 +301,7 @@ def _simple(name: str, workshop: _Workshop) -> list[_Source]:
         obj = workshop.borrowed.new(bpy.data.objects, bpy.data.objects.new(mesh.name, mesh))
         source = workshop.source(shape.name, [obj])
         assert source is not None, "a simple shape has a size"
-        sources.append(_Source(source.block, source.size, shape))
+        sources.append(_Source(source.block, source.size, shape, source.parts))
     return sources
 
 
