@@ -37,6 +37,13 @@ bpy.ops.wm.save_mainfile()
 """
 
 
+RUST_ALONE = """
+for kind in ("dents", "moss"):
+    bpy.ops.syngen.remove_layer(kind=kind)
+"""
+"""Labels of three kinds over each other cannot be told apart in a small picture."""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--zip", type=Path, help="the extension (default: dist/syngen-*-linux*.zip)")
@@ -87,6 +94,7 @@ def take(w: Window, out: Path, photo: Path | None) -> None:
     w.find("syngen.apply_level", columns=(0.88,))
     picture(w, out / "window-levels.jpg")
     open_part(w, 1)
+    w.run(RUST_ALONE)
     w.click("syngen.preview_frame", columns=(0.4,))
     w.wait(lambda: w.value(f"{SESSION}.previewed(bpy.context.scene) >= 0"), "no preview", 120)
     w.click("syngen.show_label_overlay", columns=(0.25,))
@@ -131,7 +139,7 @@ def presets(w: Window, out: Path) -> None:
     """The menu of presets, beside the Scene panel."""
     _, y = w.find("syngen.preview_frame", columns=(0.4,))
     ready(w)
-    w.move(w.sidebar()[0] - 60, y - 60)
+    w.move(w.sidebar()[0] - 60, y - 220)  # it opens downwards, and is to be seen whole
     w.settle()
     w.run("""
 window, area, region = view3d()
