@@ -6,6 +6,7 @@ from . import (
     ageing_keys,
     dataset,
     drop,
+    gallery,
     keypoints,
     layers,
     levels,
@@ -21,6 +22,7 @@ from . import (
 
 CLASSES: tuple[type, ...] = (
     *wear.CLASSES,
+    *gallery.CLASSES,
     *layers.CLASSES,
     *levels.CLASSES,
     *ageing_keys.CLASSES,

@@ -134,6 +134,17 @@ class CancelsWork:
         return {"FINISHED"}
 
 
+class OnMesh:
+    """A mix-in for operators on what is known of the active mesh object, whatever state it is in."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if context.object is None or context.object.type != "MESH":
+            cls.poll_message_set("Select a mesh object.")  # type: ignore[attr-defined]
+            return False
+        return True
+
+
 class OnObject:
     """A mix-in for operators on the active mesh object."""
 

@@ -138,7 +138,7 @@ class SYNGEN_OT_generate(MakesVariants, bpy.types.Operator):
                 text += f", {kept} kept the wear that was there"
             return f"{text}. The gallery of each shows its variants."
         ((name, variants),) = work.made.items()
-        refused = sum(not v.accepted for v in variants)
+        refused = sum(not v.usable for v in variants)
         count = "1 variant" if len(variants) == 1 else f"{len(variants)} variants"
         text = f"{count} of {name!r} {'is' if len(variants) == 1 else 'are'} in the gallery"
         return f"{text}, {refused} refused." if refused else f"{text}."
@@ -169,7 +169,7 @@ class SYNGEN_OT_apply_variant(OnObject, bpy.types.Operator):
         shown = next((s for s in session.gallery(context.object) if s.variant.name == properties.variant), None)
         about = (
             ""
-            if shown is None or shown.variant.accepted
+            if shown is None or shown.variant.usable
             else f". The filters refused it: {shown.variant.sentence.rstrip('.')}"
         )
         return f"{cls.__doc__}{about}"

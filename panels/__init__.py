@@ -2,10 +2,11 @@
 
 import bpy
 
-from . import dataset, keypoints, marks, neural, objects, presets, scene, texture, wear
+from . import dataset, gallery, keypoints, marks, neural, objects, presets, scene, texture, wear
 
 CLASSES: tuple[type, ...] = (
     *texture.CLASSES,
+    *gallery.CLASSES,
     *marks.CLASSES,
     *neural.CLASSES,
     *wear.CLASSES,

@@ -6,7 +6,7 @@ from ..syngen_addon.blender import session
 from .common import Closed, InSidebar, keys, progress, sentence, split
 from .neural import preview, what_is_missing
 
-PICTURES_SHOWN = 12
+PICTURES_SHOWN = 8
 
 
 class SYNGEN_PT_object(InSidebar, bpy.types.Panel):
@@ -90,8 +90,8 @@ class SYNGEN_PT_texture(InSidebar, bpy.types.Panel):
 
 
 def _gallery(layout: bpy.types.UILayout, context: bpy.types.Context, obj: bpy.types.Object) -> None:
-    """Two pictures a row, each with its button, which names the kind where there are several; the reason under those
-    that the filters refused."""
+    """The newest, two pictures a row, each with its button, which names the kind where there are several; the reason
+    under those that are refused. All of them: the gallery's own panel."""
     shown, worn = session.gallery(obj), {layer.variant for layer in session.layers(obj)}
     several = len({picture.variant.kind for picture in shown}) > 1
     for left in range(0, min(len(shown), PICTURES_SHOWN), 2):
@@ -103,23 +103,23 @@ def _gallery(layout: bpy.types.UILayout, context: bpy.types.Context, obj: bpy.ty
             box = column.box()
             box.template_icon(icon_value=picture.icon, scale=5.6)
             button = column.row(align=True)
-            text = "In Use" if used else "Use" if variant.accepted else "Use Anyway"
-            icon = "CHECKMARK" if used else "NONE" if variant.accepted else "ERROR"
+            text = "In Use" if used else "Use" if variant.usable else "Use Anyway"
+            icon = "CHECKMARK" if used else "NONE" if variant.usable else "ERROR"
             button.operator(
                 "syngen.apply_variant",
                 text=session.kind_label(variant.kind) if several else text,
                 icon=icon,
                 depress=used,
             ).variant = variant.name
-            if not variant.accepted:
+            if not variant.usable:
                 reason = column.column(align=True)
-                reason.label(text=variant.reason.capitalize(), icon="CANCEL")
+                reason.label(text="By you" if variant.person else variant.reason.capitalize(), icon="CANCEL")
         for side, picture in zip(("Left: ", "Right: "), shown[left : left + 2], strict=False):
-            if not picture.variant.accepted:
+            if not picture.variant.usable and not picture.variant.person:
                 alone = len(shown[left : left + 2]) == 1
                 sentence(layout, context, ("" if alone else side) + picture.variant.sentence, "ERROR")
     if len(shown) > PICTURES_SHOWN:
-        layout.label(text=f"{len(shown) - PICTURES_SHOWN} older ones are in the gallery's folder.")
+        layout.label(text=f"{len(shown) - PICTURES_SHOWN} older ones are in the gallery below.")
 
 
 class SYNGEN_PT_texture_more(Closed, bpy.types.Panel):

@@ -2,14 +2,15 @@
 
 Imports methods, the stages and the foundations, never bpy: it runs in a thread of the window as well as in a batch job.
 
-    <gallery>/<object>/<variant>/variant.json            what it is, how it was made, the filters' verdict
+    <gallery>/<object>/<variant>/variant.json            what it is, how it was made, the verdicts
                                  color-<slot>.png        aged colour, sRGB, in the base texture's layout
                                  surface-<slot>.png      16 bit: roughness, metallic, height, cover (in alpha)
                                  onset-<slot>.png        16 bit: onset / 2, run-off / 2, fade / 2 (so that NEVER = 2
                                                          fits); in alpha how flat the onset is
                                  thumbnail.png           the object itself, half worn
 A folder appears under its name only when it is complete, and its name says what went in: the same input is never
-computed twice, and two jobs that make the same variant make the same bytes.
+computed twice, and two jobs that make the same variant make the same bytes. What was deleted lies in
+<gallery>/<object>/.trash until that is emptied.
 """
 
 import dataclasses
@@ -17,7 +18,8 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,9 @@ ONSET_RANGE = 2.0
 FLATTEST = 16.0
 """Metres a level: what 1 in the alpha of the onset's file stands for."""
 THUMBNAIL = 256
+TRASH = ".trash"
+PERSON = ("", "accepted", "refused")
+"""What a person can say of a variant; "" leaves it to the filters."""
 OPAQUE = 0.95
 """Cover from which an aged texture's colour is the wear's alone."""
 MIN_ONSET_SIZE = 1024
@@ -90,8 +95,17 @@ class Variant:
     scores: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     made: dict[str, Any] = field(default_factory=dict)
-    """How its wear texture was made, where the seed alone does not say it: the prompts, what was refused; `front`: what
-    the material shows of the kind's front in other colours, those of a photo."""
+    """How it was made: `texture` and `transfer`, the methods; the prompts, what was refused; `front`: what the material
+    shows of the kind's front in other colours, those of a photo."""
+    thresholds: dict[str, float] = field(default_factory=dict)
+    """What the scores were held against; empty for variants of older versions."""
+    person: str = ""
+    """What a person says of it, one of PERSON."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether it may be drawn and put on by itself: a person's word counts before the filters'."""
+        return self.person == "accepted" or (self.accepted and self.person != "refused")
 
     @property
     def name(self) -> str:
@@ -325,11 +339,10 @@ def _write_variant(
             verdict.sentence,
             dict(verdict.scores),
             tuple(warnings),
-            made.about,
+            {**made.about, "texture": recipe.texture.method, "transfer": recipe.transfer.method},
+            dict(verdict.thresholds),
         )
-        about = dataclasses.asdict(variant)
-        del about["folder"]
-        write_bytes(work / "variant.json", (json.dumps(about, indent=1, sort_keys=True) + "\n").encode())
+        _write_about(work, variant)
         publish(work, folder, lambda place: read_variant(place) is not None)  # its bytes are the same as ours
         return variant
     except OSError as error:
@@ -339,6 +352,14 @@ def _write_variant(
         ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _write_about(folder: Path, variant: Variant) -> None:
+    about = dataclasses.asdict(variant)
+    del about["folder"]
+    if not variant.person:
+        del about["person"]
+    write_bytes(folder / "variant.json", (json.dumps(about, indent=1, sort_keys=True) + "\n").encode())
 
 
 def _with_marks(
@@ -392,6 +413,8 @@ def read_variant(folder: Path) -> Variant | None:
             dict(about["scores"]),
             tuple(about["warnings"]),
             dict(about.get("made", {})),
+            dict(about.get("thresholds", {})),
+            str(about.get("person", "")) if about.get("person", "") in PERSON else "",
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -399,6 +422,104 @@ def read_variant(folder: Path) -> Variant | None:
 
 def list_variants(gallery: Path, name: str) -> list[Variant]:
     """Every finished variant of an object, by folder name."""
-    home = object_folder(gallery, name)
+    return _finished(object_folder(gallery, name))
+
+
+# --- what a person does with them ------------------------------------------------------------------------------------
+
+
+def set_person(variant: Variant, says: str) -> Variant:
+    """Write what a person says of a variant (one of PERSON) beside the filters' verdict. Raises SynGenError."""
+    found = read_variant(variant.folder)
+    if found is None:
+        raise SynGenError(f"The variant {variant.name!r} is gone.", "Press Generate: it is made again.")
+    said = dataclasses.replace(found, person=says)
+    try:
+        _write_about(found.folder, said)
+    except OSError as error:
+        raise SynGenError(
+            f"Cannot write into {found.folder}: {error.strerror}.", "Choose a gallery you may write to."
+        ) from error
+    return said
+
+
+def put_in_trash(variant: Variant) -> None:
+    """Move a variant into its gallery's trash, in place of one that lies there under its name. Raises SynGenError."""
+    target = variant.folder.parent / TRASH / variant.name
+    with _moving(variant.folder):
+        target.parent.mkdir(exist_ok=True)
+        shutil.rmtree(target, ignore_errors=True)
+        variant.folder.replace(target)
+
+
+def take_from_trash(variant: Variant) -> None:
+    """Move a variant of trashed() back; one that was made again meanwhile stays, and this one goes. SynGenError."""
+    target = variant.folder.parent.parent / variant.name
+    with _moving(variant.folder):
+        if read_variant(target) is not None:
+            shutil.rmtree(variant.folder)
+        else:
+            variant.folder.replace(target)
+
+
+def trashed(home: Path) -> list[Variant]:
+    """The variants in the trash of an object's folder, by name."""
+    trash = home / TRASH
+    found = map(read_variant, sorted(trash.iterdir())) if trash.is_dir() else ()
+    return [variant for variant in found if variant is not None]
+
+
+def empty_trash(home: Path) -> None:
+    """Delete what lies in the trash of an object's folder, for good. Raises SynGenError."""
+    with _moving(home / TRASH):
+        shutil.rmtree(home / TRASH)
+
+
+def bring(home: Path, target: Path, *, copy: bool) -> int:
+    """Let the finished variants of an object's folder lie in another one too, as hard links: they take no more room.
+
+    copy: where the file system makes none, such as across drives, copy them; without it such variants are left where
+    they are. How many were brought. Raises SynGenError.
+    """
+    count = 0
+    for variant in _finished(home):
+        place = target / variant.name
+        if place.exists():
+            continue
+        work = part_of(place)
+        try:
+            with _moving(place):
+                work.mkdir(parents=True)
+                for file in sorted(variant.folder.iterdir()):
+                    if not _link(file, work / file.name):
+                        if not copy:
+                            return count
+                        shutil.copyfile(file, work / file.name)
+                publish(work, place, lambda found: read_variant(found) is not None)
+            count += 1
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    return count
+
+
+def _finished(home: Path) -> list[Variant]:
     folders = sorted(p for p in home.iterdir() if not p.name.startswith(".")) if home.is_dir() else []
     return [variant for variant in map(read_variant, folders) if variant is not None]
+
+
+def _link(file: Path, target: Path) -> bool:
+    try:
+        target.hardlink_to(file)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _moving(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SynGenError(
+            f"{place} cannot be moved or written: {error.strerror}.", "Close what uses its pictures, and try again."
+        ) from error

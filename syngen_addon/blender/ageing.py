@@ -21,6 +21,7 @@ from .mesh import ensure_uv_layer, mesh_arrays, metres_per_unit, painted_values,
 from .names import ABOUT, LEVEL, UV_LAYER
 from .paths import with_absolute_paths
 from .pixels import open_file, read_srgb
+from .preferences import places_of
 from .target import Slot, check_keeps_wear, find, wear_of
 
 
@@ -132,7 +133,7 @@ def apply_variant(
     _check_fits(obj, variant, key)
     if not key and kind.name in layers.further_of(obj):
         remove_layer(obj, kind.name)  # it becomes the object's own
-    gallery = _stored_path(variant.folder.parent)
+    gallery = stored_path(variant.folder.parent)
     for index in variant.slots:
         material.own_material(obj, index, (gallery, variant.name), key)
     metres = metres_per_unit(bpy.context.scene)
@@ -217,7 +218,7 @@ def load_worn(
     return material.Worn(pictures["color"], pictures["surface"], pictures["onset"], kind, softness, age_shift)
 
 
-def _stored_path(folder: Path) -> str:
+def stored_path(folder: Path) -> str:
     """As Blender would store it: relative to the .blend where it lies beside it."""
     if not bpy.data.filepath:
         return str(folder)
@@ -298,14 +299,14 @@ def applied_kind(obj: bpy.types.Object) -> Kind:
 
 
 def applied_variants(obj: bpy.types.Object, kind: str = "") -> list[Variant]:
-    """The accepted variants of the object's gallery that could stand in for the one it wears (itself included),
-    by name; empty where the gallery is gone. kind: of which layer; "": of the object's own wear."""
+    """The usable variants of the object's gallery that could stand in for the one it wears, by name; empty where the
+    gallery is gone. It is among them itself, unless a person refused it and there are others. kind: of which layer; "":
+    of the object's own wear."""
     layer = layers.layer_of(obj, kind)
     if layer is None:
         return []
     about = wear_of(obj) if layer.own else layers.further_of(obj)[layer.kind]
-    # Beside the .blend first, for a project that moved as a whole; else where it was, for a .blend saved elsewhere.
-    places = [Path(bpy.path.abspath(about["gallery"])), Path(about.get("gallery_absolute", ""))]
+    places = places_of(about, obj.library)
     folder = next((place for place in places if read_variant(place / about["variant"]) is not None), places[0])
     now = read_variant(folder / about["variant"])
     if now is None:
@@ -314,4 +315,6 @@ def applied_variants(obj: bpy.types.Object, kind: str = "") -> list[Variant]:
     if not dash:  # a folder that the user renamed says nothing about which others fit
         return [now]
     found = [read_variant(p) for p in sorted(folder.iterdir()) if p.name.endswith(same_input)]
-    return [v for v in found if v is not None and v.kind == now.kind and (v.accepted or v.name == now.name)]
+    fitting = [v for v in found if v is not None and v.kind == now.kind]
+    others = any(v.usable for v in fitting)
+    return [v for v in fitting if v.usable or (v.name == now.name and not (others and v.person == "refused"))]

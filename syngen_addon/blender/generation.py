@@ -118,7 +118,7 @@ class Generation:
                 obj = _object(name)
                 if has_wear(obj) and not self.layer:
                     continue
-                accepted = next((v for v in variants if v.accepted), None)
+                accepted = next((v for v in variants if v.usable), None)
                 if accepted is None:
                     raise SynGenError(f"The filters refused every variant of {name!r}.", "Its gallery shows why.")
                 put_on(obj, accepted, self.recipe, add=bool(self.layer))

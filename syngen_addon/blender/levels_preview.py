@@ -119,7 +119,7 @@ def variants_to_show(obj: bpy.types.Object, most: int) -> list[Variant]:
     worn = next((v for v in found if about is not None and v.name == about["variant"]), None)
     lot = previews.lot(worn or found[0]) if found else ""
     same = [v for v in found if previews.lot(v) == lot]
-    good = [v for v in same if v.accepted or v == worn]
+    good = [v for v in same if v.usable or v == worn]
     return (good or same)[:most]
 
 

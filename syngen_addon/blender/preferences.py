@@ -5,7 +5,7 @@ What they show of the worker is imported when they are drawn.
 
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.props import EnumProperty, StringProperty
@@ -167,10 +167,23 @@ def gallery_folder() -> Path:
         return Path(bpy.path.abspath(chosen))
     if bpy.data.filepath:
         return Path(bpy.path.abspath("//syngen"))
+    return unsaved_folder()
+
+
+def unsaved_folder() -> Path:
+    """Where variants of a file are kept that is not saved yet."""
     try:
         return Path(bpy.utils.extension_path_user(ROOT_PACKAGE, path="gallery", create=True))
     except ValueError:  # a plain checkout is no extension and has no such folder
         return Path(bpy.app.tempdir) / "syngen"
+
+
+def places_of(applied: Any, library: bpy.types.Library | None = None) -> list[Path]:
+    """Where the gallery of something applied may lie: beside the .blend first, for a project that moved as a whole;
+    else where it was, for a .blend saved elsewhere; else in the gallery of this file. library: of the object."""
+    stored = applied["gallery"]
+    at_first = Path(bpy.path.abspath(stored, library=library))
+    return [at_first, Path(applied.get("gallery_absolute", "")), gallery_folder() / at_first.name]
 
 
 CLASSES: tuple[type, ...] = (SYNGEN_AP_preferences,)

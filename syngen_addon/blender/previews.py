@@ -14,7 +14,7 @@ import bpy
 import bpy.utils.previews
 
 from ..errors import SynGenError
-from .preferences import gallery_folder
+from .preferences import gallery_folder, places_of
 from .target import wear_of
 
 if TYPE_CHECKING:
@@ -29,10 +29,16 @@ LOOK_AGAIN_S = 1.0
 
 @dataclass(frozen=True)
 class Shown:
-    """One picture of the gallery."""
+    """One picture of the gallery, whose file is read when it is first drawn."""
 
     variant: Variant
-    icon: int
+
+    @property
+    def icon(self) -> int:
+        path = str(self.variant.thumbnail)
+        if path not in _small:
+            _small[path] = _icon(self.variant.thumbnail)
+        return _small[path]
 
 
 _icons: bpy.utils.previews.ImagePreviewCollection | None = None
@@ -41,6 +47,8 @@ _live = ""
 """What the live picture shows: its file and when that was written."""
 _thumbnails: dict[str, tuple[float, int]] = {}
 """Variant -> when it was looked for, its icon."""
+_small: dict[str, int] = {}
+"""Picture of the gallery -> its icon."""
 _cells: dict[str, Any] = {}
 """What the icons of pictures in memory show."""
 _shown: dict[str, tuple[float, int, tuple[Shown, ...]]] = {}
@@ -51,9 +59,8 @@ def home_of(obj: bpy.types.Object) -> Path:
     from ..variants import object_folder
 
     about = wear_of(obj)
-    if about is not None:
-        folder = Path(bpy.path.abspath(about["gallery"]))
-        if folder.is_dir():
+    for folder in places_of(about, obj.library) if about is not None else ():
+        if folder.is_absolute() and folder.is_dir():
             return folder
     return object_folder(gallery_folder(), obj.name)
 
@@ -111,7 +118,7 @@ def gallery(obj: bpy.types.Object) -> tuple[Shown, ...]:
         return shown
     stamp = _stamp(home_of(obj))
     if stamp != changed:
-        shown = tuple(Shown(variant, _icon(variant.thumbnail)) for variant in variants_of(obj))
+        shown = tuple(Shown(variant) for variant in variants_of(obj))
     _shown[key] = (now, stamp, shown)
     return shown
 
@@ -195,6 +202,7 @@ def forget() -> None:
     """Look at every folder again."""
     _shown.clear()
     _thumbnails.clear()
+    _small.clear()
 
 
 def give_back() -> None:

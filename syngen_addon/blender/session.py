@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..formats.levels import Row
     from ..textures.prompt import Prompt
     from .background import Process
+    from .gallery import Chooser
     from .generation import Generation
     from .layers import Layer
     from .levels_preview import LevelsPreview
@@ -274,6 +275,13 @@ def gallery(obj: bpy.types.Object) -> tuple[Shown, ...]:
     from . import previews
 
     return previews.gallery(obj)
+
+
+def chooser(obj: bpy.types.Object) -> Chooser:
+    """What the gallery's panel shows of the object."""
+    from . import gallery
+
+    return gallery.chooser(obj)
 
 
 def thumbnail(layer: Layer) -> int:
@@ -561,10 +569,38 @@ def _before_load(*_: Any) -> None:
         rows.forget()
 
 
+_gallery_before: Path | None = None
+"""Where the file's variants lay before it was saved."""
+
+
+@persistent
+def _before_save(*_: Any) -> None:
+    from .preferences import gallery_folder
+
+    global _gallery_before
+    _gallery_before = gallery_folder()
+
+
+@persistent
+def _after_save(*_: Any) -> None:
+    from .preferences import gallery_folder
+
+    if _gallery_before is None or _gallery_before == gallery_folder() or not _gallery_before.is_dir():
+        return
+    from . import gallery as held
+
+    try:
+        held.follow(_gallery_before)
+    except SynGenError as error:  # they stay where they are, and are found there
+        print(f"SynGen: {error}")
+
+
 @persistent
 def _after_history(*_: Any) -> None:
     _looks.clear()
     _forget_rig()
+    if (held := _used("gallery")) is not None:
+        held.bring_back_worn()
 
 
 @persistent
@@ -576,6 +612,8 @@ def _after_update(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> Non
 
 _HANDLERS = (
     ("load_pre", _before_load),
+    ("save_pre", _before_save),
+    ("save_post", _after_save),
     ("undo_post", _after_history),
     ("redo_post", _after_history),
     ("depsgraph_update_post", _after_update),

@@ -731,11 +731,74 @@ SYNGEN_PG_settings = type(
 CLASSES: tuple[type, ...] = (*SECTIONS.values(), SYNGEN_PG_job, SYNGEN_PG_rows, SYNGEN_PG_settings)
 
 
+def _gallery_items(self: Any, context: bpy.types.Context | None) -> list[tuple[str, str, str, int, int]]:
+    from . import gallery
+
+    return gallery.items(bpy.context.object)
+
+
+def _get_gallery(self: Any) -> int:
+    from . import gallery
+
+    obj = bpy.context.object
+    shown = None if obj is None else gallery.looked_at(obj)
+    return next((n for n, each in enumerate(gallery.page(obj)) if each == shown), 0) if shown is not None else 0
+
+
+def _set_gallery(self: Any, number: int) -> None:
+    from . import gallery
+
+    if (obj := bpy.context.object) is not None and number < len(here := gallery.page(obj)):
+        gallery.view_of(obj).variant = here[number].variant.name
+
+
+def _get_show(self: Any) -> int:
+    from . import gallery
+
+    obj = bpy.context.object
+    return 0 if obj is None else gallery.SHOW.index(gallery.view_of(obj).show)
+
+
+def _set_show(self: Any, number: int) -> None:
+    from . import gallery
+
+    if (obj := bpy.context.object) is not None:
+        view = gallery.view_of(obj)
+        view.show, view.page = gallery.SHOW[number], 0
+
+
+# On the window manager: which pictures one looks at is no part of the file, and no step to undo.
+GALLERY = {
+    "syngen_variant": EnumProperty(
+        name="Variant",
+        description="A variant of the active object; its details stand below",
+        items=_gallery_items,
+        get=_get_gallery,
+        set=_set_gallery,
+    ),
+    "syngen_show": EnumProperty(
+        name="Show",
+        description="Which variants of the active object are shown",
+        items=[
+            ("ALL", "All", "Every variant that was ever made"),
+            ("USABLE", "Accepted", "Those that a dataset may draw"),
+            ("REFUSED", "Refused", "Those that the filters or a person refused"),
+        ],
+        get=_get_show,
+        set=_set_show,
+    ),
+}
+
+
 def register() -> None:
     bpy.types.Scene.syngen = PointerProperty(type=SYNGEN_PG_settings, name="SynGen")
+    for name, made in GALLERY.items():
+        setattr(bpy.types.WindowManager, name, made)
 
 
 def unregister() -> None:
+    for name in GALLERY:
+        delattr(bpy.types.WindowManager, name)
     del bpy.types.Scene.syngen
 
 

@@ -147,7 +147,7 @@ class Wearing:
         for kind in kinds:
             for preset in presets or [self.recipe.causes.preset]:
                 made = self._make(obj, kind, number, count, preset)
-                gallery += [dataclasses.replace(v, made={**v.made, "preset": preset}) for v in made if v.accepted]
+                gallery += [dataclasses.replace(v, made={**v.made, "preset": preset}) for v in made if v.usable]
         if len(kinds) > 1 or len(presets) > 1:
             self.galleries[obj] = gallery
         self.borrowed.afterwards(lambda: ageing.remove(obj) if has_wear(obj) else None)
@@ -156,7 +156,7 @@ class Wearing:
     def _age_further(self, obj: bpy.types.Object, kind: str, number: int, count: int) -> None:
         """Give a target that has wear a further kind of it, for this run only; of it one variant is enough."""
         made = self._make(obj, kind, number, count, self.recipe.causes.preset, one=True)
-        chosen = next(variant for variant in made if variant.accepted)
+        chosen = next(variant for variant in made if variant.usable)
         before = [(slot.material, slot.link) for slot in obj.material_slots]
         copies = material.copies_of(obj)
 
@@ -211,7 +211,7 @@ class Wearing:
                 each, self.out / "variants", tools=worker.tools(recipe, fetch=True), progress=progress,
                 should_stop=self.should_stop,
             )  # fmt: skip
-            if any(variant.accepted for variant in made):
+            if any(variant.usable for variant in made):
                 self.warnings += [f"{obj.name}: {warning}" for warning in made[0].warnings]
                 return made
         raise SynGenError(
