@@ -8,7 +8,7 @@ mesh or material changes. Materials and the scene are not touched.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import blf
 import bpy
@@ -126,13 +126,14 @@ class _View:
         self.pictures: dict[str, Any] = {}
         self.palette: Any = None
         self.frame: Frame | None = None
+        self.layout: _Layout | None = None
 
     def update(self, gathered: Gathered, frame: Frame) -> None:
         seen = (tuple(map(tuple, frame.matrix)), frame.width, frame.height)
         if self.gathered is gathered and self.seen == seen:
             return
         layers = look(gathered, frame, self.pictures)
-        self.labels = labels_of(gathered, layers)
+        self.labels, self.layout = labels_of(gathered, layers), None
         self.palette = _palette(self.labels, len(gathered.instances))
         self.gathered, self.seen, self.frame = gathered, seen, frame
 
@@ -255,7 +256,7 @@ def _draw() -> None:
     gpu.state.depth_test_set("NONE")
     try:
         _draw_masks(view, rect, scale)
-        _draw_labels(view.labels, frame, rect, _both(rect, free), scale)
+        _draw_labels(view, rect, _both(rect, free), scale)
         if not view.labels:
             _say(NOTHING, free, scale)
     finally:
@@ -356,32 +357,50 @@ def _linear(color: Color) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def _draw_labels(labels: Sequence[Label], frame: Frame, rect: Rect, free: Rect, scale: float) -> None:
+class _Layout(NamedTuple):
+    """Boxes and tags of a view where they stand in its region, kept while that is the same."""
+
+    where: tuple[Any, ...]
+    frames: Any
+    plates: Any
+    texts: list[tuple[str, float, float, Color]]
+
+
+def _draw_labels(view: _View, rect: Rect, free: Rect, scale: float) -> None:
+    where = (rect, free, scale)
+    if view.layout is None or view.layout.where != where:
+        view.layout = _laid_out(view, rect, free, scale, where)
+    for batch in (view.layout.frames, view.layout.plates):
+        if batch is not None:
+            batch.draw(_flat())
+    blf.size(0, LETTERS * scale)
+    blf.disable(0, blf.SHADOW)
+    for text, x, y, color in view.layout.texts:
+        _write(text, x, y, color)
+
+
+def _laid_out(view: _View, rect: Rect, free: Rect, scale: float, where: tuple[Any, ...]) -> _Layout:
     """Boxes, the largest first, and tags, the smallest first, each in the first place that no other tag has."""
-    sx, sy = (rect[2] - rect[0]) / frame.width, (rect[3] - rect[1]) / frame.height
+    assert view.frame is not None
+    labels = view.labels
+    sx, sy = (rect[2] - rect[0]) / view.frame.width, (rect[3] - rect[1]) / view.frame.height
     boxes = [
         (rect[0] + x * sx, rect[3] - (y + h) * sy, rect[0] + (x + w) * sx, rect[3] - y * sy)
         for x, y, w, h in (label.box for label in labels)
     ]
-    line = max(1.0, round(scale))
-    shapes = _Shapes()
-    for label, box in zip(labels, boxes, strict=True):
-        shapes.frame(box, line, (*label.color, FRAME))
-    shapes.draw()
+    frames, plates = _Shapes(_frame_points()), _Shapes(_plate_points())
+    for label, (x0, y0, x1, y1) in zip(labels, boxes, strict=True):
+        frames.add((round(x0), round(y0), round(x1), round(y1)), max(1.0, round(scale)), label.color, FRAME)
     blf.size(0, LETTERS * scale)
-    blf.disable(0, blf.SHADOW)
     letter, pad = blf.dimensions(0, "X")[1], round(4 * scale)
     high = round(letter + 2.4 * pad)
     tags = [_tag(label, pad) for label in reversed(labels)]
     places = places_of([(tag.width, high) for tag in tags], boxes[::-1], free)
-    shapes = _Shapes()
-    texts: list[Any] = []
+    texts: list[tuple[str, float, float, Color]] = []
     for tag, place in zip(tags, places, strict=True):
         if place is not None:
-            tag.put(place, high, letter, pad, shapes, texts)
-    shapes.draw()
-    for text, x, y, color in texts:
-        _write(text, x, y, color)
+            tag.put(place, high, letter, pad, plates, texts)
+    return _Layout(where, frames.batch(), plates.batch(), texts)
 
 
 class _Tag:
@@ -396,8 +415,8 @@ class _Tag:
         x, y = place
         foot = y + (height - letter) / 2
         if self.amounts:
-            shapes.plate((x, y, x + self.width, y + height), (*PAPER, 226 / 255))
-        shapes.plate((x, y, x + self.plate, y + height), (*self.label.color, 242 / 255))
+            shapes.plate((x, y, x + self.width, y + height), PAPER, 226 / 255)
+        shapes.plate((x, y, x + self.plate, y + height), self.label.color, 242 / 255)
         texts.append((self.text, x + pad * 1.3, foot, PAPER))
         x += self.plate + pad * 1.3
         for text, width, color in self.amounts:
@@ -456,49 +475,65 @@ def places_of(
     return found
 
 
+Edge = tuple[float, float]
+"""Where a point of a shape lies in one direction: (1, n) n sizes beyond the low edge of its box, (0, n) the high."""
+_LOW, _HIGH, _LOW_IN, _HIGH_IN = (1.0, 0.0), (0.0, 0.0), (1.0, 1.0), (0.0, -1.0)
+
+
+def _frame_points() -> list[tuple[Edge, Edge]]:
+    """Triangles of four bars within a box; its size: how thick they are."""
+    return [
+        point
+        for x0, x1, y0, y1 in (
+            (_LOW, _HIGH, _LOW, _LOW_IN),
+            (_LOW, _HIGH, _HIGH_IN, _HIGH),
+            (_LOW, _LOW_IN, _LOW_IN, _HIGH_IN),
+            (_HIGH_IN, _HIGH, _LOW_IN, _HIGH_IN),
+        )
+        for point in ((x0, y0), (x1, y0), (x1, y1), (x0, y0), (x1, y1), (x0, y1))
+    ]
+
+
+def _plate_points() -> list[tuple[Edge, Edge]]:
+    """Triangles of a box with round corners; its size: their radius."""
+    rim = []
+    for turn in np.linspace(0, 2 * np.pi, 20, endpoint=False) + np.pi / 20:
+        x, y = float(np.cos(turn)), float(np.sin(turn))
+        rim.append(((0.0, x - 1) if x > 0 else (1.0, x + 1), (0.0, y - 1) if y > 0 else (1.0, y + 1)))
+    middle = (0.5, 0.0), (0.5, 0.0)
+    return [point for a, b in zip(rim, [*rim[1:], rim[0]], strict=True) for point in (middle, a, b)]
+
+
 class _Shapes:
-    """Filled shapes that are drawn at once. Colours: 0 to 255, and an opacity."""
+    """Shapes of one sort that are drawn at once, in the order in which they were added."""
 
-    def __init__(self) -> None:
-        self.places: list[np.ndarray] = []
-        self.colors: list[np.ndarray] = []
+    def __init__(self, points: Sequence[tuple[Edge, Edge]]) -> None:
+        self.points = np.array(points, np.float32)
+        self.boxes: list[Rect] = []
+        self.sizes: list[float] = []
+        self.colors: list[tuple[float, float, float, float]] = []
 
-    def add(self, corners: Sequence[Any], color: tuple[float, float, float, float]) -> None:
-        self.places.append(np.asarray(corners, np.float32))
-        shade = (color[0] / 255, color[1] / 255, color[2] / 255, color[3])
-        self.colors.append(np.tile(np.array(shade, np.float32), (len(corners), 1)))
+    def add(self, box: Rect, size: float, color: Color, opacity: float) -> None:
+        self.boxes.append(box)
+        self.sizes.append(size)
+        self.colors.append((color[0] / 255, color[1] / 255, color[2] / 255, opacity))
 
-    def frame(self, box: Rect, line: float, color: tuple[float, float, float, float]) -> None:
-        x0, y0, x1, y1 = (round(v) for v in box)
-        for a, b, c, d in (
-            (x0, y0, x1, y0 + line),
-            (x0, y1 - line, x1, y1),
-            (x0, y0 + line, x0 + line, y1 - line),
-            (x1 - line, y0 + line, x1, y1 - line),
-        ):
-            self.add([(a, b), (c, b), (c, d), (a, b), (c, d), (a, d)], color)
+    def plate(self, box: Rect, color: Color, opacity: float) -> None:
+        self.add(box, (box[3] - box[1]) * 0.22, color, opacity)
 
-    def plate(self, box: Rect, color: tuple[float, float, float, float]) -> None:
-        """With round corners."""
-        x0, y0, x1, y1 = box
-        radius = (y1 - y0) * 0.22
-        turns = np.linspace(0, np.pi / 2, 5)
-        left, low, right, high = x0 + radius, y0 + radius, x1 - radius, y1 - radius
-        corners = ((right, high), (left, high), (left, low), (right, low))
-        rim = [
-            (x + radius * np.cos(turn + number * np.pi / 2), y + radius * np.sin(turn + number * np.pi / 2))
-            for number, (x, y) in enumerate(corners)
-            for turn in turns
-        ]
-        middle = ((x0 + x1) / 2, (y0 + y1) / 2)
-        fan = [each for a, b in zip(rim, [*rim[1:], rim[0]], strict=True) for each in (middle, a, b)]
-        self.add(fan, color)
+    def batch(self) -> Any:
+        """For the GPU; None where there is nothing."""
+        if not self.boxes:
+            return None
+        boxes, sizes = np.array(self.boxes, np.float32).reshape(-1, 1, 2, 2), np.array(self.sizes, np.float32)
+        share, lines = self.points[..., 0], self.points[..., 1]
+        places = boxes[:, :, 0] * share + boxes[:, :, 1] * (1 - share) + sizes[:, None, None] * lines
+        colors = np.repeat(np.array(self.colors, np.float32), len(self.points), axis=0)
+        return batch_for_shader(_flat(), "TRIS", {"pos": places.reshape(-1, 2), "color": colors})
 
-    def draw(self) -> None:
-        if self.places:
-            shader = gpu.shader.from_builtin("FLAT_COLOR")
-            places, colors = np.concatenate(self.places), np.concatenate(self.colors)
-            batch_for_shader(shader, "TRIS", {"pos": places, "color": colors}).draw(shader)
+
+def _flat() -> Any:
+    return gpu.shader.from_builtin("FLAT_COLOR")
 
 
 def _write(text: str, x: float, y: float, color: Color) -> None:
@@ -513,10 +548,10 @@ def _say(text: str, free: Rect, scale: float) -> None:
     pad = 6 * scale
     width, height = blf.dimensions(0, text)
     x, y = (free[0] + free[2] - width) / 2, free[1] + 3 * pad
-    shapes = _Shapes()
-    shapes.plate((x - 2 * pad, y - pad, x + width + 2 * pad, y + height + pad), (*PAPER, 226 / 255))
+    shapes = _Shapes(_plate_points())
+    shapes.plate((x - 2 * pad, y - pad, x + width + 2 * pad, y + height + pad), PAPER, 226 / 255)
     gpu.state.blend_set("ALPHA")
-    shapes.draw()
+    shapes.batch().draw(_flat())
     _write(text, max(x, free[0] + pad), y, INK)
 
 
