@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import cv2
 import numpy as np
 import pytest
 from mathutils import Matrix, Vector
@@ -396,6 +397,35 @@ def test_a_frame_of_the_map_after_one_of_the_sky_is_lit_by_the_map(addon, empty_
         assert lit == {True, False}
 
 
+@pytest.mark.parametrize("up", ["+Z", "+Y"])
+def test_the_environment_is_turned_and_as_bright_as_recorded(addon, empty_scene, tmp_path: Path, up: str) -> None:
+    """A map that is bright towards its +X, on the horizon: as the axes lie where +Z is up, and where they do not."""
+    h.two_boxes()
+    h.save(tmp_path / "scene.blend")
+    (tmp_path / "maps").mkdir()
+    sky = np.full((32, 64, 3), 0.1, np.float32)
+    sky[12:20, 28:36] = 0.8  # the middle of a map shows +X
+    cv2.imwrite(str(tmp_path / "maps" / "spot.hdr"), sky)
+    light = {"environments": str(tmp_path / "maps"), "sky": 0.0, "exposure_ev": [0, 0]}
+    settings = {"light": light, "wear": {"up": up}, "background": {"kind": "environment"}}
+    plain = {"render": {"samples": 1, "view_transform": "Standard"}}
+    with staged(addon, tmp_path, h.recipe(addon, CRATES, settings, plain)) as frames:
+        for obj in bpy.data.objects:
+            obj.hide_render = obj.type == "MESH"
+        for number in range(3):
+            draw = frames.draw(number, 0)
+            frames.show(draw)
+            turn = -draw.environment.rotation_rad
+            upright = addon("blender.world").upright(addon("variants").UPS[up])
+            towards = upright.transposed() @ Vector((np.cos(turn), np.sin(turn), 0))
+            for way, value in ((towards, 0.8), (-towards, 0.1)):
+                frames.rig.camera.matrix_world = way.to_track_quat("-Z", "Y").to_matrix().to_4x4()
+                picture, _ = addon("blender.render").render_frame(frames.scene, frames.layer, tmp_path)
+                shown = h.decode_png(picture)[28:36, 28:36].mean() / 255
+                expected = float(addon("images").linear_to_srgb(np.array(value * draw.environment.strength)).clip(0, 1))
+                assert shown == pytest.approx(expected, abs=0.03), (number, value)
+
+
 def test_lamps_of_earlier_frames_change_nothing(addon, empty_scene, tmp_path: Path) -> None:
     """Nor does a sun that was away indoors: the noise of a frame hangs on the order of lights, too."""
     h.two_boxes()
@@ -432,6 +462,23 @@ def test_the_ground_lies_under_the_targets_and_shows_its_picture(addon, empty_sc
         assert np.ptp(corners[:, :2], axis=0).min() >= draw.ground.side_m - 1e-4
         picture = next(n for n in ground.active_material.node_tree.nodes if n.type == "TEX_IMAGE")
         assert Path(picture.image.filepath).name == draw.ground.picture == "tiles.png"
+
+
+def test_the_ground_takes_the_shadow_of_the_recorded_sun(addon, empty_scene, tmp_path: Path) -> None:
+    h.box("Crate A", (-0.5, -0.5, 0), (0.5, 0.5, 1), h.material("Paint", h.painted("Base")))
+    h.camera_above(64).data.ortho_scale = 8.0
+    h.save(tmp_path / "scene.blend")
+    sun = {"sun_elevation_deg": [40, 50], "sun_strength": [3, 3], "area_lights": [0, 0], "environment_strength": [0, 0]}
+    settings = {"light": sun, "ground": {"randomize": True, "color_low": [0.5] * 3, "color_high": [0.5] * 3}}
+    with staged(addon, tmp_path, h.recipe(addon, CRATES, {"camera": {"randomize": False}}, settings)) as frames:
+        for number in range(3):
+            draw = frames.draw(number, 0)
+            frames.show(draw)
+            picture = h.decode_png(addon("blender.render").render_frame(frames.scene, frames.layer, tmp_path)[0])
+            x, y, z = draw.sun.direction
+            reach = np.array([x, -y]) / -z  # from the middle of the lid to the ground, in the picture's axes
+            dark, lit = (picture[tuple((32 + 8 * place).astype(int)[::-1])].mean() for place in (reach, -reach))
+            assert dark < 10 and lit > 100, (number, dark, lit)
 
 
 # --- things ----------------------------------------------------------------------------------------------------------
