@@ -11,6 +11,7 @@ from . import (
     layers,
     levels,
     marks,
+    mend,
     presets,
     preview,
     prompts,
@@ -23,6 +24,7 @@ from . import (
 CLASSES: tuple[type, ...] = (
     *wear.CLASSES,
     *gallery.CLASSES,
+    *mend.CLASSES,
     *layers.CLASSES,
     *levels.CLASSES,
     *ageing_keys.CLASSES,

@@ -20,13 +20,17 @@ class SYNGEN_PT_object(InSidebar, bpy.types.Panel):
             row = layout.row()
             sentence(row, context, found.error, "ERROR")
             row.operator("syngen.refresh", text="", icon="FILE_REFRESH", emboss=False)
+            mend(layout, found, found.error)
             return
         column = layout.column(align=True)
         row = column.row()
         row.label(text=obj.name, icon="OBJECT_DATA")
         row.operator("syngen.refresh", text="", icon="FILE_REFRESH", emboss=False)
         _slots(column, obj, found)
-        column.label(text=f"UV map: {found.slots[0].uv_layer}", icon="UV")
+        row = column.row(align=True)
+        row.label(text=f"UV map: {found.slots[0].uv_layer or 'none yet'}", icon="UV")
+        if not found.slots[0].uv_layer:
+            row.operator("syngen.mend", text="Make UV Map").what = "unwrap"
         together = len(session.chosen(context))
         if together > 1:
             who = f"{together} objects selected" if obj.select_get() else f"This object and {together - 1} selected"
@@ -34,9 +38,25 @@ class SYNGEN_PT_object(InSidebar, bpy.types.Panel):
         shown = session.gallery(obj)
         for warning in dict.fromkeys((*found.warnings, *(shown[0].variant.warnings if shown else ()))):
             sentence(layout, context, warning, "INFO")
+            mend(layout, found, warning)
+        for note in found.notes:
+            sentence(layout, context, note, "INFO")
         row = layout.row(align=True)
         row.label(text=f"Class: {session.object_class(obj)}", icon="BOOKMARKS")
         row.operator("syngen.set_class", text="", icon="GREASEPENCIL")
+
+
+def mend(layout: bpy.types.UILayout, found: session.Look, sentence: str) -> None:
+    """The button that mends what a sentence says, where there is one."""
+    what = found.mend(sentence)
+    if what is None:
+        return
+    row = layout.row()
+    if what.what == "find":
+        row.operator("syngen.find_image", text=what.text, icon=what.icon).slot = what.slot
+    else:
+        button = row.operator("syngen.mend", text=what.text, icon=what.icon)
+        button.what, button.slot = what.what, what.slot
 
 
 def _slots(layout: bpy.types.UILayout, obj: bpy.types.Object, found: session.Look) -> None:

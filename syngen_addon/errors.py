@@ -6,13 +6,17 @@ class SynGenError(Exception):
 
     message: what is wrong, one sentence. hint: what to do about it, one sentence ("" where the message says it).
     Both are one line that any terminal can show, whatever names of files and words of other programs are in them.
+    mend: what the window offers to do about it (blender/mend.py), "" for nothing; slot: on which material slot.
     """
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    slot = 0
+
+    def __init__(self, message: str, hint: str = "", *, mend: str = "") -> None:
         message, hint = _showable(message), _showable(hint)
         super().__init__(f"{message} {hint}".strip())
         self.message = message
         self.hint = hint
+        self.mend = mend
 
 
 class Cancelled(Exception):

@@ -45,12 +45,28 @@ class LookSlot(Frozen):
     uv_layer: str
 
 
+class Mend(Frozen):
+    """What can be done about an error or a warning. what: as operators name it. slot: on which material slot."""
+
+    what: str
+    text: str
+    icon: str
+    slot: int
+
+
 class Look(Frozen):
-    """What was found on an object. error: why it cannot be aged, "" where it can."""
+    """What was found on an object. error: why it cannot be aged, "" where it can. notes: what is no trouble but may
+    surprise. mends: sentence of an error or a warning -> what can be done about it."""
 
     error: str = ""
     slots: tuple[LookSlot, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    mends: tuple[tuple[str, Mend], ...] = ()
+
+    def mend(self, sentence: str) -> Mend | None:
+        """What can be done about one of its sentences, if anything."""
+        return dict(self.mends).get(sentence)
 
 
 class Lack(Frozen):
@@ -129,19 +145,19 @@ def look(obj: bpy.types.Object | None) -> Look:
 
 
 def _look(obj: bpy.types.Object | None) -> Look:
-    from . import target
+    from . import mend, target
+
+    def mends(*found: tuple[str, str, int]) -> tuple[tuple[str, Mend], ...]:
+        return tuple((text, Mend(what, *mend.LABELS[what], slot)) for text, what, slot in found if what)
 
     try:
         found = target.find(obj)
     except SynGenError as error:
-        return Look(error=str(error))
+        return Look(error=str(error), mends=mends((str(error), error.mend, error.slot)))
     slots = tuple(
-        LookSlot(
-            s.material.name, s.image.name, "{} x {}".format(*s.image.size), s.uv_layer or "none yet, one will be made"
-        )
-        for s in found.slots
+        LookSlot(s.material.name, s.image.name, "{} x {}".format(*s.image.size), s.uv_layer) for s in found.slots
     )
-    return Look(slots=slots, warnings=found.warnings)
+    return Look(slots=slots, warnings=found.warnings, notes=mend.notes(obj), mends=mends(*found.mends))
 
 
 def chosen(context: bpy.types.Context) -> list[bpy.types.Object]:

@@ -14,6 +14,8 @@ from ..errors import SynGenError
 from .names import ABOUT, CLASS, GROUP, LEAVE_OUT
 from .state import animating
 
+CONVERTED = {"CURVE", "SURFACE", "FONT", "META"}
+"""Types of objects that Blender converts to meshes."""
 NO_WEAR_HINT = f"Take one of them from wear.leave_out, or take its custom property {LEAVE_OUT!r} off."
 
 
@@ -22,7 +24,7 @@ class Slot:
     """A material slot that can be aged.
 
     texture: the node of the base texture, which may lie in a node group. mapping: 3 x 3 matrix from the UV layer to the
-    base texture's coordinates. notes: sentences.
+    base texture's coordinates. notes: sentences. mends: (sentence, what the window offers to do about it).
     """
 
     index: int
@@ -32,6 +34,7 @@ class Slot:
     uv_layer: str
     mapping: np.ndarray
     notes: tuple[str, ...] = ()
+    mends: tuple[tuple[str, str], ...] = ()
 
     @property
     def image(self) -> bpy.types.Image:
@@ -40,11 +43,13 @@ class Slot:
 
 @dataclass(frozen=True)
 class Found:
-    """slots: those that can be aged. left_out: (slot index, why) for the others. warnings: sentences."""
+    """slots: those that can be aged. left_out: (slot index, why) for the others. warnings: sentences. mends: (warning,
+    what the window offers to do about it, slot index)."""
 
     slots: tuple[Slot, ...]
     left_out: tuple[tuple[int, str], ...]
     warnings: tuple[str, ...]
+    mends: tuple[tuple[str, str, int], ...] = ()
 
 
 def check_object(obj: bpy.types.Object | None) -> bpy.types.Object:
@@ -54,12 +59,18 @@ def check_object(obj: bpy.types.Object | None) -> bpy.types.Object:
     if obj.type != "MESH":
         what = obj.type.lower()
         what = f"an {what}" if what[0] in "aeiou" else f"a {what}"
-        raise SynGenError(f"{obj.name!r} is {what}, not a mesh.", "Select a mesh object, or convert it.")
+        raise SynGenError(
+            f"{obj.name!r} is {what}, not a mesh.",
+            "Select a mesh object, or convert it.",
+            mend="convert" if obj.type in CONVERTED else "",
+        )
     if not obj.data.polygons:
         raise SynGenError(f"The mesh of {obj.name!r} has no faces.", "Select an object with a surface.")
     if obj.library is not None:
         raise SynGenError(
-            f"{obj.name!r} is linked from another file.", "Make it local first (Object > Relations > Make Local)."
+            f"{obj.name!r} is linked from another file.",
+            "Make it local first (Object > Relations > Make Local).",
+            mend="local",
         )
     if not has_wear(obj):
         check_keeps_wear(obj)
@@ -73,11 +84,13 @@ def check_keeps_wear(obj: bpy.types.Object) -> None:
         raise SynGenError(
             f"{obj.name!r} is a library override, which does not keep its wear in the file.",
             "Make it local first (Object > Relations > Make Local).",
+            mend="local",
         )
     if ABOUT in obj and not has_wear(obj):
         raise SynGenError(
             f"{obj.name!r} has a custom property {ABOUT!r} of its own, which its wear would overwrite.",
             "Rename the property (Object Properties > Custom Properties).",
+            mend="rename",
         )
 
 
@@ -93,26 +106,33 @@ def find(obj: bpy.types.Object | None, leave_out: Sequence[str] = ()) -> Found:
     used_slots = np.unique(np.minimum(used, max(len(obj.material_slots) - 1, 0)))
     materials = [(int(i), obj.material_slots[i].material) for i in used_slots if i < len(obj.material_slots)]
     if not any(material for _, material in materials):
-        raise SynGenError(f"{obj.name!r} has no material.", "Give it a material whose Base Color is an image.")
+        raise SynGenError(
+            f"{obj.name!r} has no material.", "Give it a material whose Base Color is an image.", mend="material"
+        )
     slots: list[Slot] = []
     left_out: list[tuple[int, str]] = []
+    mends: list[tuple[str, str, int]] = []
     spared = {i: m.name for i, m in materials if m is not None and does_not_wear(m, leave_out)}
     if len(spared) == len(materials):
         names = ", ".join(map(repr, spared.values()))
-        raise SynGenError(f"All materials of {obj.name!r} are left out of wear: {names}.", NO_WEAR_HINT)
+        raise SynGenError(f"All materials of {obj.name!r} are left out of wear: {names}.", NO_WEAR_HINT, mend="wear")
     for index, material in materials:
         if index in spared:
             continue
         try:
             slots.append(_slot(obj, index, material))
         except SynGenError as error:
+            error.slot = index
             left_out.append((index, str(error)))
+            if error.mend:
+                mends.append((f"Slot {index + 1} is left out: {error}", error.mend, index))
             first = error
     if not slots:
         raise first
     warnings = [f"Slot {index + 1} is left out: {why}" for index, why in left_out]
     warnings += dict.fromkeys(note for slot in slots for note in slot.notes)
-    return Found(tuple(slots), tuple(left_out), tuple(warnings))
+    mends += [(note, mend, slot.index) for slot in slots for note, mend in slot.mends]
+    return Found(tuple(slots), tuple(left_out), tuple(warnings), tuple(mends))
 
 
 def does_not_wear(material: bpy.types.Material, leave_out: Sequence[str]) -> bool:
@@ -144,7 +164,7 @@ def set_wears(material: bpy.types.Material, on: bool) -> None:
 
 def _slot(obj: bpy.types.Object, index: int, material: bpy.types.Material | None) -> Slot:
     if material is None:
-        raise SynGenError(f"Slot {index + 1} of {obj.name!r} is empty.", "Give it a material.")
+        raise SynGenError(f"Slot {index + 1} of {obj.name!r} is empty.", "Give it a material.", mend="material")
     principled, others = aged_shader(material)
     texture, groups, image_notes = _base_texture(principled, material)
     image = texture.image
@@ -153,22 +173,26 @@ def _slot(obj: bpy.types.Object, index: int, material: bpy.types.Material | None
         raise SynGenError(
             f"The image file of the base texture {image.name!r} is missing: {path}.",
             "Restore the file or choose another image (File > External Data > Find Missing Files).",
+            mend="find",
         )
     if texture.projection != "FLAT":
         raise SynGenError(
             f"The base texture {image.name!r} is projected ({texture.projection.lower()}), not laid out by UVs.",
-            "Unwrap the object and use flat projection.",
+            "Unwrap the object and use flat projection, or bake its color into an image.",
+            mend="bake",
         )
     layer, mapping = _uv_source(obj, texture, groups)
     veil, _, veil_notes = veil_of(material, principled)
     notes = [*image_notes, *veil_notes]
     if others:
         notes.append(
-            f"The material {material.name!r} mixes {others + 1} Principled BSDFs; only {principled.name!r} is aged."
+            f"The material {material.name!r} mixes {others + 1} Principled BSDFs; only {principled.name!r} is aged. "
+            "Use a single one where all of it is to age."
         )
     if is_animated(principled.inputs["Alpha"]) or (veil is not None and is_animated(veil)):
         notes.append(f"The transparency of {material.name!r} is animated; labels of wear take it as it is now.")
-    return Slot(index, material, principled, texture, layer, mapping, tuple(notes))
+    mends = tuple((note, "bake") for note in image_notes)
+    return Slot(index, material, principled, texture, layer, mapping, tuple(notes), mends)
 
 
 Groups = tuple[bpy.types.ShaderNode, ...]
@@ -246,7 +270,9 @@ def aged_shader(material: bpy.types.Material) -> tuple[bpy.types.ShaderNode, int
                 "Take it out of the group (Node > Ungroup).",
             )
         raise SynGenError(
-            f"The material {material.name!r} has no Principled BSDF.", "SynGen ages Principled materials."
+            f"The material {material.name!r} has no Principled BSDF.",
+            "SynGen ages Principled materials.",
+            mend="principled",
         )
     worn = [n for n in found if any(is_wear_group(e) for e in _upstream(n.inputs["Base Color"]))]
     with_image = [n for n in found if _images(n.inputs["Base Color"], False)]
@@ -268,6 +294,7 @@ def _base_texture(
         raise SynGenError(
             f"The material {material.name!r} has no base texture.",
             "Plug an Image Texture into Base Color (or bake one).",
+            mend="bake",
         )
     pictures = [each for each in found if not each[0].image.colorspace_settings.is_data] or found
     node, groups = pictures[0]
@@ -344,6 +371,7 @@ def _uv_source(obj: bpy.types.Object, texture: bpy.types.ShaderNode, groups: Gro
                 raise SynGenError(
                     f"The base texture {texture.image.name!r} reads the UV map {name!r}, which {obj.name!r} lacks.",
                     "Choose an existing UV map in the UV Map node.",
+                    mend="uv",
                 )
             return name, mapping
         if node.type == "TEX_COORD" and source.name == "UV":
@@ -353,7 +381,8 @@ def _uv_source(obj: bpy.types.Object, texture: bpy.types.ShaderNode, groups: Gro
         ):
             raise SynGenError(
                 f"The base texture {texture.image.name!r} is not laid out by a UV map ({node.name}).",
-                "Feed the Image Texture from a UV map.",
+                "Feed the Image Texture from a UV map, or bake its color into an image.",
+                mend="bake",
             )
         mapping = mapping @ _mapping_matrix(node)
         fed = source_of(node.inputs["Vector"], groups)

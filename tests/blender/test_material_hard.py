@@ -344,7 +344,8 @@ def test_of_two_principled_the_one_with_an_image_is_aged_and_that_is_told(addon,
     found = addon("blender.target").find(obj)
     assert [s.principled for s in found.slots] == [principled]
     assert found.warnings == (
-        f"The material 'Paint Sheet' mixes 2 Principled BSDFs; only {principled.name!r} is aged.",
+        f"The material 'Paint Sheet' mixes 2 Principled BSDFs; only {principled.name!r} is aged. "
+        "Use a single one where all of it is to age.",
     )
 
 
