@@ -27,6 +27,9 @@ from .names import SHOWN
 LABELS = "labels.png"
 """In the frame's folder: the picture with its labels."""
 
+LETTERS = 0.65
+"""Size of its tags: a contact sheet's are made to be seen small."""
+
 
 @dataclass(frozen=True)
 class Shot:
@@ -119,7 +122,7 @@ def finished(out: Path, recipe: Recipe, frame: int) -> Shot:
     if record["no_target"]:
         raise SynGenError(f"Frame {frame} shows no target. {record.get('reason', '')}".strip())
     classes = jobs.read_job(out)["classes"].get(recipe.labels.class_from, [])
-    (_, drawn), *_ = labelled(out, [record], recipe.labels, classes, record["width"])
+    (_, drawn), *_ = labelled(out, [record], recipe.labels, classes, record["width"], LETTERS)
     if drawn is None:
         raise SynGenError(f"The picture of frame {frame} cannot be read.", "Render it again.")
     return Shot(frame, out / jobs.picture_name(frame), write_png(out / LABELS, drawn))
@@ -217,7 +220,18 @@ def _any_editor() -> bpy.types.SpaceImageEditor:
     window = next(window for window in windows if window.as_pointer() not in before)
     area = max(window.screen.areas, key=lambda each: each.width * each.height)
     area.ui_type = "IMAGE_EDITOR"
+    bpy.app.timers.register(lambda: _fit(area.spaces.active.as_pointer()), first_interval=0.0)
     return area.spaces.active
+
+
+def _fit(pointer: int) -> None:
+    """Show all of the picture in the editor, once it has its size."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.spaces.active.as_pointer() == pointer:
+                region = next(each for each in area.regions if each.type == "WINDOW")
+                with bpy.context.temp_override(window=window, area=area, region=region):
+                    bpy.ops.image.view_all(fit_view=True)
 
 
 def _tag_redraw() -> None:

@@ -100,16 +100,21 @@ def overview(
 
 
 def labelled(
-    out: Path, records: Sequence[dict[str, Any]], labels: recipes.Labels, classes: Sequence[str], cell: int
+    out: Path,
+    records: Sequence[dict[str, Any]],
+    labels: recipes.Labels,
+    classes: Sequence[str],
+    cell: int,
+    letters: float = 1.0,
 ) -> Iterator[tuple[dict[str, Any], Image.Image | None]]:
     """Each of the records with its picture, labels drawn on it, cell pixels wide; None where that cannot be read.
 
-    classes: of the job, in their order.
+    classes: of the job, in their order. letters: how large tags are, against those of a contact sheet.
     """
     colors, kinds = class_colors(class_names(labels, classes)), _kind_colors(records, labels)
     for record in records:
         try:
-            yield record, _cell(out, record, labels, colors, kinds, cell)
+            yield record, _cell(out, record, labels, colors, kinds, cell, letters)
         except SynGenError:
             yield record, None
 
@@ -159,6 +164,7 @@ def _cell(
     colors: dict[str, Color],
     kinds: dict[str, Color],
     cell: int,
+    letters: float = 1.0,
 ) -> Image.Image:
     """One picture with its labels, cell pixels wide."""
     scale = cell / record["width"]
@@ -190,7 +196,7 @@ def _cell(
         amounts = [(f"{worn['wear_percent']:.0f} %", kinds.get(kind)) for kind, worn in wear_of(entry)]
         several = amounts if entry.get("layers") else []
         text = name if several else "  ".join([name, *(amount for amount, _ in amounts)])
-        _tag(draw, text, several, (x, y, x + w, y + h), colors[name], over.size, cell * FINE, taken)
+        _tag(draw, text, several, (x, y, x + w, y + h), colors[name], over.size, cell * FINE * letters, taken)
     image.paste(over.resize(size, Image.Resampling.BOX), (0, 0), over.resize(size, Image.Resampling.BOX))
     return image
 
@@ -278,7 +284,7 @@ def _tag(
     box: Rect,
     color: Color,
     size: tuple[int, int],
-    scale: int,
+    scale: float,
     taken: list[Rect],
 ) -> None:
     """A small label at a corner of the box, in the first place that no other tag has; where there is none, no label.
