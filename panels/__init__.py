@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import dataset, gallery, keypoints, marks, neural, objects, presets, scene, texture, wear
+from . import dataset, gallery, marks, neural, objects, presets, scene, texture, wear
 
 CLASSES: tuple[type, ...] = (
     *texture.CLASSES,
@@ -14,7 +14,6 @@ CLASSES: tuple[type, ...] = (
     *presets.CLASSES,
     *scene.CLASSES,
     *dataset.CLASSES,
-    *keypoints.CLASSES,
 )
 """In the order of registration."""
 

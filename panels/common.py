@@ -28,6 +28,22 @@ def split(layout: bpy.types.UILayout) -> bpy.types.UILayout:
     return column
 
 
+def part(
+    layout: bpy.types.UILayout, idname: str, title: str, group: Any = None, switch: str = "randomize"
+) -> bpy.types.UILayout | None:
+    """A part of a panel that opens and closes, closed at first: where its body goes, None while it is closed.
+
+    Parts stand at the end of a panel, in its own layout. A class of its own is for what a part cannot do (a poll, a
+    header's menu): Blender makes and registers each of them whenever it starts. idname: where Blender keeps whether it
+    is open, among the panel's parts. group: the settings whose switch stands in the header, None for no switch.
+    """
+    header, body = layout.panel(idname, default_closed=True)
+    if group is not None:
+        header.prop(group, switch, text="")
+    header.label(text=title)
+    return body
+
+
 def sentence(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
     """Text over as many lines as the sidebar's width takes."""
     width = context.region.width / context.preferences.system.ui_scale if context.region else 280

@@ -3,7 +3,8 @@
 import bpy
 
 from ..syngen_addon.blender import session
-from .common import Closed, InSidebar, clock, keys, pair, progress, sentence, split, toggles
+from . import keypoints
+from .common import InSidebar, clock, keys, pair, part, progress, sentence, split, toggles
 from .presets import in_header
 
 MOST_SAID = 5
@@ -34,6 +35,10 @@ class SYNGEN_PT_dataset(InSidebar, bpy.types.Panel):
         row.operator("syngen.load_recipe", text="Load Recipe", icon="IMPORT")
         row.operator("syngen.save_recipe", text="Save Recipe", icon="EXPORT")
         layout.operator("syngen.copy_batch_command", icon="COPYDOWN")
+        for title, draw in PARTS:
+            body = part(layout, title, title)
+            if body is not None:
+                draw(body, context)
 
 
 FORMATS = (
@@ -127,60 +132,42 @@ def _checked(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
             sentence(layout, context, "The command line says all of it: --command syngen check FOLDER.", "INFO")
 
 
-class _Part(Closed):
-    bl_parent_id = "SYNGEN_PT_dataset"
+def _targets(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    split(layout).prop(context.scene.syngen.targets, "objects", placeholder="All with wear")
 
 
-class SYNGEN_PT_targets(_Part, bpy.types.Panel):
-    bl_label = "Targets"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        split(self.layout).prop(context.scene.syngen.targets, "objects", placeholder="All with wear")
-
-
-class SYNGEN_PT_labels(_Part, bpy.types.Panel):
-    bl_label = "Labels"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        labels, column = context.scene.syngen.labels, split(self.layout)
-        keys(column, labels, "geometry", "depth", "normals", "polygons")
-        keys(column, context.scene.syngen.export, "min_visible")
-        column.separator()
-        keys(column, labels, "min_pixels", "redraws", "wear_threshold")
-        keys(column, labels, "region_min_pixels", "region_merge_pixels")  # records hold regions whatever is detected
+def _labels(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    labels, column = context.scene.syngen.labels, split(layout)
+    keys(column, labels, "geometry", "depth", "normals", "polygons")
+    keys(column, context.scene.syngen.export, "min_visible")
+    column.separator()
+    keys(column, labels, "min_pixels", "redraws", "wear_threshold")
+    keys(column, labels, "region_min_pixels", "region_merge_pixels")  # records hold regions whatever is detected
 
 
-class SYNGEN_PT_render(_Part, bpy.types.Panel):
-    bl_label = "Render"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        keys(
-            split(self.layout),
-            context.scene.syngen.render,
-            "device",
-            "denoise",
-            "motion_blur",
-            "view_transform",
-            "exposure_ev",
-            "keep_compositor",
-        )
+def _render(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    names = ("device", "denoise", "motion_blur", "view_transform", "exposure_ev", "keep_compositor")
+    keys(split(layout), context.scene.syngen.render, *names)
 
 
-class SYNGEN_PT_split(_Part, bpy.types.Panel):
-    bl_label = "Train, Validation, Test"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        export, column = context.scene.syngen.export, split(self.layout)
-        for number, name in enumerate(("Train", "Validation", "Test")):
-            column.prop(export, "split", index=number, text=name)
-        toggles(column, context.scene.syngen.randomize, "apart")
+def _split(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    export, column = context.scene.syngen.export, split(layout)
+    for number, name in enumerate(("Train", "Validation", "Test")):
+        column.prop(export, "split", index=number, text=name)
+    toggles(column, context.scene.syngen.randomize, "apart")
 
 
-class SYNGEN_PT_card(_Part, bpy.types.Panel):
-    bl_label = "Card"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        keys(split(self.layout), context.scene.syngen.export, "title", "license")
+def _card(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    keys(split(layout), context.scene.syngen.export, "title", "license")
 
 
-CLASSES = (SYNGEN_PT_dataset, SYNGEN_PT_targets, SYNGEN_PT_labels, SYNGEN_PT_render, SYNGEN_PT_split, SYNGEN_PT_card)
+PARTS = (
+    ("Targets", _targets),
+    ("Labels", _labels),
+    ("Render", _render),
+    ("Train, Validation, Test", _split),
+    ("Card", _card),
+    ("Keypoints", keypoints.draw),
+)
+"""What opens below the panel: title, and what draws it."""
+CLASSES = (SYNGEN_PT_dataset,)

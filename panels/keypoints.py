@@ -3,32 +3,25 @@
 import bpy
 
 from ..syngen_addon.blender import session
-from .common import Closed, sentence
+from .common import sentence
 
 SHOWN = 12
 """So many are listed."""
 
 
-class SYNGEN_PT_keypoints(Closed, bpy.types.Panel):
-    bl_label = "Keypoints"
-    bl_parent_id = "SYNGEN_PT_dataset"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        layout = self.layout
-        found = session.keypoints(context.object)
-        row = layout.row(align=True)
-        row.operator("syngen.mark_keypoint", icon="EMPTY_AXIS")
-        row.operator("syngen.unmark_keypoint", text="", icon="X")
-        if not found.names:
-            sentence(layout, context, "Points with names that datasets tell the place of: empties parented to the "
-                     "object, or its vertex groups (the middle of each).")  # fmt: skip
-            return
-        column = layout.column(align=True)
-        column.label(text=found.target, icon="OBJECT_DATA")
-        for name in found.names[:SHOWN]:
-            column.label(text=name, icon="DOT")
-        if len(found.names) > SHOWN:
-            column.label(text=f"and {len(found.names) - SHOWN} more", icon="BLANK1")
-
-
-CLASSES = (SYNGEN_PT_keypoints,)
+def draw(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """A part of the Dataset panel."""
+    found = session.keypoints(context.object)
+    row = layout.row(align=True)
+    row.operator("syngen.mark_keypoint", icon="EMPTY_AXIS")
+    row.operator("syngen.unmark_keypoint", text="", icon="X")
+    if not found.names:
+        sentence(layout, context, "Points with names that datasets tell the place of: empties parented to the "
+                 "object, or its vertex groups (the middle of each).")  # fmt: skip
+        return
+    column = layout.column(align=True)
+    column.label(text=found.target, icon="OBJECT_DATA")
+    for name in found.names[:SHOWN]:
+        column.label(text=name, icon="DOT")
+    if len(found.names) > SHOWN:
+        column.label(text=f"and {len(found.names) - SHOWN} more", icon="BLANK1")

@@ -1,11 +1,12 @@
 """The scene's randomisation and the preview of a frame."""
 
 import time
+from typing import Any
 
 import bpy
 
 from ..syngen_addon.blender import session
-from .common import Closed, InSidebar, keys, sentence, split
+from .common import InSidebar, keys, part, sentence, split
 from .presets import in_header
 
 TURN_S = 2.0
@@ -26,6 +27,16 @@ class SYNGEN_PT_scene(InSidebar, bpy.types.Panel):
         _frames(layout, context)
         _see(layout, context)
         keys(split(layout), settings.randomize, "control")
+        for section, (title, draw) in PARTS.items():
+            group = getattr(settings, section)
+            body = part(layout, section, title, group)
+            if body is not None:
+                column = split(body)
+                column.active = group.randomize
+                draw(column, group)
+        body = part(layout, "wear", "Wear of Targets")
+        if body is not None:
+            _wear(body, settings)
 
     @classmethod
     def register(cls) -> None:
@@ -89,154 +100,95 @@ def _switch(header: bpy.types.Header, context: bpy.types.Context) -> None:
         _switches(header.layout.row(align=True), done[1])
 
 
-class _Part(Closed):
-    """A part of the scene with a switch in its header."""
-
-    bl_parent_id = "SYNGEN_PT_scene"
-    section = ""
-    layout: bpy.types.UILayout
-
-    def draw_header(self, context: bpy.types.Context) -> None:
-        self.layout.prop(getattr(context.scene.syngen, self.section), "randomize", text="")
-
-    def column(self, context: bpy.types.Context) -> bpy.types.UILayout:
-        column = split(self.layout)
-        column.active = getattr(context.scene.syngen, self.section).randomize
-        return column
-
-
-class SYNGEN_PT_camera(_Part, bpy.types.Panel):
-    bl_label = "Camera"
-    section = "camera"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        camera, column = context.scene.syngen.camera, self.column(context)
-        keys(column, camera, "path")
-        column.separator()
-        keys(column, camera, "distance", "azimuth_deg")
-        if camera.path in ("ground", "handheld"):
-            keys(column, camera, "eye_m")
-        else:
-            keys(column, camera, "elevation_deg", "min_height_m")
-        if camera.path in ("orbit", "handheld"):
-            # Of a carried camera these are the frames from one place to the next.
-            column.prop(camera, "orbit_frames", text="Frames a Leg" if camera.path == "handheld" else None)
-        if camera.path == "handheld":
-            keys(column, camera, "shake_deg")
-        keys(column, camera, "aim", "roll_deg", "stratify")
-        column.separator()
-        keys(column, camera, "focal_mm", "sensor_mm", "dof")
-        if camera.dof:
-            keys(column, camera, "fstop")
+def _camera(column: bpy.types.UILayout, camera: Any) -> None:
+    keys(column, camera, "path")
+    column.separator()
+    keys(column, camera, "distance", "azimuth_deg")
+    if camera.path in ("ground", "handheld"):
+        keys(column, camera, "eye_m")
+    else:
+        keys(column, camera, "elevation_deg", "min_height_m")
+    if camera.path in ("orbit", "handheld"):
+        # Of a carried camera these are the frames from one place to the next.
+        column.prop(camera, "orbit_frames", text="Frames a Leg" if camera.path == "handheld" else None)
+    if camera.path == "handheld":
+        keys(column, camera, "shake_deg")
+    keys(column, camera, "aim", "roll_deg", "stratify")
+    column.separator()
+    keys(column, camera, "focal_mm", "sensor_mm", "dof")
+    if camera.dof:
+        keys(column, camera, "fstop")
 
 
-class SYNGEN_PT_light(_Part, bpy.types.Panel):
-    bl_label = "Light"
-    section = "light"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        light, column = context.scene.syngen.light, self.column(context)
-        keys(column, light, "sun_strength", "sun_elevation_deg", "sun_angle_deg")
-        column.separator()
-        keys(column, light, "area_lights", "area_power_w", "lamp_kelvin", "keep_scene_lights")
-        column.separator()
-        keys(column, light, "environments", "environment_strength", "environment_rotation_deg")
-        column.separator()
-        keys(column, light, "sky", "indoor", "exposure_ev")
+def _light(column: bpy.types.UILayout, light: Any) -> None:
+    keys(column, light, "sun_strength", "sun_elevation_deg", "sun_angle_deg")
+    column.separator()
+    keys(column, light, "area_lights", "area_power_w", "lamp_kelvin", "keep_scene_lights")
+    column.separator()
+    keys(column, light, "environments", "environment_strength", "environment_rotation_deg")
+    column.separator()
+    keys(column, light, "sky", "indoor", "exposure_ev")
 
 
-class SYNGEN_PT_background(_Part, bpy.types.Panel):
-    bl_label = "Background"
-    section = "background"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        background, column = context.scene.syngen.background, self.column(context)
-        keys(column, background, "kind")
-        if background.kind == "color":
-            keys(column, background, "color_low", "color_high")
-        elif background.kind == "images":
-            keys(column, background, "folder")
+def _background(column: bpy.types.UILayout, background: Any) -> None:
+    keys(column, background, "kind")
+    if background.kind == "color":
+        keys(column, background, "color_low", "color_high")
+    elif background.kind == "images":
+        keys(column, background, "folder")
 
 
-class SYNGEN_PT_ground(_Part, bpy.types.Panel):
-    bl_label = "Ground"
-    section = "ground"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        ground, column = context.scene.syngen.ground, self.column(context)
-        keys(column, ground, "size", "roughness", "folder")
-        keys(column, ground, *(("tile_m",) if ground.folder else ("color_low", "color_high")))
+def _ground(column: bpy.types.UILayout, ground: Any) -> None:
+    keys(column, ground, "size", "roughness", "folder")
+    keys(column, ground, *(("tile_m",) if ground.folder else ("color_low", "color_high")))
 
 
-class SYNGEN_PT_distractors(_Part, bpy.types.Panel):
-    bl_label = "Distractors"
-    section = "distractors"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        distractors, column = context.scene.syngen.distractors, self.column(context)
-        keys(column, distractors, "count", "occluders")
-        if distractors.occluders[1]:
-            keys(column, distractors, "occlusion")
-        column.separator()
-        keys(column, distractors, "size", "collection", "folder")
+def _distractors(column: bpy.types.UILayout, distractors: Any) -> None:
+    keys(column, distractors, "count", "occluders")
+    if distractors.occluders[1]:
+        keys(column, distractors, "occlusion")
+    column.separator()
+    keys(column, distractors, "size", "collection", "folder")
 
 
-class SYNGEN_PT_pose(_Part, bpy.types.Panel):
-    bl_label = "Pose"
-    section = "pose"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        keys(self.column(context), context.scene.syngen.pose, "yaw_deg", "tilt_deg", "shift_m", "drop")
+def _pose(column: bpy.types.UILayout, pose: Any) -> None:
+    keys(column, pose, "yaw_deg", "tilt_deg", "shift_m", "drop")
 
 
-class SYNGEN_PT_tint(_Part, bpy.types.Panel):
-    bl_label = "Color"
-    section = "tint"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        keys(self.column(context), context.scene.syngen.tint, "hue_deg", "saturation", "value")
+def _tint(column: bpy.types.UILayout, tint: Any) -> None:
+    keys(column, tint, "hue_deg", "saturation", "value")
 
 
-class SYNGEN_PT_sensor(_Part, bpy.types.Panel):
-    bl_label = "Sensor"
-    section = "sensor"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        sensor, column = context.scene.syngen.sensor, self.column(context)
-        keys(column, sensor, "share")
-        column.separator()
-        keys(column, sensor, "exposure_ev", "kelvin", "vignette")
-        column.separator()
-        keys(column, sensor, "blur_px", "motion_px", "chromatic_px")
-        column.separator()
-        keys(column, sensor, "noise", "jpeg")
+def _sensor(column: bpy.types.UILayout, sensor: Any) -> None:
+    keys(column, sensor, "share")
+    column.separator()
+    keys(column, sensor, "exposure_ev", "kelvin", "vignette")
+    column.separator()
+    keys(column, sensor, "blur_px", "motion_px", "chromatic_px")
+    column.separator()
+    keys(column, sensor, "noise", "jpeg")
 
 
-class SYNGEN_PT_randomize(Closed, bpy.types.Panel):
-    bl_label = "Wear of Targets"
-    bl_parent_id = "SYNGEN_PT_scene"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        settings, column = context.scene.syngen, split(self.layout)
-        keys(column, settings.randomize, "level", "variant")
-        column = self.layout.column()
-        column.label(text="Objects Without Wear Draw From")
-        grid = column.grid_flow(columns=2, align=True, row_major=True)
-        grid.prop(settings.wear, "kinds", expand=True)
-        column.separator()
-        grid = column.grid_flow(columns=2, align=True, row_major=True)
-        grid.prop(settings.causes, "presets", expand=True)
+def _wear(layout: bpy.types.UILayout, settings: Any) -> None:
+    keys(split(layout), settings.randomize, "level", "variant")
+    column = layout.column()
+    column.label(text="Objects Without Wear Draw From")
+    grid = column.grid_flow(columns=2, align=True, row_major=True)
+    grid.prop(settings.wear, "kinds", expand=True)
+    column.separator()
+    grid = column.grid_flow(columns=2, align=True, row_major=True)
+    grid.prop(settings.causes, "presets", expand=True)
 
 
-CLASSES = (
-    SYNGEN_PT_scene,
-    SYNGEN_PT_camera,
-    SYNGEN_PT_light,
-    SYNGEN_PT_background,
-    SYNGEN_PT_ground,
-    SYNGEN_PT_distractors,
-    SYNGEN_PT_pose,
-    SYNGEN_PT_tint,
-    SYNGEN_PT_sensor,
-    SYNGEN_PT_randomize,
-)
+PARTS = {
+    "camera": ("Camera", _camera),
+    "light": ("Light", _light),
+    "background": ("Background", _background),
+    "ground": ("Ground", _ground),
+    "distractors": ("Distractors", _distractors),
+    "pose": ("Pose", _pose),
+    "tint": ("Color", _tint),
+    "sensor": ("Sensor", _sensor),
+}
+"""What can be drawn at random, each with a switch in its header: section of the settings -> title, what draws it."""
+CLASSES = (SYNGEN_PT_scene,)

@@ -12,16 +12,19 @@ import pytest
 from tests.blender import helpers as h
 from tests.blender.helpers import quick  # noqa: F401
 
-SCENE = ("scene", "camera", "light", "background", "ground", "distractors", "pose", "tint", "sensor", "randomize")
-DATASET = ("dataset", "targets", "labels", "render", "split", "card")
+PARTS = {
+    "scene": ("Camera", "Light", "Background", "Ground", "Distractors", "Pose", "Color", "Sensor", "Wear of Targets"),
+    "dataset": ("Targets", "Labels", "Render", "Train, Validation, Test", "Card", "Keypoints"),
+}
+"""What opens below each panel, in this order."""
 SECTIONS = ("camera", "light", "background", "ground", "distractors", "pose", "tint", "sensor", "randomize", "render",
             "labels", "export")  # fmt: skip
 TABLES = {"export.licenses"}
 """Without a widget: recipe files hold them."""
 
 
-def drawn(addon: Any, module: str, names: tuple[str, ...]) -> tuple[set[str], set[str], list[str]]:
-    """(settings as section.key, operators, texts) of panels."""
+def drawn(addon: Any, module: str, opened: bool = True) -> tuple[set[str], set[str], list[str]]:
+    """(settings as section.key, operators, texts) of a panel, with all of its parts opened or closed."""
     layout = MagicMock()
     keys: set[str] = set()
     operators: set[str] = set()
@@ -43,13 +46,8 @@ def drawn(addon: Any, module: str, names: tuple[str, ...]) -> tuple[set[str], se
     for part in ("row", "column", "split", "grid_flow", "box"):
         getattr(layout, part).return_value = layout
     layout.prop, layout.prop_enum, layout.operator, layout.label = prop, prop, operator, label
-    for name in names:
-        cls = getattr(addon(f"panels.{module}"), f"SYNGEN_PT_{name}")
-        panel = SimpleNamespace(layout=layout, section=getattr(cls, "section", ""))
-        panel.column = lambda context, panel=panel, cls=cls: cls.column(panel, context)
-        if hasattr(cls, "draw_header"):
-            cls.draw_header(panel, bpy.context)
-        cls.draw(panel, bpy.context)
+    layout.panel.return_value = (layout, layout if opened else None)
+    getattr(addon(f"panels.{module}"), f"SYNGEN_PT_{module}").draw(SimpleNamespace(layout=layout), bpy.context)
     return keys, operators, texts
 
 
@@ -61,11 +59,20 @@ def test_every_key_has_a_widget_under_some_setting(addon, empty_scene: bpy.types
         settings.camera.path, settings.camera.dof, settings.background.kind = path, dof, kind
         settings.ground.folder, settings.distractors.occluders = folder, (0, 1)
         settings.labels.class_from = "property"
-        for module, names in (("scene", SCENE), ("dataset", DATASET)):
-            found |= drawn(addon, module, names)[0]
+        for module in PARTS:
+            found |= drawn(addon, module)[0]
     wanted = {f"{s}.{k}" for s, k, _, _ in addon("blender.settings").every_key() if s in SECTIONS} - TABLES
     assert wanted - found == set()
     assert {"wear.kinds", "causes.presets", "wear.level"} <= found
+
+
+@pytest.mark.usefixtures("empty_scene")
+@pytest.mark.parametrize("module", PARTS)
+def test_closed_parts_are_titles_and_switches_alone(addon, module: str) -> None:
+    keys, _, texts = drawn(addon, module, opened=False)
+    opened = drawn(addon, module)[0]
+    assert tuple(text for text in texts if text in PARTS[module]) == PARTS[module]
+    assert {key for key in opened if key.endswith(".randomize")} <= keys < opened
 
 
 def test_every_format_has_its_toggle(addon) -> None:
@@ -86,7 +93,7 @@ def test_what_came_of_an_export_is_shown_and_checked(addon, empty_scene: bpy.typ
     session = addon("blender.session").now
     session.folder, session.told = str(out), "Done: 2 of 2 frames are finished."
     try:
-        assert {"syngen.show_card", "syngen.check_dataset"} <= drawn(addon, "dataset", ("dataset",))[1]
+        assert {"syngen.show_card", "syngen.check_dataset"} <= drawn(addon, "dataset")[1]
         assert (
             addon("blender.jobs_of_panel")
             .checked(out, addon("blender.task").Task("dataset", str))
