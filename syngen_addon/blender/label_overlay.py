@@ -8,6 +8,7 @@ mesh or material changes. Materials and the scene are not touched.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import blf
@@ -44,6 +45,8 @@ TINT = 0.10
 """Opacity of the colour over a mask."""
 LETTERS = 11.0
 """Height of text, in pixels before scaling."""
+CROWD, WIDER = 24, 1.3
+"""Of more labels, none has a tag that is so many times as wide as its box: tags would hide what they name."""
 ROW = 256
 """Colours in a row of the palette."""
 NOTHING = "No target is in view."
@@ -394,20 +397,29 @@ def _laid_out(view: _View, rect: Rect, free: Rect, scale: float, where: tuple[An
     blf.size(0, LETTERS * scale)
     letter, pad = blf.dimensions(0, "X")[1], round(4 * scale)
     high = round(letter + 2.4 * pad)
-    tags = [_tag(label, pad) for label in reversed(labels)]
-    places = places_of([(tag.width, high) for tag in tags], boxes[::-1], free)
+    crowded = len(labels) > CROWD
+    tags = [
+        (tag, box)
+        for label, box in zip(reversed(labels), reversed(boxes), strict=True)
+        if (tag := _tag(label, WIDER * (box[2] - box[0]) if crowded else np.inf, pad)) is not None
+    ]
+    places = places_of([(tag.width, high) for tag, _ in tags], [box for _, box in tags], free)
     texts: list[tuple[str, float, float, Color]] = []
-    for tag, place in zip(tags, places, strict=True):
+    for (tag, _), place in zip(tags, places, strict=True):
         if place is not None:
             tag.put(place, high, letter, pad, plates, texts)
     return _Layout(where, frames.batch(), plates.batch(), texts)
 
 
+@dataclass(frozen=True)
 class _Tag:
-    """A plate with an object's class, and what is worn of it."""
+    """A plate with text, `plate` wide, and what stands beside it on a dark ground: (text, width, colour) each."""
 
-    def __init__(self, label: Label, width: float, plate: float, amounts: Sequence[tuple[str, float, Color]]) -> None:
-        self.label, self.width, self.plate, self.amounts = label, width, plate, amounts
+    color: Color
+    text: str
+    plate: float
+    width: float
+    amounts: tuple[tuple[str, float, Color], ...] = ()
 
     def put(
         self, place: tuple[float, float], height: float, letter: float, pad: float, shapes: "_Shapes", texts: list[Any]
@@ -416,27 +428,34 @@ class _Tag:
         foot = y + (height - letter) / 2
         if self.amounts:
             shapes.plate((x, y, x + self.width, y + height), PAPER, 226 / 255)
-        shapes.plate((x, y, x + self.plate, y + height), self.label.color, 242 / 255)
+        shapes.plate((x, y, x + self.plate, y + height), self.color, 242 / 255)
         texts.append((self.text, x + pad * 1.3, foot, PAPER))
         x += self.plate + pad * 1.3
         for text, width, color in self.amounts:
             texts.append((text, x, foot, color))
             x += width + 2 * pad
 
-    @property
-    def text(self) -> str:
-        amounts = () if self.amounts else self.label.amounts
-        return "  ".join([self.label.name, *(amount.text for amount in amounts)])
 
+def _tag(label: Label, room: float, pad: float) -> _Tag | None:
+    """The tag of a label. room: how wide it may be: of one that is wider only the amounts in per cent are left, and
+    where these have no room either, there is none.
 
-def _tag(label: Label, pad: float) -> _Tag:
-    """Several kinds of wear stand on a dark ground beside the plate, each in the colour of its hairline."""
+    Several kinds of wear stand on a dark ground beside the plate, each in the colour of its hairline.
+    """
     several = label.amounts if len(label.amounts) > 1 else ()
-    amounts = [(amount.text, blf.dimensions(0, amount.text)[0], amount.color) for amount in several]
-    tag = _Tag(label, 0.0, 0.0, amounts)
-    tag.plate = blf.dimensions(0, tag.text)[0] + 2.6 * pad
-    tag.width = tag.plate + sum(width + 2 * pad for _, width, _ in amounts) + bool(amounts) * 0.6 * pad
-    return tag
+    amounts = tuple((each.text, _wide(each.text), each.color) for each in several)
+    text = "  ".join([label.name, *(each.text for each in (() if several else label.amounts))])
+    plate = _wide(text) + 2.6 * pad
+    width = plate + sum(wide + 2 * pad for _, wide, _ in amounts) + bool(amounts) * 0.6 * pad
+    if width > room:
+        text = "  ".join(each.text[: each.text.find("%") + 1] for each in label.amounts)
+        plate = width = _wide(text) + 2.6 * pad
+        return _Tag(label.color, text, plate, width) if text and width <= room else None
+    return _Tag(label.color, text, plate, width, amounts)
+
+
+def _wide(text: str) -> float:
+    return float(blf.dimensions(0, text)[0])
 
 
 def places_of(
