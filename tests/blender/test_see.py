@@ -228,6 +228,22 @@ def test_tags_stand_apart_and_where_they_can_be_read(addon) -> None:
             assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
 
 
+def test_a_tag_that_has_no_room_says_per_cent_alone(addon) -> None:
+    overlay, live = addon("blender.label_overlay"), addon("blender.live_labels")
+    worn, dented = live.Amount("12 % streaks", (255, 255, 255)), live.Amount("3 % dent", (0, 0, 0))
+    for amounts, whole, alone in (
+        ((worn,), "Drum  12 % streaks", "12 %"),
+        ((worn, dented), "Drum", "12 %  3 %"),
+        ((live.Amount(live.UNWORN, (0, 0, 0)),), f"Drum  {live.UNWORN}", None),
+    ):
+        label = live.Label(1, "Drum", (0, 0, 9, 9), (1, 2, 3), amounts, {})
+        tag = overlay._tag(label, np.inf, 4)
+        assert tag.text == whole and len(tag.amounts) == (len(amounts) if len(amounts) > 1 else 0)
+        short = overlay._tag(label, tag.width - 1, 4)
+        assert short == alone if alone is None else short.text == alone and short.width < tag.width
+        assert overlay._tag(label, 5, 4) is None
+
+
 def test_the_button_of_labels_says_why_not(addon, empty_scene) -> None:
     session = addon("blender.session")
     assert not bpy.ops.syngen.show_label_overlay.poll()
