@@ -44,10 +44,13 @@ class MakesVariants(FollowsWork, OnObject):
     """A mix-in for operators that make variants: in a thread that a timer follows, in the background at once."""
 
     kept = "generation"
+    queues = False
+    """Whether it adds to what is being made."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if session.now.generation is not None:
+        work = session.now.generation
+        if work is not None and (not cls.queues or work.layer or work.stopping):
             cls.poll_message_set("Variants are being made already.")  # type: ignore[attr-defined]
             return False
         if not super().poll(context):
@@ -71,7 +74,7 @@ class MakesVariants(FollowsWork, OnObject):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if bpy.app.background:
             return self.execute(context)
-        session.now.not_generated = ""
+        session.now.not_generated = session.now.generated = ""
         return self.follow(context, self._work(context))
 
     def _runs(self) -> bool:
@@ -93,7 +96,7 @@ class MakesVariants(FollowsWork, OnObject):
         raise NotImplementedError
 
     def _finished(self, work: "Generation") -> set[str]:
-        told = self._used(work)
+        told = session.now.generated = self._used(work)
         if not told:
             session.now.not_generated = str(work.error)
             report_error(self, work.error)
@@ -101,6 +104,7 @@ class MakesVariants(FollowsWork, OnObject):
         self.report({"INFO"}, told)  # type: ignore[attr-defined]
         if work.skipped:
             self.report({"WARNING"}, left_out(work.skipped))  # type: ignore[attr-defined]
+            session.now.not_generated = left_out(work.skipped)
         session.forget_pictures()
         session.redraw()
         return {"FINISHED"}
@@ -117,11 +121,23 @@ class MakesVariants(FollowsWork, OnObject):
 
 
 class SYNGEN_OT_generate(MakesVariants, bpy.types.Operator):
-    """Make aged variants of the selected objects. Several get wear at once, unless they have some. Esc stops it"""
+    """Make aged variants of the selected objects. Several get wear at once, unless they have some. While others are
+    being made they wait for their turn. Esc stops it"""
 
     bl_idname = "syngen.generate"
     bl_label = "Generate Variants"
     bl_options = {"REGISTER", "UNDO"}
+    queues = True
+
+    @reported
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        work = session.now.generation
+        if work is None:
+            return super().invoke(context, event)
+        added = work.add(session.chosen(context), settings.recipe_of(context.scene))
+        self.report({"INFO"}, f"{objects(len(added))} added: {len(work.names)} to go.")
+        session.redraw(views=False)
+        return {"CANCELLED"}  # nothing has changed that could be undone
 
     def _work(self, context: bpy.types.Context) -> "Generation":
         from ..syngen_addon.blender.generation import Generation
@@ -132,10 +148,10 @@ class SYNGEN_OT_generate(MakesVariants, bpy.types.Operator):
         work.take_back()
         if work.several:
             given = work.put_on()
-            text = f"{objects(given)} got wear"
-            kept = len([name for name in work.made if name not in work.skipped]) - given
-            if kept:
-                text += f", {kept} kept the wear that was there"
+            done = len([name for name in work.made if name not in work.skipped])
+            text = f"{objects(given)} got wear" if given else f"{objects(done)} got variants"
+            if given and done > given:
+                text += f", {done - given} kept the wear that was there"
             return f"{text}. The gallery of each shows its variants."
         ((name, variants),) = work.made.items()
         refused = sum(not v.usable for v in variants)

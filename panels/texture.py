@@ -3,7 +3,7 @@
 import bpy
 
 from ..syngen_addon.blender import session
-from .common import Closed, InSidebar, keys, progress, sentence, split
+from .common import Closed, InSidebar, clock, keys, progress, sentence, split
 from .neural import preview, what_is_missing
 
 PICTURES_SHOWN = 8
@@ -98,12 +98,20 @@ class SYNGEN_PT_texture(InSidebar, bpy.types.Panel):
         work = session.now.generation
         if work is not None:
             progress(layout, work, "syngen.cancel_generate", height=1.4)
+            if work.seconds_left >= 0 and not work.stopping:
+                layout.label(text=f"About {clock(work.seconds_left)} left", icon="TIME")
             preview(layout, work.preview)
+            if not work.layer and obj is not None and obj.name not in work.names:
+                layout.operator("syngen.generate", text=f"{obj.name} as Well", icon="ADD")
         else:
             row = layout.row()
             row.scale_y = 1.4
             row.operator("syngen.generate", text="Generate", icon="SHADERFX")
-            if session.now.not_generated:  # the report goes when the pointer moves
+            if session.now.generated:  # the report goes when the pointer moves
+                row = layout.row()
+                sentence(row, context, session.now.generated, "CHECKMARK")
+                row.operator("syngen.open_gallery", text="", icon="FILE_FOLDER")
+            if session.now.not_generated:
                 sentence(layout, context, session.now.not_generated, "ERROR")
         if obj is not None and obj.type == "MESH":
             _gallery(layout, context, obj)

@@ -1,13 +1,15 @@
 """Variants made in a thread, for the window: it stays alive while they are. Imports bpy, variants."""
 
 import threading
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
 
 from ..errors import Cancelled, SynGenError
-from ..recipe import Recipe, age_shift_of
+from ..recipe import Kind, Recipe, age_shift_of
 from ..variants import Request, Variant, make_variants
 from . import worker
 from .ageing import apply_variant, gather, kind_named
@@ -15,9 +17,22 @@ from .layers import further_of, layers_of
 from .names import UV_LAYER
 from .target import find, has_wear
 
+FIRST_GUESS = 0.05
+"""Fraction from which the time left is said."""
+
+
+@dataclass(frozen=True)
+class _Order:
+    """One object's variants that are to be made. puts_on: the first one is put onto an object that has no wear."""
+
+    name: str
+    recipe: Recipe
+    kind: Kind
+    puts_on: bool
+
 
 class Generation:
-    """Variants of objects in the making, one object after the other.
+    """Variants of objects in the making, one object after the other; more can be added while it works.
 
     Each object is read from Blender before its thread starts, and none of Blender in the thread: only one object's
     pictures are in memory, and poll() reads the next.
@@ -34,31 +49,69 @@ class Generation:
         """
         self.several = len(objects) > 1
         self.layer = layer
-        self.recipe, self.gallery = recipe, gallery
+        self.gallery = gallery
         self.fraction, self.text = 0.0, "Starting"
         self.preview: Path | None = None
-        self._tools = worker.tools(recipe, preview=self._seen)
         self.made: dict[str, list[Variant]] = {}
         self.skipped: dict[str, SynGenError] = {}
         self.cancelled = False
-        self._kind = kind_named(layer or recipe.wear.kind)
         self._first = objects[0].name
-        self._waiting: list[str] = []
-        for obj in objects:
-            try:
-                find(obj)
-                if layer:
-                    check_can_add(obj, layer)
-                self._waiting.append(obj.name)
-            except SynGenError as error:
-                self.skipped[obj.name] = error
-        self._total = len(self._waiting)
+        self._orders: dict[str, _Order] = {}
+        self._waiting: list[_Order] = []
+        self._total = 0
+        self._began = time.monotonic()
         self._made_layers: list[str] = []
         self._stop = threading.Event()
         self._request: Request | None = None
+        self._tools = worker.tools(recipe, preview=self._seen)
+        self._tools_of = recipe
         self._thread: threading.Thread | None = None
+        self._order(objects, recipe, self.several)
         self._read_next()
         self._check()
+
+    def _order(self, objects: Sequence[bpy.types.Object], recipe: Recipe, puts_on: bool) -> list[str]:
+        """Let objects wait for their turn; their names."""
+        kind = kind_named(self.layer or recipe.wear.kind)
+        added = []
+        for obj in objects:
+            try:
+                find(obj)
+                if self.layer:
+                    check_can_add(obj, self.layer)
+                order = _Order(obj.name, recipe, kind, puts_on)
+                if order not in self._waiting:
+                    self._waiting.append(order)
+                    added.append(obj.name)
+            except SynGenError as error:
+                self.skipped[obj.name] = error
+        self._total += len(added)
+        return added
+
+    def add(self, objects: Sequence[bpy.types.Object], recipe: Recipe) -> list[str]:
+        """Let more objects wait, with the settings of now; the names of those that do so now. For the main thread.
+
+        Raises SynGenError where none can: the first one's, or that they wait already.
+        """
+        added = self._order(objects, recipe, len(objects) > 1)
+        if not added:
+            raise self.skipped.pop(objects[0].name, None) or SynGenError(
+                f"{objects[0].name!r} waits already.", "Change its settings first, or choose another object."
+            )
+        self.several = True
+        return added
+
+    @property
+    def names(self) -> list[str]:
+        """The objects at work and waiting, in their order."""
+        return [*([self._request.name] if self._request is not None else []), *(o.name for o in self._waiting)]
+
+    @property
+    def seconds_left(self) -> float:
+        """A guess; -1 where it is too early for one."""
+        if self.fraction < FIRST_GUESS:
+            return -1.0
+        return (time.monotonic() - self._began) * (1 - self.fraction) / self.fraction
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._work, name="SynGen variants", daemon=True)
@@ -114,6 +167,9 @@ class Generation:
         those are."""
         count = 0
         for name, variants in self.made.items():
+            order = self._orders[name]
+            if not order.puts_on and not self.layer:
+                continue
             try:
                 obj = _object(name)
                 if has_wear(obj) and not self.layer:
@@ -121,7 +177,7 @@ class Generation:
                 accepted = next((v for v in variants if v.usable), None)
                 if accepted is None:
                     raise SynGenError(f"The filters refused every variant of {name!r}.", "Its gallery shows why.")
-                put_on(obj, accepted, self.recipe, add=bool(self.layer))
+                put_on(obj, accepted, order.recipe, add=bool(self.layer))
                 count += 1
             except SynGenError as error:
                 self.skipped[name] = error
@@ -141,11 +197,15 @@ class Generation:
         """Read the next object that can be aged; without one there is no request."""
         self._request = None
         while self._waiting and self._request is None:
-            name = self._waiting.pop(0)
+            order = self._waiting.pop(0)
+            name = order.name
             try:
                 obj = _object(name)
                 had_layer = UV_LAYER in obj.data.uv_layers
-                self._request = gather(obj, self.recipe, self._kind)
+                if order.recipe != self._tools_of:
+                    self._tools, self._tools_of = worker.tools(order.recipe, preview=self._seen), order.recipe
+                self._request = gather(obj, order.recipe, order.kind)
+                self._orders[name] = order
                 if not had_layer and UV_LAYER in obj.data.uv_layers:
                     self._made_layers.append(name)
             except SynGenError as error:

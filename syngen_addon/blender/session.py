@@ -81,13 +81,14 @@ class Lack(Frozen):
 class Session:
     """The work of this Blender. told: how the last export ended, with its folder; sheet: its contact sheet, if any.
 
-    not_generated: why the last Generate made nothing. sweep_sheet: picture of the last sweep over weights. levels: what
-    the last preview of levels shows; levels_sheet: the same as a file. checked: what the last check of a dataset said,
-    line by line; sound: whether nothing was wrong. not_previewed: why no other frame is shown. one: the frame that is
-    rendered alone, and not_rendered why none was.
+    generated: what the last Generate made; not_generated: why it made nothing, or not of all. sweep_sheet: picture of
+    the last sweep over weights. levels: what the last preview of levels shows; levels_sheet: the same as a file.
+    checked: what the last check of a dataset said, line by line; sound: whether nothing was wrong. not_previewed: why
+    no other frame is shown. one: the frame that is rendered alone, and not_rendered why none was.
     """
 
     generation: Generation | None = None
+    generated: str = ""
     not_generated: str = ""
     not_previewed: str = ""
     one: Process | None = None
@@ -395,7 +396,7 @@ def cannot_generate(scene: bpy.types.Scene) -> str:
     """Why the scene's methods make no variants now, "" where they do."""
     if not _asks_the_worker(scene):
         return lack(scene).message
-    return lack(scene).message or busy()
+    return lack(scene).message or ("" if now.generation is not None else busy())
 
 
 def _asks_the_worker(scene: bpy.types.Scene) -> bool:
@@ -550,7 +551,7 @@ def stop_everything() -> None:
         now.generation.cancel()
         now.generation.join()
         now.generation = None
-    now.not_generated = ""
+    now.generated = now.not_generated = ""
     if now.sweep is not None:
         now.sweep.cancel()
         now.sweep.join()

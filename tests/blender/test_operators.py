@@ -388,6 +388,23 @@ def test_an_object_that_is_deleted_meanwhile_is_left_out(addon, scene: bpy.types
     assert str(work.skipped["One"]) == "'One' is gone."
 
 
+def test_objects_that_are_added_meanwhile_wait_for_their_turn(addon, scene: bpy.types.Scene) -> None:
+    one, two = pair_of_drums()
+    make, recipe = addon("blender.generation").Generation, addon("blender.settings").recipe_of(scene)
+    work = make([two], recipe, scene_gallery(addon))
+    work.start()
+    assert work.add([one], recipe) == ["One"] and work.names == ["Two", "One"]
+    with pytest.raises(addon("errors").SynGenError, match="'One' waits already"):
+        work.add([one], recipe)
+    other = replace(recipe, texture=replace(recipe.texture, seed=7, variants=1))
+    assert work.add([two], other) == ["Two"], "with other settings it may come again"
+    while work.poll():
+        work.join()
+    assert list(work.made) == ["Two", "One"] and [v.seed for v in work.made["Two"]] == [7]
+    assert work.fraction > 0.6 and work.seconds_left >= 0
+    assert work.put_on() == 0, "each was ordered alone: which variant is used is the person's choice"
+
+
 def words_of(addon, panel: str) -> str:
     """The text that a panel of the first steps draws."""
     layout = MagicMock()
