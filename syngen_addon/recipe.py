@@ -423,7 +423,7 @@ class Light(Frozen):
     sun_elevation_deg: Range = key((15.0, 80.0), "Angle over the horizon.", unit="degrees", low=-90, high=90)
     sun_angle_deg: Range = key((0.5, 6.0), "Apparent size: soft shadows from wide suns.", unit="degrees", low=0, high=180)
     sky: float = key(0.0, "Share of the frames that Blender's sky lights, its sun where the drawn one stands, in place of an environment map.", low=0, high=1)
-    indoor: float = key(0.0, "Share of the frames that lamps alone light: no sun, hardly any environment.", low=0, high=1)
+    indoor: float = key(0.0, "Share of the frames that lamps alone light: no sun, a fifth of the environment.", low=0, high=1)
     area_lights: tuple[int, int] = key((0, 2), "How many area lamps; indoors at least one.", low=0, high=16)
     area_power_w: Range = key((20.0, 150.0), "Power of a lamp 2 m away from its target; grows with distance squared.", unit="W", low=0, high=1e6)
     lamp_kelvin: Range = key((3000.0, 6500.0), "Color temperature of a lamp.", unit="K", low=1000, high=20000)

@@ -79,7 +79,7 @@ def draw_frame(
         aimed_at=aimed.name,
         camera=camera,
         sun=sun,
-        areas=draw_areas(light, facts.up, aimed, indoor, chance("areas")) if light.randomize else (),
+        areas=draw_areas(light, facts, aimed, indoor, chance("areas")) if light.randomize else (),
         environment=draw_environment(
             light, one_of(facts.environments, pools.environments, "environment map"), indoor, chance("environment")
         )

@@ -23,8 +23,11 @@ from .draws import (
 )
 from .sequence import Chance
 
-INDOOR = 0.05
-"""Indoors this much of the environment is left: what comes in through a door."""
+INDOOR = 0.2
+"""Indoors this much of the environment is left: what comes in through a door, and back from the walls."""
+LAMP_RADIUS_M = 0.75
+"""Lamps stand as they would around a target of this radius at least: beside one as small as a latch they would leave
+all else in the dark."""
 SRGB_OF_XYZ = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
 
 
@@ -49,16 +52,18 @@ def draw_sky(light: recipes.Light, sun: SunDraw, indoor: bool, rng: Chance) -> S
     )
 
 
-def draw_areas(light: recipes.Light, up: Vector, aimed: TargetFacts, indoor: bool, rng: Chance) -> tuple[AreaDraw, ...]:
+def draw_areas(
+    light: recipes.Light, facts: SceneFacts, aimed: TargetFacts, indoor: bool, rng: Chance
+) -> tuple[AreaDraw, ...]:
     """Lamps over and around the aimed target, each as bright on it as one 2 m away."""
-    radius, center = max(aimed.radius, 1e-4), np.array(aimed.center)
+    radius, center = max(aimed.radius, LAMP_RADIUS_M / facts.unit_m), np.array(aimed.center)
     count = int(rng.integers(light.area_lights[0], light.area_lights[1] + 1))
     count = max(count, 1) if indoor else count
     lamps = []
     for number in range(count):
         distance = radius * float(rng.uniform(2.0, 4.0))
         around = float(rng.uniform(0, 2 * math.pi)) + 2 * math.pi * number / count  # apart in the control set, too
-        location = center + distance * _shell(up, around, _band(15, 75, rng))
+        location = center + distance * _shell(facts.up, around, _band(15, 75, rng))
         power = float(rng.uniform(*light.area_power_w)) * (distance / 2.0) ** 2
         size = radius * float(rng.uniform(0.3, 1.5))
         color = blackbody(float(rng.uniform(*light.lamp_kelvin)))

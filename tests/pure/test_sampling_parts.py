@@ -174,13 +174,23 @@ def test_sky_and_lamps_take_their_shares_of_the_frames() -> None:
         assert (d.sky is None) != (d.environment is None) and d.sun
         assert not (d.sky and d.indoor)
         if d.indoor:
-            assert d.areas and d.sun.strength == 0 and d.environment and d.environment.strength < 0.07
+            assert d.areas and d.sun.strength == 0 and d.environment and 0.08 <= d.environment.strength <= 0.24
         if d.sky:
             assert d.sky.towards_sun == pytest.approx([-v for v in d.sun.direction]) and d.sun.strength > 0
     plain = [draw_frame(Recipe(), facts, 3, frame) for frame in range(100)]
     assert all(d.sky is None and not d.indoor and d.environment for d in plain)
     for a, b in zip(draws, plain, strict=True):
         assert a.camera == b.camera and a.levels == b.levels and (a.indoor or a.sun == b.sun)
+
+
+@pytest.mark.parametrize(("radius", "unit_m", "near"), [(0.02, 1.0, 1.5), (0.02, 0.01, 150.0), (3.0, 1.0, 6.0)])
+def test_lamps_stand_far_enough_to_light_more_than_a_small_target(radius: float, unit_m: float, near: float) -> None:
+    facts = dataclasses.replace(ALONE, targets=(target("Latch", radius=radius),), unit_m=unit_m)
+    recipe = Recipe(light=recipes.Light(area_lights=(1, 3)))
+    for lamp in (lamp for frame in range(20) for lamp in draw_frame(recipe, facts, 3, frame).areas):
+        distance = math.dist(lamp.location, lamp.target)
+        assert near <= distance * (1 + 1e-6) and distance <= 2 * near * (1 + 1e-6)
+        assert 20 <= lamp.power_w * (2 / distance) ** 2 <= 150, "as bright on it as one 2 m away"
 
 
 def test_a_ground_lies_under_all_targets() -> None:
