@@ -17,6 +17,7 @@ from . import (
     prompts,
     recipes,
     sweep,
+    trouble,
     wear,
     worker,
 )
@@ -38,6 +39,7 @@ CLASSES: tuple[type, ...] = (
     *presets.CLASSES,
     *drop.CLASSES,
     *worker.CLASSES,
+    *trouble.CLASSES,
 )
 """In the order of registration."""
 

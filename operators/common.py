@@ -16,6 +16,8 @@ from ..syngen_addon.errors import SynGenError
 
 REPORT_WIDTH = 90
 """Of a pop-up, in letters."""
+LONG = 200
+"""An error of more letters comes in a dialog, whose text stays until it is read."""
 LEAVE_MODE = "Leave the edit or paint mode first."
 
 
@@ -37,11 +39,21 @@ def reported(function: Callable[..., set[str]]) -> Callable[..., set[str]]:
 
 def report_error(operator: bpy.types.Operator, error: SynGenError) -> None:
     """The error as the operator's report. In a window it is broken into lines: Blender's pop-up is as wide as its text,
-    and wider than the screen. The status bar runs them together, hence the blank before each break."""
+    and wider than the screen. The status bar runs them together, hence the blank before each break. A long one that a
+    person has asked for is a dialog, from which a report can be copied."""
     text = str(error)
+    if len(text) > LONG and not bpy.app.background and bpy.context.window is not None and _is_asked(operator):
+        operator.report({"INFO"}, text)
+        bpy.ops.syngen.show_trouble("INVOKE_DEFAULT", message=error.message, hint=error.hint)
+        return
     if not bpy.app.background:
         text = " \n".join(textwrap.wrap(text, REPORT_WIDTH, break_long_words=False, break_on_hyphens=False))
     operator.report({"ERROR"}, text)
+
+
+def _is_asked(operator: bpy.types.Operator) -> bool:
+    """Whether a person called it, and no script, which hears of errors only by a report."""
+    return bool(operator.options.is_invoke)
 
 
 class InObjectMode:

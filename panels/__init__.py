@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import dataset, gallery, marks, neural, objects, presets, scene, texture, wear
+from . import dataset, gallery, marks, neural, objects, presets, scene, setup, texture, wear
 
 CLASSES: tuple[type, ...] = (
     *texture.CLASSES,
@@ -14,6 +14,7 @@ CLASSES: tuple[type, ...] = (
     *presets.CLASSES,
     *scene.CLASSES,
     *dataset.CLASSES,
+    *setup.CLASSES,
 )
 """In the order of registration."""
 

@@ -112,7 +112,9 @@ class SYNGEN_PT_texture(InSidebar, bpy.types.Panel):
                 sentence(row, context, session.now.generated, "CHECKMARK")
                 row.operator("syngen.open_gallery", text="", icon="FILE_FOLDER")
             if session.now.not_generated:
-                sentence(layout, context, session.now.not_generated, "ERROR")
+                row = layout.row()
+                sentence(row, context, session.now.not_generated, "ERROR")
+                row.operator("syngen.copy_report", text="", icon="COPYDOWN").message = session.now.not_generated
         if obj is not None and obj.type == "MESH":
             _gallery(layout, context, obj)
 

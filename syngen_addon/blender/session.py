@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .previews import Shown
     from .sweep import Sweep
     from .task import Task
+    from .worker_setup import Status
 
 POLL_S = 0.25
 
@@ -76,6 +77,15 @@ class Lack(Frozen):
     operator: str = ""
     text: str = ""
     icon: str = "NONE"
+
+
+class Setup(Frozen):
+    """What is there to work with. weights: of neural transfer. gallery: the folder of this file's variants."""
+
+    status: Status
+    weights: bool
+    online: bool
+    gallery: str
 
 
 class Session:
@@ -403,6 +413,14 @@ def _asks_the_worker(scene: bpy.types.Scene) -> bool:
     return bool(scene.syngen.texture.method == "diffusion" or scene.syngen.transfer.method != "patch")
 
 
+def setup() -> Setup:
+    """What is there to work with, at once; an interpreter not looked into yet is looked into meanwhile."""
+    from . import worker_setup
+    from .preferences import gallery_folder
+
+    return Setup(worker_setup.status(), has_weights(), worker.online(), str(gallery_folder()))
+
+
 def has_weights() -> bool:
     """Whether Get Weights has fetched the weights of neural transfer."""
     from ..worker.weights import weights_in
@@ -521,7 +539,17 @@ def watch_export(process: Process) -> None:
     """Follow an export until it ends. A timer and no modal operator: that would hold up autosave for hours."""
     now.export, now.folder, now.told, now.failed, now.warnings = process, str(process.out), "", "", ()
     now.sheet, now.checked = "", ()
+    _ask_before_closing()
     bpy.app.timers.register(_poll_export, first_interval=POLL_S, persistent=True)
+
+
+def _ask_before_closing() -> None:
+    """Blender lets no add-on ask whether to close, but asks itself while the file has unsaved changes: so it has some
+    while an export runs, also after it was saved. Only a step of the undo history makes them."""
+    windows = bpy.context.window_manager.windows
+    if windows and not bpy.app.background and not bpy.data.is_dirty:
+        with bpy.context.temp_override(window=windows[0]):  # a timer has none
+            bpy.ops.ed.undo_push(message="Export Runs")
 
 
 def _poll_export() -> float | None:
@@ -531,6 +559,7 @@ def _poll_export() -> float | None:
     runs = process.poll()
     redraw(views=False)
     if runs:
+        _ask_before_closing()
         return POLL_S
     now.export = None
     now.warnings = tuple(process.warnings)

@@ -673,7 +673,7 @@ def diagnose(home: Path, python: Path | None, *, extra: Mapping[str, str] | None
             lines += log.read_text("utf-8", "replace").splitlines()[-TAIL:]
         except OSError as error:
             lines.append(f"cannot be read: {error.strerror}")
-    return _without_names("\n".join(lines)) + "\n"
+    return without_names("\n".join(lines)) + "\n"
 
 
 def _yes(truth: bool) -> str:
@@ -698,7 +698,7 @@ def _last_logs(home: Path) -> list[Path]:
     return [*ours[-1:], *others]
 
 
-def _without_names(text: str) -> str:
+def without_names(text: str) -> str:
     """No home folder, no user's name as part of a path, no password of an index, no token of the hub."""
     text = re.sub(r"(://)[^/@\s]+@", r"\1***@", text)
     text = re.sub(r"\b(hf_(?=[A-Za-z0-9]{20})|Bearer )[\w.~+/=-]+", r"\1***", text)

@@ -152,3 +152,18 @@ def test_a_mend_is_one_undo_step(addon, empty_scene: bpy.types.Scene) -> None:
     bpy.ops.syngen.mend("EXEC_DEFAULT", True, what="material")
     bpy.ops.ed.undo()
     assert not bpy.data.objects["Box"].material_slots and not bpy.data.images
+
+
+def test_the_report_of_an_error_names_versions_and_nobody(addon, empty_scene: bpy.types.Scene, tmp_path: Path) -> None:
+    session = addon("blender.session")
+    log = tmp_path / "panel" / "job.log"
+    log.parent.mkdir()
+    log.write_text(f"rendering\nfrom {Path.home()}/secret\n")
+    session.now.folder = str(tmp_path)
+    try:
+        text = addon("blender.trouble").report("It broke.", "Mend it.")
+    finally:
+        session.now.folder = ""
+    assert text.startswith("It broke.\nWhat to do: Mend it.\n")
+    assert bpy.app.version_string in text and addon("blender.inputs").syngen_version() in text
+    assert "from ~/secret" in text and str(Path.home()) not in text.replace(str(tmp_path), "")
