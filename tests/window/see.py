@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from driver import Window
-from steps import DRUM, NODES, SCENE, SESSION, check, install, open_tab, step
+from steps import DRUM, NODES, SCENE, SESSION, alive, check, install, open_tab, step
 
 SETTINGS = "bpy.context.scene.syngen"
 MODULES = "__import__('sys').modules"
@@ -195,11 +195,16 @@ def render_one(w: Window, home: Path) -> None:
     check("Frame" not in there, f"the saved file holds {there}")
     w.run(CLOSE_OTHERS)
     w.settle()
+    w.run(f"{SETTINGS}.render.samples = 4096")
     w.click("syngen.render_one", columns=(0.75,))
+    left, _, right, _ = w.sidebar()
+    w.places["syngen.cancel_one"] = left + round(0.96 * (right - left - 24)), w.places["syngen.render_one"][1]
     child = w.value(f"{SESSION}.now.one.child.pid")
-    w.click("syngen.cancel_one", columns=(0.95,))
+    w.click("syngen.cancel_one", columns=(0.96,))
     w.wait(lambda: w.value(f"{SESSION}.now.one is None"), "the cancelled frame does not end", 120)
-    check(bool(child) and not w.value(f"{SESSION}.now.not_rendered"), "a cancelled frame is told as an error")
+    check(not alive(child), "the cancelled Blender still runs")
+    check(not w.value(f"{SESSION}.now.not_rendered"), "a cancelled frame is told as an error")
+    w.run(f"{SETTINGS}.render.samples = 8")
     step("Rendered one frame and cancelled another", f"frame {frame}, {len(record['instances'])} objects")
 
 
