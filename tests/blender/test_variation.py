@@ -426,6 +426,35 @@ def test_the_environment_is_turned_and_as_bright_as_recorded(addon, empty_scene,
                 assert shown == pytest.approx(expected, abs=0.03), (number, value)
 
 
+def test_camera_and_lamps_are_those_of_the_record(addon, empty_scene, tmp_path: Path) -> None:
+    h.two_boxes()
+    h.save(tmp_path / "scene.blend")
+    camera = {"sensor_mm": [10, 30], "focal_mm": [20, 60], "dof": True, "fstop": [0.5, 4]}
+    light = {"indoor": 1.0, "area_lights": [0, 3], "environment_strength": [0, 0]}
+    with staged(addon, tmp_path, h.recipe(addon, CRATES, {"camera": camera, "light": light})) as frames:
+        shown = set()
+        for number in range(4):
+            draw = frames.draw(number, 0)
+            frames.show(draw)
+            bpy.context.view_layer.update()
+            lens, seen = frames.rig.camera.data, draw.camera
+            assert np.allclose(frames.rig.camera.matrix_world, seen.matrix_world, atol=1e-6)
+            assert (lens.sensor_width, lens.lens) == pytest.approx((seen.sensor_mm, seen.focal_mm))
+            assert lens.dof.use_dof
+            assert (lens.dof.aperture_fstop, lens.dof.focus_distance) == pytest.approx((seen.fstop, seen.focus_m))
+            lit = [lamp for lamp in bpy.data.objects if lamp.type == "LIGHT" and not lamp.hide_render]
+            lit = [lamp for lamp in lit if lamp.data.energy > 0]
+            assert len(lit) == len(draw.areas) > 0
+            for lamp, area in zip(sorted(lit, key=lambda each: each.name), draw.areas, strict=True):
+                assert np.allclose(lamp.matrix_world.translation, area.location, atol=1e-5)
+                towards = (Vector(area.target) - Vector(area.location)).normalized()
+                assert -lamp.matrix_world.col[2].to_3d().normalized() @ towards == pytest.approx(1, abs=1e-5)
+                assert (lamp.data.energy, lamp.data.size) == pytest.approx((area.power_w, area.size_m))
+                assert tuple(lamp.data.color) == pytest.approx(area.color_linear, abs=1e-6)
+            shown.add(len(lit))
+        assert len(shown) > 1
+
+
 def test_lamps_of_earlier_frames_change_nothing(addon, empty_scene, tmp_path: Path) -> None:
     """Nor does a sun that was away indoors: the noise of a frame hangs on the order of lights, too."""
     h.two_boxes()
