@@ -25,6 +25,7 @@ from ..formats.sheet import INK, PAPER, Color
 from ..labels.layers import Layers
 from ..variants import ONSET_RANGE
 from . import settings
+from .handlers import listen
 from .live_labels import (
     LARGEST,
     Copy,
@@ -70,23 +71,17 @@ def is_on() -> bool:
 def switch(on: bool) -> None:
     """Begin to draw, or stop and give back what the GPU holds."""
     global _handle
-    if on == is_on():
-        return
-    handlers = bpy.app.handlers
-    if on:
+    if not on:
+        _stop()
+    elif not is_on():
         _handle = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_PIXEL")
-        handlers.depsgraph_update_post.append(_after_update)
-        handlers.frame_change_post.append(_after_update)
-        handlers.undo_post.append(_after_history)
-        handlers.redo_post.append(_after_history)
-        handlers.load_pre.append(_before_load)
-    else:
+    listen(_HANDLERS, on)
+
+
+def _stop() -> None:
+    global _handle
+    if is_on():
         bpy.types.SpaceView3D.draw_handler_remove(_handle, "WINDOW")
-        handlers.depsgraph_update_post.remove(_after_update)
-        handlers.frame_change_post.remove(_after_update)
-        handlers.undo_post.remove(_after_history)
-        handlers.redo_post.remove(_after_history)
-        handlers.load_pre.remove(_before_load)
         _handle = None
     _forget()
 
@@ -113,7 +108,16 @@ def _after_history(*_: Any) -> None:
 
 @persistent
 def _before_load(*_: Any) -> None:
-    switch(False)
+    _stop()
+
+
+_HANDLERS = (
+    ("depsgraph_update_post", _after_update),
+    ("frame_change_post", _after_update),
+    ("undo_post", _after_history),
+    ("redo_post", _after_history),
+    ("load_pre", _before_load),
+)
 
 
 # --- what is drawn ---------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from ..formats.overview import labelled
 from ..formats.sheet import write_png
 from ..recipe import Recipe
 from . import background, jobs_of_panel, preview_frame, session
+from .handlers import listen
 from .names import SHOWN
 
 LABELS = "labels.png"
@@ -145,10 +146,7 @@ def keep(shot: Shot) -> None:
     for large in (background.PANEL, "variants"):
         shutil.rmtree(_folder_of(shot) / large, ignore_errors=True)
     _shot = shot
-    for name, handler in _HANDLERS:
-        handlers = getattr(bpy.app.handlers, name)
-        if handler not in handlers:
-            handlers.append(handler)
+    listen(_HANDLERS)
 
 
 def _folder_of(shot: Shot) -> Path:
@@ -157,16 +155,17 @@ def _folder_of(shot: Shot) -> Path:
 
 def forget() -> None:
     """Show nothing more; the file is as if nothing had been shown."""
+    _drop()
+    listen(_HANDLERS, False)
+
+
+def _drop() -> None:
     global _shot
     _remove_images()
     if _shot is not None:
         shutil.rmtree(_folder_of(_shot), ignore_errors=True)
     _shot = None
     _editors.clear()
-    for name, handler in _HANDLERS:
-        handlers = getattr(bpy.app.handlers, name)
-        if handler in handlers:
-            handlers.remove(handler)
 
 
 def show(with_labels: bool | None = None) -> None:
@@ -267,7 +266,7 @@ def _after_save(*_: Any) -> None:
 
 @persistent
 def _before_load(*_: Any) -> None:
-    forget()
+    _drop()
 
 
 _HANDLERS = (
