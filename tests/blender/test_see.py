@@ -346,6 +346,7 @@ def test_one_frame_is_the_jobs_frame(addon, place: Path, capfd: pytest.CaptureFi
     assert str(picture) in told and str(drawn) in told
     assert addon("blender.session").previewed(scene) == 2 and seen() == shown
     bpy.ops.syngen.end_preview()
+    scene.syngen.job.frames = 3
     assert bpy.ops.syngen.export_dataset() == {"FINISHED"}
     assert picture.read_bytes() == (place / "dataset" / jobs.picture_name(2)).read_bytes()
     plain, labelled = (h.decode_png(path.read_bytes())[..., :3].astype(int) for path in (picture, drawn))
