@@ -39,11 +39,13 @@ def expose_by_curve(scene: bpy.types.Scene, borrowed: Borrowed) -> None:
     borrowed.set(view, "use_curve_mapping", True)  # first: only then is there a curve
     mapping = view.curve_mapping
     own = [_points(curve) for curve in mapping.curves]
+    bent = any([place for place, *_ in curve] != [place for place, *_ in _LINE] for curve in own)
     borrowed.afterwards(mapping.update)
+    if bent:  # noted before the plain values, and so undone after them: those cut off points beyond 1
+        borrowed.afterwards(lambda: _shape(mapping, own))
     for name, value in _PLAIN.items():
         borrowed.set(mapping, name, value)
-    if any([place for place, *_ in curve] != [place for place, *_ in _LINE] for curve in own):
-        borrowed.afterwards(lambda: _shape(mapping, own))
+    if bent:
         _shape(mapping, [_LINE] * len(own))
     mapping.update()
 

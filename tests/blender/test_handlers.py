@@ -26,9 +26,9 @@ def test_a_file_that_is_opened_is_told_to_all_who_listen(addon, empty_scene, tmp
 
     before = held()
     (tmp_path / "frame").mkdir()
-    for switched_on in (lambda: overlay.switch(True), lambda: render_one.keep(shot)):
-        shot = render_one.Shot(0, tmp_path / "frame/picture.png", tmp_path / "frame/labels.png")
-        switched_on()
+    shot = render_one.Shot(0, tmp_path / "frame/picture.png", tmp_path / "frame/labels.png")
+    for switch_on in (lambda: overlay.switch(True), lambda: render_one.keep(shot)):
+        switch_on()
         bpy.app.handlers.load_pre.append(other)
         bpy.ops.wm.read_homefile(use_empty=True)
         bpy.app.handlers.load_pre.remove(other)
