@@ -65,7 +65,8 @@ def test_the_scenes_own_curve_takes_no_part_and_comes_back(addon, scene: Path) -
     mapping.curves[0].points[1].location = (0.9, 0.5)
     mapping.white_level, mapping.black_level = (0.8, 0.7, 0.9), (0.1, 0.0, 0.2)
     mapping.extend, mapping.tone, mapping.clip_max_x = "HORIZONTAL", "FILMLIKE", 2.0
-    mapping.curves[1].points[1].location = (1.8, 0.9)  # only where it is not clipped as a job clips
+    mapping.curves[1].points[1].location = (1.8, 0.9)
+    mapping.curves[1].points.new(1.5, 0.4)  # where a job clips
     mapping.update()
     view.use_curve_mapping = False
     h.save(scene / "scene.blend")
