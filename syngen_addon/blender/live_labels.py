@@ -248,7 +248,7 @@ def gather(
         if not found:
             continue
         matrix = each.matrix_world.copy()
-        if obj not in known.targets or obj.is_holdout or obj.is_shadow_catcher:
+        if obj not in known.named or obj.is_holdout or obj.is_shadow_catcher:
             copies.append(Copy(0, found, matrix, {}))
             continue
         if obj not in about:
@@ -258,16 +258,22 @@ def gather(
         copies.append(Copy(index, found, matrix, about[obj].levels))
         if not about[obj].worn:
             unworn.add(index)
+    if any(target.classes != known.named[obj] for obj, target in about.items()):
+        parts.known = None  # an object is of another class now
+        return gather(scene, layer, depsgraph, recipe, parts)
     keys = dict.fromkeys(["", *sorted(key for target in about.values() for key in target.levels if key)])
     return Gathered(copies, instances, tuple(keys), recipe, known.classes, frozenset(unworn))
 
 
 @dataclass(frozen=True)
 class Known:
-    """What levels and places have no part in, while `state` is the same: the targets, what renders show, classes."""
+    """What levels and places have no part in, while `state` is the same: the targets, what renders show, classes.
+
+    named: of each target its classes.
+    """
 
     state: tuple[Any, ...]
-    targets: frozenset[bpy.types.Object]
+    named: dict[bpy.types.Object, dict[str, str]]
     rendered: frozenset[bpy.types.Object]
     classes: tuple[str, ...]
 
@@ -279,13 +285,14 @@ def _known(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, recipe: Recipe, p
     objects.foreach_get("hide_render", hidden)
     branches = list(_branches(layer.layer_collection))
     tree = tuple((each.name, each.exclude, each.collection.hide_render) for each in branches)
-    state = (recipe, scene.session_uid, layer.name, uids.tobytes(), hidden.tobytes(), tree)
+    state = (recipe, scene.session_uid, layer.name, uids.tobytes(), hidden.tobytes(), tuple(objects.keys()), tree)
     if parts.known is None or parts.known.state != state:
         parts.forget(set(parts.users).difference(uids.tolist()))  # what was deleted lies in memory that is used again
         targets = find_targets(recipe, scene, layer)
         rendered = {obj for obj in objects if is_rendered(obj, layer)}
         classes = class_lists(recipe, targets)[recipe.labels.class_from]
-        parts.known = Known(state, frozenset(targets), frozenset(rendered), tuple(classes))
+        named = {obj: classes_of(obj, recipe) for obj in targets}
+        parts.known = Known(state, named, frozenset(rendered), tuple(classes))
     return parts.known
 
 

@@ -177,6 +177,29 @@ def test_copies_further_kinds_and_what_is_no_target(addon, stage: Any, look: Any
     assert len({each.color for each in found[0].amounts}) == 2
 
 
+@pytest.mark.parametrize("how", ["name", "class"])
+def test_another_name_is_another_class(addon, stage: Any, how: str) -> None:
+    live, context = addon("blender.live_labels"), bpy.context
+    recipe, parts = h.recipe(addon, {"labels": {"class_from": "object"}}), addon("blender.live_labels").Parts()
+    paint = stage.target("Paint", (-25, -10), (-5, 10), level=0.5)
+    context.scene.render.resolution_x = context.scene.render.resolution_y = 16
+
+    def name_shown() -> str:
+        depsgraph = context.evaluated_depsgraph_get()
+        gathered = live.gather(context.scene, context.view_layer, depsgraph, recipe, parts)
+        frame = live.camera_frame(context.scene, context.scene.camera, depsgraph)
+        (label,) = live.labels_of(gathered, by_hand(gathered, frame, live))
+        return label.name
+
+    assert name_shown() == "Paint"
+    if how == "name":
+        paint.name = "Door"
+    else:
+        paint["syngen_class"] = "Door"
+    parts.after(context.evaluated_depsgraph_get())
+    assert name_shown() == "Door"
+
+
 def test_a_level_changes_nothing_that_is_kept(addon, stage: Any) -> None:
     obj = stage.target("Paint", (-10, -10), (10, 10), level=0.5)
     live, context = addon("blender.live_labels"), bpy.context
