@@ -249,26 +249,29 @@ def _draw() -> None:
     space, region = context.space_data, context.region
     if space is None or not space.overlay.show_overlays or context.region_data is None:
         return
-    scale = context.preferences.system.ui_scale
-    free = _free(context)
-    try:
-        gathered = _gathered(context)
-        frame, rect = _frame(context)
-        view = _views.setdefault(region.as_pointer(), _View())
-        view.update(gathered, frame)
-    except SynGenError as error:
-        return _say(str(error), free, scale)
     blend, depth = gpu.state.blend_get(), gpu.state.depth_test_get()
     gpu.state.blend_set("ALPHA")
     gpu.state.depth_test_set("NONE")
     try:
-        _draw_masks(view, rect, scale)
-        _draw_labels(view, rect, _both(rect, free), scale)
-        if not view.labels:
-            _say(NOTHING, free, scale)
+        _draw_region(context, _views.setdefault(region.as_pointer(), _View()))
     finally:
         gpu.state.blend_set(blend)
         gpu.state.depth_test_set(depth)
+
+
+def _draw_region(context: bpy.types.Context, view: _View) -> None:
+    """Draw over one region, with blending on and no depth test; why there are no labels where there are none."""
+    scale, free = context.preferences.system.ui_scale, _free(context)
+    try:
+        gathered = _gathered(context)
+        frame, rect = _frame(context)
+        view.update(gathered, frame)
+    except SynGenError as error:
+        return _say(str(error), free, scale)
+    _draw_masks(view, rect, scale)
+    _draw_labels(view, rect, _both(rect, free), scale)
+    if not view.labels:
+        _say(NOTHING, free, scale)
 
 
 def _gathered(context: bpy.types.Context) -> Gathered:
@@ -573,7 +576,6 @@ def _say(text: str, free: Rect, scale: float) -> None:
     x, y = (free[0] + free[2] - width) / 2, free[1] + 3 * pad
     shapes = _Shapes(_plate_points())
     shapes.plate((x - 2 * pad, y - pad, x + width + 2 * pad, y + height + pad), PAPER, 226 / 255)
-    gpu.state.blend_set("ALPHA")
     shapes.batch().draw(_flat())
     _write(text, max(x, free[0] + pad), y, INK)
 

@@ -1,6 +1,7 @@
 """What is seen before anything is exported: the labels of the view, a walk through frames, one finished frame."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -198,6 +199,33 @@ def test_another_name_is_another_class(addon, stage: Any, how: str) -> None:
         paint["syngen_class"] = "Door"
     parts.after(context.evaluated_depsgraph_get())
     assert name_shown() == "Door"
+
+
+@pytest.mark.skipif(not hasattr(gpu, "init"), reason="this Blender draws nothing without a window")
+def test_a_view_without_labels_is_left_as_others_draw_in_it(addon, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu.init()
+    overlay, said = addon("blender.label_overlay"), []
+    space = SimpleNamespace(overlay=SimpleNamespace(show_overlays=True))
+    region = SimpleNamespace(as_pointer=lambda: 1, width=64, height=64, x=0, y=0)
+    preferences = SimpleNamespace(system=SimpleNamespace(ui_scale=1.0))
+    context = SimpleNamespace(
+        space_data=space, region=region, region_data=object(), area=SimpleNamespace(regions=[]), preferences=preferences
+    )
+
+    def none(context: Any) -> Any:
+        raise addon("errors").SynGenError("The scene has no target.")
+
+    monkeypatch.setattr(overlay, "bpy", SimpleNamespace(context=context))
+    monkeypatch.setattr(overlay, "_gathered", none)
+    monkeypatch.setattr(overlay, "_write", lambda text, *_: said.append(text))
+    before = gpu.state.blend_get(), gpu.state.depth_test_get()
+    picture = gpu.types.GPUOffScreen(64, 64)
+    with picture.bind():
+        overlay._draw()
+    picture.free()
+    overlay.switch(False)
+    assert said == ["The scene has no target."]
+    assert (gpu.state.blend_get(), gpu.state.depth_test_get()) == before
 
 
 def test_a_level_changes_nothing_that_is_kept(addon, stage: Any) -> None:
