@@ -198,9 +198,9 @@ def render_one(w: Window, home: Path) -> None:
     w.run(f"{SETTINGS}.render.samples = 4096")
     w.click("syngen.render_one", columns=(0.75,))
     left, _, right, _ = w.sidebar()
-    w.places["syngen.cancel_one"] = left + round(0.96 * (right - left - 24)), w.places["syngen.render_one"][1]
+    w.places["syngen.cancel_one"] = left + round(0.91 * (right - left - 24)), w.places["syngen.render_one"][1]
     child = w.value(f"{SESSION}.now.one.child.pid")
-    w.click("syngen.cancel_one", columns=(0.96,))
+    w.click("syngen.cancel_one", columns=(0.91,))
     w.wait(lambda: w.value(f"{SESSION}.now.one is None"), "the cancelled frame does not end", 120)
     check(not alive(child), "the cancelled Blender still runs")
     check(not w.value(f"{SESSION}.now.not_rendered"), "a cancelled frame is told as an error")
