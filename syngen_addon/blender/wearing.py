@@ -255,7 +255,7 @@ class Wearing:
         target.wears = next((i for i, v in enumerate(variants) if v.name == worn_now), -1)
         if target.wears >= 0:
             self.warnings += [f"{obj.name}: {warning}" for warning in variants[target.wears].warnings]
-        if self.recipe.randomize.variant and len(variants) > 1:
+        if self.recipe.randomize.variant and any(variant.name != worn_now for variant in variants):
             if original(obj) != obj:
                 target.wardrobe = wardrobe = Wardrobe(obj.data)
                 self.borrowed.afterwards(lambda: bpy.data.batch_remove(wardrobe.new))
@@ -267,6 +267,8 @@ class Wearing:
                     f"{obj.name}: it is linked from another file, so every frame shows the variant it wears; "
                     "a library override shows them all."
                 )
+        elif variants and target.wears < 0:
+            self.warnings.append(f"{obj.name}: you refused the variant that it wears, and every frame shows it.")
         return target
 
     def _own_groups(self, target: Target) -> None:

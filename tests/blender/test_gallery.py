@@ -3,11 +3,24 @@
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import bpy
+import numpy as np
 import pytest
 
-from tests.blender.helpers import box, material, painted, quick_variants
+from tests.blender.helpers import (
+    STILL,
+    box,
+    handmade,
+    material,
+    painted,
+    plane,
+    quick_variants,
+    recipe,
+    record,
+    save,
+)
 
 pytestmark = pytest.mark.versions
 
@@ -57,6 +70,24 @@ def test_a_persons_word_counts_before_the_filters(addon, drum: bpy.types.Object)
     bpy.ops.syngen.judge_variant(variant=third, says="FILTERS")
     assert json.loads(about.read_text()) == {**json.loads(before), "made": {}, "thresholds": {}}
     assert drawn(addon, drum) == [first], "what is in use is left where nothing else is"
+
+
+@pytest.mark.parametrize("vary", [True, False])
+def test_a_refused_variant_that_is_worn_shows_in_no_frame_or_is_told(addon, stage: Any, vary: bool) -> None:
+    obj = plane("Paint", (-20, -20), (20, 20), 0, material("Paint", painted("Paint base")))
+    early, _ = (
+        handmade(addon, stage.path / f"Paint/rust-{seed}-aa", np.full((8, 8), onset), seed=seed)
+        for seed, onset in enumerate((0.1, 0.9))
+    )
+    addon("blender.ageing").apply_variant(obj, early, level=0.5)
+    addon("variants").set_person(early, "refused")
+    save(stage.path / "scene.blend")
+    dataset = addon("blender.dataset")
+    job = dataset.Job(recipe(addon, STILL, {"randomize": {"variant": vary}}), stage.path / "out", 1)
+    told = any("refused the variant that it wears" in warning for warning in dataset.run(job).warnings)
+    (entry,) = record(stage.path / "out")["instances"]
+    worn = entry["wear_percent"] == 100  # by the refused one; the other has nothing worn at this level
+    assert (worn, told, entry["variant"]) == ((False, False, 0) if vary else (True, True, -1))
 
 
 def test_what_is_deleted_comes_back(addon, drum: bpy.types.Object) -> None:
