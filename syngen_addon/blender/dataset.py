@@ -214,8 +214,9 @@ class Frames:
         depsgraph = bpy.context.evaluated_depsgraph_get()
         self.warnings += check_pictures(objects, self.scene, self.layer, depsgraph, own_world)
         self.wearing = Wearing(
-            recipe, self.job.of or self.job.out, self.scene, borrowed, self.warnings, self._say, self.should_stop
-        )
+            recipe, self.job.seed, self.job.of or self.job.out, self.scene, borrowed, self.warnings, self._say,
+            self.should_stop,
+        )  # fmt: skip
         self.wearing.dress(objects)
         depsgraph = bpy.context.evaluated_depsgraph_get()
         objects = instances.make_real(shown, self.scene, self.layer, depsgraph, borrowed)
@@ -236,11 +237,12 @@ class Frames:
             borrowed.afterwards(target.obj.update_tag)
         depsgraph = bpy.context.evaluated_depsgraph_get()
         galleries = {t.obj.name: t.variants for t in self.targets}
+        further = {t.obj.name: t.also for t in self.targets}
         self.rig = Rig.build(self.scene, recipe, files, objects, borrowed)
         facts = self.rig.things.facts if self.rig.things else ()
         self.warnings += self.rig.things.warnings if self.rig.things else []
-        self.facts = scene_facts(recipe, objects, galleries, depsgraph, files, facts)
-        self.warnings += warnings_of(recipe, self.facts, self.job.seed, self.further)
+        self.facts = scene_facts(recipe, objects, galleries, depsgraph, files, facts, further)
+        self.warnings += warnings_of(recipe, self.facts, self.job.seed)
         if moves(recipe):
             self.poser = Poser(recipe, objects, self.facts, self.rig.collection, self.layer, borrowed, borrowed)
             self.warnings += self.poser.warnings

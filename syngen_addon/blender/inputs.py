@@ -66,10 +66,10 @@ def job_inputs(
         files[name] = hashes[path]
     if recipe.randomize.variant:
         for obj in objects:
-            for variant in ageing.applied_variants(obj):
+            for variant in (v for layer in layers_of(obj) for v in ageing.applied_variants(obj, layer.key)):
                 for path in sorted(variant.folder.iterdir()):
                     files[f"{obj.name}/{variant.name}/{path.name}"] = jobs.file_hash(path)
-    numbered = {obj.name: names for obj in objects if (names := _variant_numbers(obj, recipe.randomize.variant))}
+    numbered = {} if recipe.randomize.variant else {o.name: each for o in objects if (each := _variant_numbers(o))}
     lacking = [o for o in objects if not has_wear(o) or any(layer_of(o, kind) is None for kind in recipe.wear.also)]
     made_by = _worker_inputs(recipe) if lacking else {}
     return {
@@ -90,11 +90,9 @@ def job_inputs(
     }
 
 
-def _variant_numbers(obj: bpy.types.Object, files_count: bool) -> dict[str, list[str]]:
-    """Kind -> the names by which records number the variant that is worn; of the object's own wear only where the files
-    of its variants do not count already."""
-    layers = [layer for layer in layers_of(obj) if not (layer.own and files_count)]
-    return {layer.kind: [variant.name for variant in ageing.applied_variants(obj, layer.kind)] for layer in layers}
+def _variant_numbers(obj: bpy.types.Object) -> dict[str, list[str]]:
+    """Kind -> the names by which records number the variant that is worn."""
+    return {each.kind: [variant.name for variant in ageing.applied_variants(obj, each.kind)] for each in layers_of(obj)}
 
 
 def _worker_inputs(recipe: Recipe) -> dict[str, Any]:

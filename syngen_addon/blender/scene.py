@@ -36,10 +36,11 @@ def target_facts(
     name: str = "",
     matrix: Matrix | None = None,
     points: bool = False,
+    further: Mapping[str, Sequence[variants.Variant]] | None = None,
 ) -> TargetFacts:
     """Where a target is, from its evaluated bounding box, and what it can wear. name, matrix: a copy's.
 
-    points: those of its surface, too.
+    points: those of its surface, too. further: by kind what it can wear beside its own wear.
     """
     evaluated = obj.evaluated_get(depsgraph)
     place = evaluated.matrix_world if matrix is None else matrix
@@ -57,14 +58,20 @@ def target_facts(
         center=tuple(center),
         radius=radius,
         level=get_level(obj),
-        variants=tuple(
-            VariantFacts(
-                f"{each.folder.parent.name}/{each.name}", each.kind, str(each.made.get("preset", "")), f"{each.seed}"
-            )
-            for each in gallery
-        ),
+        variants=variant_facts(gallery),
+        further=tuple((kind, variant_facts(each)) for kind, each in sorted((further or {}).items())),
         corners=tuple(tuple(c) for c in corners),
         points=surface_points(obj, depsgraph, matrix) if points else (),
+    )
+
+
+def variant_facts(gallery: Sequence[variants.Variant]) -> tuple[VariantFacts, ...]:
+    """What sampling needs to know of variants."""
+    return tuple(
+        VariantFacts(
+            f"{each.folder.parent.name}/{each.name}", each.kind, str(each.made.get("preset", "")), f"{each.seed}"
+        )
+        for each in gallery
     )
 
 
@@ -75,10 +82,15 @@ def scene_facts(
     depsgraph: bpy.types.Depsgraph,
     files: Files,
     things: Sequence[ThingFacts] = (),
+    further: Mapping[str, Mapping[str, Sequence[variants.Variant]]] | None = None,
 ) -> SceneFacts:
-    """What sampling needs to know of the scene, as plain numbers. galleries: what each target can wear, by its name."""
-    points = points_count(recipe)
-    facts = tuple(target_facts(obj, depsgraph, galleries.get(obj.name, ()), points=points) for obj in targets)
+    """What sampling needs to know of the scene, as plain numbers. galleries: what each target can wear, by its name;
+    further: and beside its own wear, by kind."""
+    points, beside = points_count(recipe), further or {}
+    facts = tuple(
+        target_facts(obj, depsgraph, galleries.get(obj.name, ()), points=points, further=beside.get(obj.name))
+        for obj in targets
+    )
     return SceneFacts(
         targets=facts,
         environments=tuple(path.name for path in files.environments),

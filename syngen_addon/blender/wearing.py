@@ -13,7 +13,8 @@ import bpy
 from ..errors import SynGenError
 from ..kinds import KINDS
 from ..recipe import Recipe, age_shift_of
-from ..sampling.draws import FrameDraw, TintDraw
+from ..sampling.draws import FrameDraw, TintDraw, VariantFacts
+from ..sampling.pools import Worn, variants_needed, wanting
 from ..variants import Request, Variant, make_variants
 from . import ageing, material, worker
 from .instances import original
@@ -21,6 +22,7 @@ from .layers import layer_of, layers_of
 from .level import set_level
 from .names import ABOUT, TINT, UV_LAYER
 from .records import further_kinds, own_kinds
+from .scene import variant_facts
 from .shown import check_wear_shows
 from .state import Borrowed
 from .target import find, has_wear, wear_of
@@ -28,33 +30,40 @@ from .target import find, has_wear, wear_of
 
 @dataclass
 class Wardrobe:
-    """What the copies of one object (instances.py) show by turns: a mesh for each variant, which they share. So a
-    thousand copies cost no more than the variants do."""
+    """What the copies of one object (instances.py) show by turns: a mesh for each variant, or each combination of them
+    where several kinds vary, which they share. So a thousand copies cost no more than the variants do."""
 
     mesh: bpy.types.Mesh
-    dresses: dict[int, bpy.types.Mesh] = field(default_factory=dict)
+    dresses: dict[tuple[tuple[str, int], ...], bpy.types.Mesh] = field(default_factory=dict)
+    groups: dict[tuple[int, str, int], bpy.types.NodeTree] = field(default_factory=dict)
+    """By the mesh's slot, the layer's key and the variant."""
     new: list[bpy.types.ID] = field(default_factory=list)
     """All that was made for it."""
 
 
 @dataclass
 class Target:
-    """One object to label, and what it can wear. index: its number in the label layers."""
+    """One object to label, and what it can wear. index: its number in the label layers. Keys are layers.py's."""
 
     obj: bpy.types.Object
     index: int
     kind: str
     variants: list[Variant]
-    groups: dict[int, bpy.types.NodeTree] = field(default_factory=dict)
-    """By the slot that the variants know it as."""
+    also: dict[str, list[Variant]] = field(default_factory=dict)
+    """Kind -> what it can wear of it, for the kinds beside its own."""
+    swaps: dict[str, list[Variant]] = field(default_factory=dict)
+    """Key -> gallery, of the layers that show another variant from frame to frame."""
+    groups: dict[tuple[str, int], bpy.types.NodeTree] = field(default_factory=dict)
+    """By the layer's key, and the slot that the variants know it as."""
     wardrobe: Wardrobe | None = None
     """In place of groups, for copies."""
     further: dict[str, int] = field(default_factory=dict)
     """Kind -> the variant it wears, for the kinds beside its own."""
     wears: int = -1
-    shown: int = -1
-    """Of the gallery's variants the one whose files are shown. The pictures inside the .blend are not those files to
-    the last bit: Cycles reads them by another way. So a job that swaps variants shows files from its first frame on."""
+    shown: dict[str, int] = field(default_factory=dict)
+    """By key, of the gallery's variants the one whose files are shown. The pictures inside the .blend are not those
+    files to the last bit: Cycles reads them by another way. So a job that swaps variants shows files from its first
+    frame on."""
 
 
 def check_kinds(obj: bpy.types.Object, recipe: Recipe) -> None:
@@ -86,6 +95,7 @@ class Wearing:
     def __init__(
         self,
         recipe: Recipe,
+        seed: int,
         out: Path,
         scene: bpy.types.Scene,
         borrowed: Borrowed,
@@ -93,13 +103,13 @@ class Wearing:
         say: Callable[[str], None],
         should_stop: Callable[[], bool],
     ) -> None:
-        """out: the job's folder, which gets the variants of targets that have none. warnings: these are added to."""
-        self.recipe, self.out, self.scene, self.borrowed = recipe, out, scene, borrowed
+        """seed, out: the job's; its folder gets the variants of targets without any. warnings: these are added to."""
+        self.recipe, self.seed, self.out, self.scene, self.borrowed = recipe, seed, out, scene, borrowed
         self.warnings, self.say, self.should_stop = warnings, say, should_stop
         self.loaded: dict[tuple[Path, str, int], material.Worn] = {}
         """What was loaded of a variant's folder for a slot; targets that show the same share it."""
-        self.galleries: dict[bpy.types.Object, list[Variant]] = {}
-        """What was made for the objects that had no wear, of every kind and preset."""
+        self.galleries: dict[tuple[bpy.types.Object, str], list[Variant]] = {}
+        """What was made for the objects that had no wear, of every kind and preset; and of which further kind."""
         self.first_copies: dict[bpy.types.Object, Target] = {}
         """Source -> the first of its copies."""
 
@@ -118,9 +128,8 @@ class Wearing:
             if not has_wear(obj):
                 self._age(obj, number, len(objects))
                 self._check_shown([obj])
-            for kind in further_kinds(obj, self.recipe):
-                if layer_of(obj, kind) is None:
-                    self._age_further(obj, kind, number, len(objects))
+        self._add_further(objects)
+        for obj in objects:
             self._tell_left_out(obj)
         worker.close()  # its models would take the memory that the renders need
 
@@ -149,14 +158,36 @@ class Wearing:
                 made = self._make(obj, kind, number, count, preset)
                 gallery += [dataclasses.replace(v, made={**v.made, "preset": preset}) for v in made if v.usable]
         if len(kinds) > 1 or len(presets) > 1:
-            self.galleries[obj] = gallery
+            self.galleries[obj, ""] = gallery
         self.borrowed.afterwards(lambda: ageing.remove(obj) if has_wear(obj) else None)
         self._apply(obj, gallery[0], sum(self.recipe.wear.level) / 2)
 
-    def _age_further(self, obj: bpy.types.Object, kind: str, number: int, count: int) -> None:
-        """Give a target that has wear a further kind of it, for this run only; of it one variant is enough."""
-        made = self._make(obj, kind, number, count, self.recipe.causes.preset, one=True)
-        chosen = next(variant for variant in made if variant.usable)
+    def _add_further(self, objects: list[bpy.types.Object]) -> None:
+        """Give the targets, which have their own wear by now, the further kinds that they lack."""
+        kinds = [(number, obj, kind) for number, obj in enumerate(objects) for kind in further_kinds(obj, self.recipe)]
+        lacking = [each for each in kinds if layer_of(*each[1:]) is None]
+        if not lacking:
+            return
+        own = tuple(((obj.name, ""), variant_facts(self._gallery(obj))) for obj in objects)
+        there: dict[Worn, tuple[VariantFacts, ...]] = {
+            (obj.name, kind): variant_facts(self._gallery(obj, kind)) for _, obj, kind in kinds if layer_of(obj, kind)
+        }
+        for number, obj, kind in lacking:
+            worn = (obj.name, kind)
+
+            def go_round(made: list[Variant], worn: Worn = worn) -> bool:
+                further = tuple({**there, worn: variant_facts(made)}.items())
+                return worn not in wanting(self.recipe, own, further, self.seed)
+
+            self._age_further(obj, kind, number, len(objects), go_round)
+            there[worn] = variant_facts(self.galleries[obj, kind])
+
+    def _age_further(
+        self, obj: bpy.types.Object, kind: str, number: int, count: int, enough: Callable[[list[Variant]], bool]
+    ) -> None:
+        """Give a target that has wear a further kind of it, for this run only."""
+        made = self._make(obj, kind, number, count, self.recipe.causes.preset, enough)
+        self.galleries[obj, kind] = gallery = [variant for variant in made if variant.usable]
         before = [(slot.material, slot.link) for slot in obj.material_slots]
         copies = material.copies_of(obj)
 
@@ -169,7 +200,7 @@ class Wearing:
             material.put_back_copies(obj, copies)
 
         self.borrowed.afterwards(give_back)
-        self._apply(obj, chosen, sum(self.recipe.wear.also[kind]) / 2, add=True)
+        self._apply(obj, gallery[0], sum(self.recipe.wear.also[kind]) / 2, add=True)
 
     def _apply(self, obj: bpy.types.Object, variant: Variant, level: float, add: bool = False) -> None:
         ageing.apply_variant(
@@ -188,14 +219,16 @@ class Wearing:
         return dataclasses.replace(self.recipe, causes=causes)
 
     def _make(
-        self, obj: bpy.types.Object, kind: str, number: int, count: int, preset: str, *, one: bool = False
-    ) -> list[Variant]:
-        """The variants of a kind and preset, one of them accepted at least; one: no more than needed to have one.
+        self, obj: bpy.types.Object, kind: str, number: int, count: int, preset: str,
+        enough: Callable[[list[Variant]], bool] | None = None,
+    ) -> list[Variant]:  # fmt: skip
+        """The variants of a kind and preset, one of them usable at least. enough: of a further kind, whether these are;
+        no more are made then. Where texture.variants is less than splits need, one is enough.
 
         Raises SynGenError where all are refused.
         """
         recipe = dataclasses.replace(self.recipe, causes=dataclasses.replace(self.recipe.causes, preset=preset))
-        several = len(own_kinds(obj, recipe)) * len(set(recipe.causes.presets)) > 1 or one
+        several = len(own_kinds(obj, recipe)) * len(set(recipe.causes.presets)) > 1 or enough
         which = f" ({ageing.kind_label(kind)}{', ' + preset if recipe.causes.presets else ''})" if several else ""
 
         def progress(fraction: float, text: str) -> None:
@@ -205,19 +238,27 @@ class Wearing:
         request = ageing.gather(obj, recipe, ageing.kind_named(kind))
         if not had_layer:
             self.borrowed.afterwards(lambda: _remove_own_layer(obj))
+        needed = variants_needed(recipe) if variants_needed(recipe) <= recipe.texture.variants else 1
         made: list[Variant] = []
-        for each in _one_by_one(request) if one else [request]:
+        for each in _in_parts(request, needed) if enough else [request]:
             made += make_variants(
                 each, self.out / "variants", tools=worker.tools(recipe, fetch=True), progress=progress,
                 should_stop=self.should_stop,
             )  # fmt: skip
-            if any(variant.usable for variant in made):
-                self.warnings += [f"{obj.name}: {warning}" for warning in made[0].warnings]
-                return made
+            usable = [variant for variant in made if variant.usable]
+            if usable and (enough is None or needed == 1 or enough(usable)):
+                break
+        if usable:
+            self.warnings += [f"{obj.name}: {warning}" for warning in made[0].warnings]
+            return made
         raise SynGenError(
             f"Every variant of {obj.name!r}{which} was refused: {made[0].sentence}",
             "Change Texture and Transfer or Filters ([texture], [filters]).",
         )
+
+    def _gallery(self, obj: bpy.types.Object, key: str = "") -> list[Variant]:
+        """What a layer of a target can show."""
+        return self.galleries.get((original(obj), key)) or ageing.applied_variants(obj, key)
 
     def target(self, obj: bpy.types.Object, index: int) -> Target:
         """What the object can wear, its materials made ready for another variant in every frame.
@@ -234,14 +275,14 @@ class Wearing:
         first = self.first_copies[source]
         if first.wardrobe is not None:
             self.borrowed.afterwards(lambda: setattr(obj, "data", first.wardrobe.mesh))
-        return dataclasses.replace(first, obj=obj, index=index, further=dict(first.further))
+        return dataclasses.replace(first, obj=obj, index=index, further=dict(first.further), shown={})
 
     def _target(self, obj: bpy.types.Object, index: int) -> Target:
         for slot in obj.material_slots:  # what was made transparent since
             if slot.material is not None and slot.material.library is None:
                 self.borrowed.afterwards(material.follow_cover(slot.material))
         kind = ageing.applied_kind(obj)
-        variants = self.galleries.get(original(obj)) or ageing.applied_variants(obj)
+        variants = self._gallery(obj)
         if not variants and self.recipe.randomize.variant:
             self.warnings.append(f"{obj.name}: its gallery is gone; every frame shows the variant it wears.")
         if tints(self.recipe):
@@ -249,56 +290,69 @@ class Wearing:
         target = Target(obj, index, kind.name, variants)
         for layer in layers_of(obj):
             if not layer.own:
-                gallery = ageing.applied_variants(obj, layer.kind)
+                target.also[layer.kind] = gallery = self._gallery(obj, layer.kind)
+                if not gallery and self.recipe.randomize.variant:
+                    self.warnings.append(
+                        f"{obj.name}: the gallery of its further wear {layer.kind!r} is gone; every frame shows the "
+                        "variant it wears."
+                    )
                 target.further[layer.kind] = next((i for i, v in enumerate(gallery) if v.name == layer.variant), -1)
         worn_now = str(wear_of(obj)["variant"])
         target.wears = next((i for i, v in enumerate(variants) if v.name == worn_now), -1)
         if target.wears >= 0:
             self.warnings += [f"{obj.name}: {warning}" for warning in variants[target.wears].warnings]
-        if self.recipe.randomize.variant and any(variant.name != worn_now for variant in variants):
+        worn, galleries = {layer.key: layer.variant for layer in layers_of(obj)}, {"": variants, **target.also}
+        if self.recipe.randomize.variant:
+            target.swaps = {k: each for k, each in galleries.items() if any(v.name != worn[k] for v in each)}
+        if target.swaps:
             if original(obj) != obj:
                 target.wardrobe = wardrobe = Wardrobe(obj.data)
                 self.borrowed.afterwards(lambda: bpy.data.batch_remove(wardrobe.new))
             elif obj.library is None:
                 self._own_groups(target)
             else:  # Blender lets linked data refer to nothing local: its pictures cannot be swapped
-                target.variants = []
+                target.variants, target.also, target.swaps = [], {kind: [] for kind in target.also}, {}
                 self.warnings.append(
                     f"{obj.name}: it is linked from another file, so every frame shows the variant it wears; "
                     "a library override shows them all."
                 )
-        elif variants and target.wears < 0:
-            self.warnings.append(f"{obj.name}: you refused the variant that it wears, and every frame shows it.")
+        for key, gallery in galleries.items():
+            if gallery and key not in target.swaps and all(v.name != worn[key] for v in gallery):
+                which = f"the variant of {key!r}" if key else "the variant"
+                self.warnings.append(f"{obj.name}: you refused {which} that it wears, and every frame shows it.")
         return target
 
     def _own_groups(self, target: Target) -> None:
         """Groups that this target shares with none, so that it can show another variant than its twins."""
         obj = target.obj
         for index, slot in enumerate(obj.material_slots):
-            node = material.group_of(slot.material)
-            if node is None:
+            found = ((key, material.group_of(slot.material, key)) for key in target.swaps)
+            nodes = {key: node for key, node in found if node is not None}
+            if not nodes:
                 continue
-            if slot.material.library is not None or self._is_shared(obj, node.node_tree):
+            if slot.material.library is not None or any(self._is_shared(obj, n.node_tree) for n in nodes.values()):
                 before, link = slot.material, slot.link
                 copy = before.copy()
-                material.group_of(copy).node_tree = material.group_of(copy).node_tree.copy()
+                nodes = {key: material.group_of(copy, key) for key in nodes}
+                for node in nodes.values():
+                    node.node_tree = node.node_tree.copy()
                 slot.link = "OBJECT"
                 slot.material = copy
                 self.borrowed.afterwards(
                     lambda index=index, before=before, link=link, copy=copy: _give_back(obj, index, before, link, copy)
                 )
-                node = material.group_of(copy)
-            group = node.node_tree
-            before_images = {name: group.nodes[name].image for name in ("color", "surface", "onset")}
+            for key, node in nodes.items():
+                group = node.node_tree
+                before_images = {name: group.nodes[name].image for name in ("color", "surface", "onset")}
 
-            def give_back(
-                group: bpy.types.NodeTree = group, images: dict[str, bpy.types.Image] = before_images
-            ) -> None:
-                for name, image in images.items():
-                    group.nodes[name].image = image
+                def give_back(
+                    group: bpy.types.NodeTree = group, images: dict[str, bpy.types.Image] = before_images
+                ) -> None:
+                    for name, image in images.items():
+                        group.nodes[name].image = image
 
-            self.borrowed.afterwards(give_back)
-            target.groups[int(group.get(material.SLOT, index))] = group
+                self.borrowed.afterwards(give_back)
+                target.groups[key, int(group.get(material.SLOT, index))] = group
 
     def _let_tint(self, obj: bpy.types.Object) -> None:
         """Let the object say what colour its materials have."""
@@ -318,12 +372,14 @@ class Wearing:
         """Put a drawn frame's variants and levels on the targets."""
         for target in targets:
             name = target.obj.name
-            number = draw.variants.get(name, target.wears)
-            if number != target.shown and target.wardrobe is not None:
-                target.obj.data = self._dress(target.wardrobe, target.variants[number], number)
-                self._tell(target, number)
-            elif number != target.shown and target.groups:
-                self._wear(target, number)
+            drawn = {"": draw.variants.get(name, -1), **draw.also_variants.get(name, {})}
+            numbers = {key: drawn[key] for key in target.swaps}
+            if numbers != target.shown:
+                if target.wardrobe is not None:
+                    target.obj.data = self._dress(target.wardrobe, target.swaps, numbers)
+                else:
+                    self._wear(target, numbers)
+                self._tell(target, numbers)
             if name in draw.levels:
                 set_level(target.obj, draw.levels[name])
             for kind, level in draw.also.get(name, {}).items():
@@ -331,35 +387,50 @@ class Wearing:
             if name in draw.tints:
                 set_tint(target.obj, draw.tints[name])
 
-    def _wear(self, target: Target, number: int) -> None:
-        variant = target.variants[number]
-        for index, group in target.groups.items():
-            if index in variant.slots:
+    def _wear(self, target: Target, numbers: dict[str, int]) -> None:
+        for (key, index), group in target.groups.items():
+            variant = target.swaps[key][numbers[key]]
+            if numbers[key] != target.shown.get(key) and index in variant.slots:
                 material.show(group, self._worn(variant, index))
-        self._tell(target, number)
 
-    def _tell(self, target: Target, number: int) -> None:
+    def _tell(self, target: Target, numbers: dict[str, int]) -> None:
         """Note what a target shows now, for those who ask it or the object."""
-        target.wears = target.shown = number
-        if target.kind != target.variants[number].kind:
-            target.kind = target.obj[ABOUT]["kind"] = target.variants[number].kind
+        target.shown = numbers
+        target.further |= {kind: number for kind, number in numbers.items() if kind}
+        if "" in numbers:
+            target.wears = numbers[""]
+            kind = target.variants[target.wears].kind
+            if target.kind != kind:
+                target.kind = target.obj[ABOUT]["kind"] = kind
 
-    def _dress(self, wardrobe: Wardrobe, variant: Variant, number: int) -> bpy.types.Mesh:
-        """The mesh of a wardrobe that shows a variant."""
-        if number not in wardrobe.dresses:
-            wardrobe.dresses[number] = mesh = wardrobe.mesh.copy()
+    def _dress(self, wardrobe: Wardrobe, swaps: dict[str, list[Variant]], numbers: dict[str, int]) -> bpy.types.Mesh:
+        """The mesh of a wardrobe that shows these variants, by the key of their layer."""
+        shown = tuple(numbers.items())
+        if shown not in wardrobe.dresses:
+            wardrobe.dresses[shown] = mesh = wardrobe.mesh.copy()
             wardrobe.new.append(mesh)
-            for place, before in enumerate(mesh.materials):
-                node = material.group_of(before)
-                index = place if node is None else int(node.node_tree.get(material.SLOT, place))
-                if node is None or index not in variant.slots:
-                    continue
-                copy = before.copy()
-                group = material.group_of(copy).node_tree = node.node_tree.copy()
-                wardrobe.new += [copy, group]
-                material.show(group, self._worn(variant, index))
-                mesh.materials[place] = copy
-        return wardrobe.dresses[number]
+            for place, before in enumerate(wardrobe.mesh.materials):
+                groups = {key: self._dress_group(wardrobe, place, key, swaps[key], number) for key, number in shown}
+                if any(groups.values()):
+                    mesh.materials[place] = copy = before.copy()
+                    wardrobe.new.append(copy)
+                for key, group in groups.items():
+                    if group is not None:
+                        material.group_of(copy, key).node_tree = group
+        return wardrobe.dresses[shown]
+
+    def _dress_group(
+        self, wardrobe: Wardrobe, place: int, key: str, gallery: list[Variant], number: int
+    ) -> bpy.types.NodeTree | None:
+        """The group that shows a layer's variant in a slot of a wardrobe's mesh; None where none shows there."""
+        node, variant = material.group_of(wardrobe.mesh.materials[place], key), gallery[number]
+        if node is None or (index := int(node.node_tree.get(material.SLOT, place))) not in variant.slots:
+            return None
+        if (place, key, number) not in wardrobe.groups:
+            wardrobe.groups[place, key, number] = group = node.node_tree.copy()
+            wardrobe.new.append(group)
+            material.show(group, self._worn(variant, index))
+        return wardrobe.groups[place, key, number]
 
     def _worn(self, variant: Variant, index: int) -> material.Worn:
         """The variant's pictures and numbers for a slot, loaded once."""
@@ -385,11 +456,12 @@ def set_tint(obj: bpy.types.Object, tint: TintDraw) -> None:
     obj.update_tag(refresh={"OBJECT"})
 
 
-def _one_by_one(request: Request) -> Iterator[Request]:
-    """A request for each of its variants alone, in the order of their seeds."""
+def _in_parts(request: Request, first: int) -> Iterator[Request]:
+    """A request in the order of its variants' seeds: so many together at first, then each of the others alone."""
     texture = request.recipe.texture
-    for seed in range(texture.seed, texture.seed + texture.variants):
-        recipe = dataclasses.replace(request.recipe, texture=dataclasses.replace(texture, seed=seed, variants=1))
+    end = texture.seed + texture.variants
+    for seed, count in ((texture.seed, first), *((seed, 1) for seed in range(texture.seed + first, end))):
+        recipe = dataclasses.replace(request.recipe, texture=dataclasses.replace(texture, seed=seed, variants=count))
         yield dataclasses.replace(request, recipe=recipe)
 
 

@@ -42,6 +42,7 @@ class TargetFacts:
 
     center, radius: bounding sphere. corners: eight corners of its bounding box, in any order. level: its level in the
     scene. variants: the accepted ones, in the order that FrameDraw.variants counts them in. kind: of its own wear.
+    further: by name the kinds that lie beside it, each with its variants, as FrameDraw.also_variants counts them.
     points: of its surface, at even distances (any number), where they are known: what an occluder hides is then judged
     by them, and not by the box.
     """
@@ -53,6 +54,7 @@ class TargetFacts:
     level: float = 0.0
     variants: tuple[VariantFacts, ...] = ()
     kind: str = ""
+    further: tuple[tuple[str, tuple[VariantFacts, ...]], ...] = ()
     points: tuple[Vector, ...] = ()
 
 
@@ -224,7 +226,8 @@ class FrameDraw:
     """One frame. None (or empty) where the recipe's switch is off: then the scene's own stays.
 
     exposure_ev: to be added to render.exposure_ev. levels, variants: by target name, but for targets without variants;
-    variants are indices of TargetFacts.variants. also: by target name, the levels of its further kinds of wear.
+    variants are indices of TargetFacts.variants. also, also_variants: by target name, the levels and the variants of
+    its further kinds of wear.
     sky: lights the frame in place of `environment`, which is None then. indoor: lamps alone light it; the strength of
     the sun is 0 then, and that of the environment next to it. poses, tints: by target name. rests: by target name what
     to multiply its matrix_world by, from the left, so that it lies as in this frame; those that stay where they are are
@@ -241,6 +244,7 @@ class FrameDraw:
     levels: dict[str, float]
     variants: dict[str, int]
     also: dict[str, dict[str, float]] = field(default_factory=dict)
+    also_variants: dict[str, dict[str, int]] = field(default_factory=dict)
     sky: SkyDraw | None = None
     indoor: bool = False
     ground: GroundDraw | None = None

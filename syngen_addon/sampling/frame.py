@@ -19,7 +19,7 @@ from ..splits import place_of
 from .camera import aimed_target, draw_camera
 from .draws import FrameDraw, Matrix, SceneFacts, TargetFacts
 from .light import draw_areas, draw_background, draw_environment, draw_ground, draw_sky, draw_sun
-from .pools import Apart, parts_apart, pools_of, taken, taken_variant
+from .pools import Apart, Worn, pools_of, splits_of, taken, taken_variant
 from .poses import draw_poses, draw_tints, moved, resting
 from .sensor import draw_sensor
 from .sequence import Chance, Middle, even
@@ -98,6 +98,7 @@ def draw_frame(
         else {},
         variants=worn,
         also=_further_levels(recipe, targets, worn, seed, frame) if levels else {},
+        also_variants=_further_variants(recipe, targets, pools.variants, split, place, seed, frame),
         sky=draw_sky(light, sun, indoor, chance("sky")) if skies and sun else None,
         indoor=indoor,
         ground=draw_ground(
@@ -119,18 +120,13 @@ def draw_frame(
     )  # fmt: skip
 
 
-def warnings_of(recipe: recipes.Recipe, facts: SceneFacts, seed: int, further: Sequence[str] = ()) -> tuple[str, ...]:
+def warnings_of(recipe: recipes.Recipe, facts: SceneFacts, seed: int) -> tuple[str, ...]:
     """What a user should know of how a job is drawn: what train, val and test share against randomize.apart, and where
-    occluders cannot be what the recipe wants. further: the kinds of wear that lie beside a target's own."""
+    occluders cannot be what the recipe wants."""
     things = recipe.distractors
     said = list(pools_of(recipe, facts, seed).warnings)
-    if further and "variant" in parts_apart(recipe) and sum(share > 0 for share in recipe.export.split) > 1:
-        said.append(
-            f"Train, val and test share the variants of {', '.join(further)}: of a kind that lies beside an object's "
-            "own wear, the object has one variant in all frames."
-        )
     kept = "variant" in recipe.randomize.apart and not recipe.randomize.variant
-    if kept and sum(share > 0 for share in recipe.export.split) > 1:
+    if kept and splits_of(recipe) > 1:
         said.append("Train, val and test share the variant of each object: randomize.variant is off.")
     if things.randomize and things.occluders[1] > 0:
         if not recipe.camera.randomize:
@@ -150,7 +146,7 @@ def _weather(recipe: recipes.Recipe, seed: int, frame: int) -> tuple[bool, bool]
 
 
 def _variants(
-    recipe: recipes.Recipe, targets: list[TargetFacts], pools: Mapping[str, Apart | None], split: str, place: int,
+    recipe: recipes.Recipe, targets: list[TargetFacts], pools: Mapping[Worn, Apart | None], split: str, place: int,
     seed: int, frame: int,
 ) -> dict[str, int]:  # fmt: skip
     if not recipe.randomize.variant:
@@ -158,13 +154,29 @@ def _variants(
     worn = {}
     for target in targets:
         if target.variants:
-            pool = pools.get(target.name)
+            pool = pools.get((target.name, ""))
             own = pool[split] if pool else range(len(target.variants))
             turn = place if pool else frame
             worn[target.name] = taken_variant(
                 target.variants, own, seed, target.name, turn, stratify=recipe.camera.stratify
             )
     return worn
+
+
+def _further_variants(
+    recipe: recipes.Recipe, targets: list[TargetFacts], pools: Mapping[Worn, Apart | None], split: str, place: int,
+    seed: int, frame: int,
+) -> dict[str, dict[str, int]]:  # fmt: skip
+    """As with the levels, each kind on each target has a generator of its own."""
+    found: dict[str, dict[str, int]] = {}
+    for target in targets if recipe.randomize.variant else ():
+        for kind, gallery in target.further:
+            if gallery:
+                pool = pools.get((target.name, kind))
+                own, turn = (pool[split], place) if pool else (range(len(gallery)), frame)
+                chosen = taken(own, seed, f"also variant/{kind}/{target.name}", turn, stratify=recipe.camera.stratify)
+                found.setdefault(target.name, {})[kind] = chosen
+    return found
 
 
 def _further_levels(

@@ -6,7 +6,7 @@ are cut from that order, so that one file more moves at most those next to a cut
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -19,7 +19,10 @@ Fractions = tuple[float, float, float]
 Names = tuple[str, ...]
 Apart = Mapping[str, tuple[int, ...]]
 """Split -> the indices that are its own."""
-
+Worn = tuple[str, str]
+"""A target, and a kind that lies beside its own wear; "" is its own wear."""
+Gallery = tuple[VariantFacts, ...]
+Galleries = tuple[tuple[Worn, Gallery], ...]
 
 ORDERS = 32
 """So many orders of the wear textures are tried, that every target gets some for every split."""
@@ -27,14 +30,14 @@ ORDERS = 32
 
 @dataclass(frozen=True)
 class Pools:
-    """None where all splits share: nobody asked for pools, or there is too little for them. variants: by target.
-    warnings: a sentence for each part that had to be shared."""
+    """None where all splits share: nobody asked for pools, or there is too little for them. variants: by target and
+    kind. warnings: a sentence for each part that had to be shared."""
 
     environments: Apart | None = None
     backgrounds: Apart | None = None
     grounds: Apart | None = None
     things: Apart | None = None
-    variants: Mapping[str, Apart | None] = field(default_factory=dict)
+    variants: Mapping[Worn, Apart | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     @property
@@ -63,7 +66,8 @@ def pools_of(recipe: recipes.Recipe, facts: SceneFacts, seed: int) -> Pools:
 
     Every split of a share over 0 gets at least one of each, and otherwise as many as its share. Where there are fewer
     than splits, all share, and a warning says so. Variants are dealt out for each kind and preset by itself where there
-    are enough, so that every split sees every kind. Targets that share a gallery have the same pools.
+    are enough, so that every split sees every kind. Targets that share a gallery have the same pools. Those of further
+    kinds are dealt out after all targets' own, and change nothing of these.
     """
     apart = parts_apart(recipe)
     return _pools(
@@ -71,7 +75,10 @@ def pools_of(recipe: recipes.Recipe, facts: SceneFacts, seed: int) -> Pools:
         facts.backgrounds if "background" in apart else (),
         facts.grounds if "ground" in apart else (),
         tuple(thing.name for thing in facts.things) if "thing" in apart else (),
-        tuple((t.name, t.variants) for t in facts.targets) if "variant" in apart else (),
+        tuple(((t.name, ""), t.variants) for t in facts.targets) if "variant" in apart else (),
+        tuple(((t.name, kind), gallery) for t in facts.targets for kind, gallery in t.further)
+        if "variant" in apart
+        else (),
         recipe.export.split,
         seed,
     )  # fmt: skip
@@ -83,7 +90,8 @@ def _pools(
     backgrounds: Names,
     grounds: Names,
     things: Names,
-    galleries: tuple[tuple[str, tuple[VariantFacts, ...]], ...],
+    own: Galleries,
+    further: Galleries,
     fractions: Fractions,
     seed: int,
 ) -> Pools:
@@ -104,46 +112,105 @@ def _pools(
                 f"Train, val and test share their {what}: {splits} or more are needed to keep them apart, "
                 f"and there are {len(names)}."
             )
-    split_of: dict[str, dict[str, str]] = {}
-    able = tuple((n, gallery) for n, gallery in galleries if len({_texture(v) for v in gallery}) >= splits)
+    variants, more = _variant_pools(own, further, fractions, seed)
+    return Pools(plain[0], plain[1], plain[2], plain[3], variants, (*warnings, *more))
+
+
+def wanting(recipe: recipes.Recipe, own: Galleries, further: Galleries, seed: int) -> set[Worn]:
+    """The further kinds on targets whose variants the splits would share against randomize.apart."""
+    if variants_needed(recipe) < 2:
+        return set()
+    pools, _ = _variant_pools(own, further, recipe.export.split, seed)
+    return {worn for worn, _ in further if pools[worn] is None}
+
+
+def variants_needed(recipe: recipes.Recipe) -> int:
+    """How many variants of a kind the splits need, that each has its own; 1 where they share."""
+    return splits_of(recipe) if "variant" in parts_apart(recipe) else 1
+
+
+def splits_of(recipe: recipes.Recipe) -> int:
+    """How many splits have a share of the frames."""
+    return sum(share > 0 for share in recipe.export.split)
+
+
+def _variant_pools(
+    own: Galleries, further: Galleries, fractions: Fractions, seed: int
+) -> tuple[dict[Worn, Apart | None], list[str]]:
+    """The pools of every gallery, own wear's without variants left out; and what is to be told of them."""
+    split_of, warnings = _dealt_out(own, {}, fractions, seed)
+    known: dict[Texture, set[str]] = {}
+    for worn, gallery in own:
+        for variant in gallery if worn in split_of else ():
+            known.setdefault(_texture(variant), set()).add(split_of[worn][variant.name])
+    # A texture that own wear shows in several splits is in none of them for good.
+    fixed = {texture: splits.pop() for texture, splits in known.items() if len(splits) == 1}
+    more, of_further = _dealt_out(further, fixed, fractions, seed)
+    split_of |= more
+    pools = {
+        worn: _by_index([v.name for v in gallery], split_of[worn]) if worn in split_of else None
+        for worn, gallery in (*own, *further)
+        if gallery or worn[1]
+    }
+    warnings += [said for said in of_further if said not in warnings]
+    splits = sum(share > 0 for share in fractions)
+    for galleries in (own, further):
+        few = sorted(_called(worn) for worn, _ in galleries if pools.get(worn, {}) is None)
+        if few:
+            warnings.append(
+                f"Train, val and test share the variants of {_listed(few)}: {splits} of each are needed to keep them "
+                "apart."
+            )
+    return pools, warnings
+
+
+def _dealt_out(
+    galleries: Galleries, fixed: Mapping["Texture", str], fractions: Fractions, seed: int
+) -> tuple[dict[Worn, dict[str, str]], list[str]]:
+    """By gallery, variant name -> split, where there is enough; and what is to be told. fixed: textures whose split is
+    known."""
+    splits = sum(share > 0 for share in fractions)
+    split_of: dict[Worn, dict[str, str]] = {}
+    warnings = []
+    able = tuple((worn, gallery) for worn, gallery in galleries if len({_texture(v) for v in gallery}) >= splits)
     for targets in _sharing(able, _texture):
-        together = _variant_splits(targets, fractions, splits, seed)
+        together = _variant_splits(targets, fixed, fractions, splits, seed)
         apart = [(targets, together)]
         if not together and len(targets) > 1:
             alone = _sharing(tuple(targets.items()), lambda variant: variant.name)
-            apart = [(each, _variant_splits(each, fractions, splits, seed)) for each in alone]
-            some = [name for each, found in apart for name in each if found]
+            apart = [(each, _variant_splits(each, fixed, fractions, splits, seed)) for each in alone]
+            some = [_called(worn) for each, found in apart for worn in each if found]
             if some:
                 warnings.append(
                     f"Train, val and test share wear textures, on {_listed(some)}: dealt out alike, "
                     "they would leave one of these without any in a split."
                 )
-        split_of |= {name: found for each, found in apart for name in each}
-    variants = {
-        name: _by_index([v.name for v in gallery], split_of[name]) if split_of.get(name) else None
-        for name, gallery in galleries
-        if gallery
-    }
-    few = sorted(name for name, pool in variants.items() if pool is None)
-    if few:
-        warnings.append(
-            f"Train, val and test share the variants of {_listed(few)}: {splits} of each are needed to keep them apart."
-        )
-    return Pools(plain[0], plain[1], plain[2], plain[3], variants, tuple(warnings))
+        split_of |= {worn: found for each, found in apart for worn in each if found}
+    return split_of, warnings
 
 
-def _texture(variant: VariantFacts) -> tuple[str, str]:
+def _called(worn: Worn) -> str:
+    """What a person reads for a gallery."""
+    target, kind = worn
+    return f"{kind} on {target}" if kind else target
+
+
+Texture = tuple[str, str]
+"""A kind, and what tells a wear texture from others of it."""
+
+
+def _texture(variant: VariantFacts) -> Texture:
     """What tells a variant's wear texture from all others: every variant that shows it goes into one split."""
     return variant.kind, variant.texture or variant.name
 
 
 def _variant_splits(
-    targets: Mapping[str, tuple[VariantFacts, ...]], fractions: Fractions, splits: int, seed: int
+    targets: Mapping[Worn, Gallery], fixed: Mapping[Texture, str], fractions: Fractions, splits: int, seed: int
 ) -> dict[str, str]:
     """Variant name -> split, by wear texture; empty where there is no way that leaves each target some in every split.
 
     Better than that, where it can be had, is some of each kind, and better still of each kind and preset. Of the first
-    few orders of the textures the first that is as good as can be counts.
+    few orders of the textures the first that is as good as can be counts. fixed: the split of textures that have one.
     """
     known = {_texture(v) for gallery in targets.values() for v in gallery}
     for by_kind, cell in ((True, lambda v: (v.kind, v.preset)), (True, lambda v: v.kind), (False, lambda v: "")):
@@ -151,14 +218,15 @@ def _variant_splits(
         if any(len(group) < splits for group in groups):
             continue
         for order in range(ORDERS):
-            split_of: dict[tuple[str, str], str] = {}
+            split_of = {texture: fixed[texture] for texture in known & fixed.keys()}
             for group in groups:
-                dealt = _dealt(["/".join(texture) for texture in group], fractions, seed, order)
-                split_of |= {texture: dealt["/".join(texture)] for texture in group}
-            seen: dict[tuple[str, object], set[str]] = {}
-            for name, gallery in targets.items():
+                free = [texture for texture in group if texture not in fixed]
+                dealt = _dealt(["/".join(texture) for texture in free], fractions, seed, order)
+                split_of |= {texture: dealt["/".join(texture)] for texture in free}
+            seen: dict[tuple[Worn, object], set[str]] = {}
+            for worn, gallery in targets.items():
                 for variant in gallery:
-                    seen.setdefault((name, cell(variant)), set()).add(split_of[_texture(variant)])
+                    seen.setdefault((worn, cell(variant)), set()).add(split_of[_texture(variant)])
             if all(len(found) == splits for found in seen.values()):
                 return {v.name: split_of[_texture(v)] for gallery in targets.values() for v in gallery}
     return {}
@@ -168,15 +236,13 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def _sharing(
-    galleries: Iterable[tuple[str, tuple[VariantFacts, ...]]], what: Callable[[VariantFacts], object]
-) -> list[dict[str, tuple[VariantFacts, ...]]]:
-    """The targets that have variants, together with those that have any in common with them, by what tells them."""
-    groups: list[tuple[set[object], dict[str, tuple[VariantFacts, ...]]]] = []
-    for target, gallery in galleries:
+def _sharing(galleries: Galleries, what: Callable[[VariantFacts], object]) -> list[dict[Worn, Gallery]]:
+    """The galleries that are not empty, together with those that have any in common with them, by what tells them."""
+    groups: list[tuple[set[object], dict[Worn, Gallery]]] = []
+    for worn, gallery in galleries:
         if not gallery:
             continue
-        names, together = {what(v) for v in gallery}, {target: gallery}
+        names, together = {what(v) for v in gallery}, {worn: gallery}
         apart = []
         for others, group in groups:
             if others & names:
@@ -237,7 +303,8 @@ def _order(seed: int, name: str, number: int, count: int) -> tuple[int, ...]:
 def taken_variant(
     gallery: Sequence[VariantFacts], pool: Sequence[int], seed: int, name: str, turn: int, *, stratify: bool
 ) -> int:
-    """A variant of the pool: first what it was made with (kind and preset, each as often), then one of those."""
+    """A variant of the pool, of own wear: first what it was made with (kind and preset, each as often), then one of
+    those."""
     cells: dict[tuple[str, str], list[int]] = {}
     for i in pool:
         cells.setdefault((gallery[i].kind, gallery[i].preset), []).append(i)

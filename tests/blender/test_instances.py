@@ -226,6 +226,36 @@ def test_each_copy_shows_its_own_variant_and_level(addon, stage) -> None:
         assert all(blue == (variant == 1) for variant, blue in shown.values())
 
 
+def test_copies_show_each_kind_s_variants_by_themselves(addon, stage) -> None:
+    """The right half shows own wear, the left half what lies upon it; each is of a variant of its own."""
+    ageing, wearing = addon("blender.ageing"), addon("blender.wearing")
+    source = stage.target("Crate", (-3, -3), (3, 3), level=1.0)
+    made = wearing.make_variants(ageing.gather(source, h.recipe(addon), ageing.kind_named("moss")), stage.path / "more")
+    ageing.apply_variant(source, made[0], add=True, level=0.5)
+    yard = collection("Yard", source)
+    for number in range(8):
+        instance(f"Yard {number}", yard, (-28 + 8 * number, 0, 0))
+    before = saved(stage)
+    blocks = {kind: len(getattr(bpy.data, kind)) for kind in ("meshes", "materials", "node_groups")}
+    summary = stage.again(h.STILL, {"randomize": {"variant": True}}, frames=2)
+    assert h.changes(before, h.snapshot()) == []
+    assert blocks == {kind: len(getattr(bpy.data, kind)) for kind in blocks}
+    assert any("share the variants of moss on Crate.Yard 0#1, " in said for said in summary.warnings)
+    both = set()
+    for frame in (0, 1):
+        record, picture = stage.record(frame), stage.picture(frame).astype(int)
+        assert len(record["instances"]) == 8
+        for each in record["instances"]:
+            (layer,) = each["layers"]
+            x, y, width, height = each["bbox"]
+            middle = picture[y + height // 2]
+            blue = [bool(middle[at, 0] > middle[at, 2]) for at in (x + width - 2, x + 1)]
+            assert blue == [each["variant"] == 1, layer["variant"] == 1]
+            assert layer["variant"] == record["draw"]["also_variants"][each["name"]]["moss"]
+            both.add((each["variant"], layer["variant"]))
+    assert len(both) == 4
+
+
 def test_three_hundred_targets_in_a_frame(addon, stage) -> None:
     source = stage.target("Bolt", (-1, -1), (1, 1))
     source.hide_render = True

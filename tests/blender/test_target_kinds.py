@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import cv2
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
@@ -185,6 +186,38 @@ def test_targets_get_the_further_kinds_of_the_recipe_for_the_job(addon, twins: P
             assert found[name]["wear_percent"] == pytest.approx(100 * found[name]["level"], abs=4)
     made = sorted(p.parent.name.partition("-")[0] for p in (twins / "out" / "variants").glob("*/*/variant.json"))
     assert made == ["heavy_rust"] * 2 + ["rust_streaks"] * 3, "of a further kind one variant each is enough"
+
+
+def test_each_split_has_variants_of_a_further_kind_for_itself(addon, twins: Path) -> None:
+    """As many are made as splits need, and each target shows those of the frame's split, in picture and record."""
+    dataset = addon("blender.dataset")
+    thirds = {
+        "light": {"randomize": False},
+        "background": {"randomize": False},
+        "targets": {"objects": ["First", "Twin", "Bare"]},
+        "texture": {"variants": 5},
+        "wear": {"level": [0.0, 0.0], "also": {"rust_streaks": [1.0, 1.0]}},
+        "export": {"split": [0.34, 0.33, 0.33]},
+    }
+    before = h.snapshot()
+    summary = dataset.run(dataset.Job(h.recipe(addon, ALSO, thirds), twins / "out", 6))
+    assert h.changes(before, h.snapshot()) == []
+    made = [p.parent.name.partition("-")[0] for p in (twins / "out" / "variants").glob("*/*/variant.json")]
+    assert sorted(made) == ["heavy_rust"] * 5 + ["rust_streaks"] * 3 * 3, "of own wear all, beside it what splits need"
+    (said,) = (each for each in summary.warnings if "share" in each)
+    assert "share the variants of First, Twin:" in said, "two of each lie in the scene; beside them nothing is shared"
+    shown: dict[str, set[tuple[str, int]]] = {}
+    for frame in range(6):
+        record = h.record(twins / "out", frame)
+        picture = cv2.imread(str(twins / "out" / "images" / "0000" / f"{frame:08d}.png")).astype(int)
+        for each in record["instances"]:
+            (layer,) = each["layers"]
+            shown.setdefault(record["split"], set()).add((each["name"], layer["variant"]))
+            x, y, width, height = each["bbox"]
+            blue, _, red = picture[y + height // 2, x + width // 2]
+            assert (blue > red) == (layer["variant"] == 1), "quick variants: the first red, the second blue"
+    assert shown.keys() == {"train", "val", "test"} and all(len(own) == 3 for own in shown.values())
+    assert set.union(*shown.values()) == {(name, i) for name in ("First", "Twin", "Bare") for i in range(3)}
 
 
 def test_shards_and_a_job_that_goes_on_make_the_same_files(addon, twins: Path) -> None:

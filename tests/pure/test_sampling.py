@@ -37,7 +37,13 @@ def target(name: str, center: tuple[float, float, float] = (0, 0, 1), half: floa
 
 
 FACTS = SceneFacts(
-    (target("Drum"), target("Tank", (6, 2, 2), 1.5), target("Box", (-4, 3, 0.2), 0.2)), tuple("abcde"), tuple("xyz")
+    (
+        target("Drum", further=(("moss", tuple(VariantFacts(f"moss-{i}", "moss") for i in range(4))),)),
+        target("Tank", (6, 2, 2), 1.5),
+        target("Box", (-4, 3, 0.2), 0.2),
+    ),
+    tuple("abcde"),
+    tuple("xyz"),
 )
 
 
@@ -166,7 +172,7 @@ SWITCHES: list[tuple[str, str, set[str], Any]] = [
      {"sun": None, "areas": (), "environment": None, "exposure_ev": 0.0}),
     ("background", "randomize", {"background"}, {"background": None}),
     ("randomize", "level", {"levels", "also"}, {"levels": {}, "also": {}}),
-    ("randomize", "variant", {"variants"}, {"variants": {}}),
+    ("randomize", "variant", {"variants", "also_variants"}, {"variants": {}, "also_variants": {}}),
 ]
 
 

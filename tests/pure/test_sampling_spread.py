@@ -15,7 +15,7 @@ from syngen_addon import recipe as recipes
 from syngen_addon.recipe import Recipe
 from syngen_addon.sampling.draws import SceneFacts, TargetFacts, ThingFacts, VariantFacts
 from syngen_addon.sampling.frame import draw_frame, warnings_of
-from syngen_addon.sampling.pools import parts_apart, pools_of
+from syngen_addon.sampling.pools import parts_apart, pools_of, variants_needed, wanting
 from syngen_addon.sampling.sequence import PRIMES, Middle, even, point
 from syngen_addon.splits import SPLITS, place_of, split_of
 
@@ -209,11 +209,11 @@ def test_pools_have_their_share_of_each_and_every_kind() -> None:
     assert pools.any and pools.backgrounds and pools.environments
     assert [len(pools.backgrounds[s]) for s in SPLITS] == [32, 4, 4]
     assert [len(pools.environments[s]) for s in SPLITS] == [10, 1, 1]
-    drum = pools.variants["Drum"]
+    drum = pools.variants["Drum", ""]
     assert drum
     for split in SPLITS:
         assert {FULL.targets[0].variants[i].kind for i in drum[split]} == {"rust", "moss"}
-    assert pools.variants["Tank"] == pools.variants["Twin"], "they share a gallery"
+    assert pools.variants["Tank", ""] == pools.variants["Twin", ""], "they share a gallery"
 
 
 def test_a_wear_texture_is_in_one_split_whatever_object_and_preset_shows_it() -> None:
@@ -227,7 +227,7 @@ def test_a_wear_texture_is_in_one_split_whatever_object_and_preset_shows_it() ->
         pools = pools_of(Recipe(), facts, seed).variants
         splits: dict[str, set[str]] = {}
         for each in facts.targets:
-            for split, own in (pools[each.name] or {}).items():
+            for split, own in (pools[each.name, ""] or {}).items():
                 for i in own:
                     splits.setdefault(each.variants[i].texture, set()).add(split)
         assert len(splits) == 8 and all(len(found) == 1 for found in splits.values())
@@ -247,7 +247,7 @@ def test_no_wear_texture_straddles_splits_whatever_the_filters_refused(data: st.
     pools = pools_of(Recipe(), facts, data.draw(st.integers(0, 99)))
     shown: dict[tuple[str, str], set[str]] = {}
     for each in facts.targets:
-        own = pools.variants[each.name]
+        own = pools.variants[each.name, ""]
         assert own is None or all(own[split] for split in SPLITS)
         for split in own or ():
             for i in own[split] if own else ():
@@ -260,6 +260,75 @@ def test_no_wear_texture_straddles_splits_whatever_the_filters_refused(data: st.
         assert any("share wear textures" in said for said in pools.warnings)
     if any(own is None for own in pools.variants.values()):
         assert any("share the variants of" in said for said in pools.warnings)
+
+
+def dents(owner: str, *seeds: int, kind: str = "dents") -> tuple[VariantFacts, ...]:
+    return tuple(VariantFacts(f"{owner}/{kind}-{i}", kind, "none", f"{i}") for i in seeds)
+
+
+SPLIT_WAYS = st.sampled_from([(0.8, 0.1, 0.1), (0.6, 0.4, 0.0), (0.34, 0.33, 0.33), (1.0, 0.0, 0.0)])
+
+
+@settings(deadline=None, max_examples=40)
+@given(data=st.data(), seed=st.integers(0, 2**31), split=SPLIT_WAYS)
+def test_no_further_wear_leaks_from_one_split_into_another(
+    data: st.DataObject, seed: int, split: tuple[float, float, float]
+) -> None:
+    """Whatever lies beside whose wear: a texture is in one split, or a warning names who shares; nothing else moves."""
+    seeds = st.lists(st.integers(0, 7), max_size=6, unique=True).map(sorted)
+    bare, targets = [], []
+    for name in ("Drum", "Tank", "Pipe"):
+        own = data.draw(st.sampled_from(["rust", "dents"]))
+        kinds = data.draw(st.sets(st.sampled_from(["dents", "moss"]))) - {own}
+        beside = tuple((kind, dents(name, *data.draw(seeds), kind=kind)) for kind in sorted(kinds))
+        worn = dents(name, *data.draw(seeds), kind=own)
+        bare.append(target(name, variants=worn, kind=own))
+        targets.append(dataclasses.replace(bare[-1], further=beside))
+    still = Recipe(camera=recipes.Camera(randomize=False), light=recipes.Light(randomize=False))
+    recipe = dataclasses.replace(still, export=recipes.Export(split=split))
+    facts, without = SceneFacts(tuple(targets)), SceneFacts(tuple(bare))
+    pools, said = pools_of(recipe, facts, seed).variants, warnings_of(recipe, facts, seed)
+    shown: dict[tuple[str, str], set[tuple[str, tuple[str, str]]]] = {}
+    for frame in range(30):
+        draw, plain = draw_frame(recipe, facts, seed, frame), draw_frame(recipe, without, seed, frame)
+        assert dataclasses.replace(draw, also_variants={}, split="") == dataclasses.replace(plain, split="")
+        of = split_of(frame, seed, split)
+        for each in facts.targets:
+            drawn = draw.also_variants.get(each.name, {})
+            assert drawn.keys() == {kind for kind, worn in each.further if worn}
+            wears = [((each.name, kind), worn[drawn[kind]]) for kind, worn in each.further if worn]
+            wears += [((each.name, ""), each.variants[draw.variants[each.name]])] if each.variants else []
+            for place, variant in wears:
+                shown.setdefault((variant.kind, variant.texture), set()).add((of, place))
+    splits = sum(share > 0 for share in split)
+    for texture, seen in shown.items():
+        if splits > 1 and len({of for of, _ in seen}) > 1 and all(pools[place] for _, place in seen):
+            assert any("share wear textures" in each for each in said), texture
+    further = tuple(((t.name, kind), worn) for t in targets for kind, worn in t.further)
+    lacking = wanting(recipe, tuple(((t.name, ""), t.variants) for t in targets), further, seed)
+    assert lacking >= {place for place, worn in further if len(worn) < splits and splits > 1}
+    assert lacking == {place for place, _ in further if splits > 1 and not pools[place]}
+    named = " ".join(said)
+    assert all(f"{kind} on {name}" in named for name, kind in lacking) or "more:" in named
+
+
+def test_as_many_variants_of_a_further_kind_as_splits_are_enough() -> None:
+    """Also of several objects; an object's own wear of the kind keeps its split, and one or two more are needed."""
+    recipe, three = Recipe(), [(name, "dents") for name in ("Drum", "Tank", "Pipe")]
+    counts = []
+    for seed in range(20):
+        beside = tuple((worn, dents(worn[0], 0, 1, 2)) for worn in three)
+        assert wanting(recipe, (), beside, seed) == set()
+        assert wanting(recipe, (), (*beside[:1], (three[1], dents("Tank", 0, 1))), seed) == {three[1]}
+        own = ((("Dented", ""), dents("Dented", *range(8))),)
+        counts.append(
+            next(n for n in range(3, 12) if not wanting(recipe, own, ((three[0], dents("Drum", *range(n))),), seed))
+        )
+    assert max(counts) <= 10, "the two after those that own wear has, at most"
+    assert sum(count > 3 for count in counts) > 10
+    shared = Recipe(randomize=recipes.Randomize(apart=("environment",)))
+    assert (variants_needed(recipe), variants_needed(shared)) == (3, 1)
+    assert wanting(shared, (), ((three[0], dents("Drum", 0)),), 3) == set()
 
 
 def test_one_file_more_moves_hardly_any_other() -> None:
@@ -286,10 +355,11 @@ def test_too_few_are_shared_and_said_so() -> None:
     half = Recipe(export=recipes.Export(split=(0.5, 0.5, 0.0)))
     assert warnings_of(half, few, 3) == () and draw_frame(half, few, 3, 0).split in ("train", "val")
     whole = Recipe(export=recipes.Export(split=(1.0, 0.0, 0.0)))
-    assert warnings_of(whole, few, 3, ["dents"]) == ()
-    # Of a further kind a target has one variant, which every split shows.
-    (told,) = warnings_of(half, few, 3, ["dents"])
-    assert "share the variants of dents" in told
+    beside = SceneFacts((dataclasses.replace(few.targets[0], further=(("dents", dents("Drum", 0)), ("moss", ()))),))
+    assert warnings_of(whole, beside, 3) == ()
+    (told,) = warnings_of(half, beside, 3)
+    assert told.startswith("Train, val and test share the variants of dents on Drum, moss on Drum: 2 of each")
+    assert draw_frame(half, beside, 3, 0).also_variants == {"Drum": {"dents": 0}}
     # What no pools are made of is told where it is drawn from files, and a variant that is kept.
     kept = Recipe(
         ground=recipes.Ground(randomize=True, folder="floors"),
@@ -308,7 +378,7 @@ def test_too_few_are_shared_and_said_so() -> None:
 
 def test_kinds_of_which_there_are_too_few_for_every_split_are_dealt_out_together() -> None:
     facts = SceneFacts((target("Drum", variants=gallery("rust", "moss", "dents", "dirt", each=1)),))
-    pools = pools_of(Recipe(), facts, 3).variants["Drum"]
+    pools = pools_of(Recipe(), facts, 3).variants["Drum", ""]
     assert pools and sorted(i for own in pools.values() for i in own) == [0, 1, 2, 3]
 
 
@@ -353,7 +423,17 @@ def test_the_control_set_is_matched() -> None:
     for frame in range(12):
         for attempt in (0, 1):
             a, b = (draw_frame(each, FULL, 3, frame, attempt) for each in (rich, control))
-            for same in ("aimed_at", "camera", "levels", "variants", "also", "poses", "rests", "split"):
+            for same in [
+                "aimed_at",
+                "camera",
+                "levels",
+                "variants",
+                "also",
+                "also_variants",
+                "poses",
+                "rests",
+                "split",
+            ]:
                 assert getattr(a, same) == getattr(b, same), same
             for things in ("distractors", "occluders"):
                 pairs = list(zip(getattr(a, things), getattr(b, things), strict=True))
