@@ -189,8 +189,13 @@ def test_targets_get_the_further_kinds_of_the_recipe_for_the_job(addon, twins: P
 
 
 def test_each_split_has_variants_of_a_further_kind_for_itself(addon, twins: Path) -> None:
-    """As many are made as splits need, and each target shows those of the frame's split, in picture and record."""
-    dataset = addon("blender.dataset")
+    """As many are made as splits need, and each target shows those of the frame's split, in picture and record. Of one
+    that has the kind in the scene the whole gallery is dealt out."""
+    dataset, ageing = addon("blender.dataset"), addon("blender.ageing")
+    first, five = bpy.data.objects["First"], h.recipe(addon, {"texture": {"variants": 5}})
+    request = ageing.gather(first, five, ageing.kind_named("rust_streaks"))
+    ageing.apply_variant(first, addon("blender.wearing").make_variants(request, twins / "more")[1], add=True)
+    h.save(twins / "scene.blend")
     thirds = {
         "light": {"randomize": False},
         "background": {"randomize": False},
@@ -200,14 +205,14 @@ def test_each_split_has_variants_of_a_further_kind_for_itself(addon, twins: Path
         "export": {"split": [0.34, 0.33, 0.33]},
     }
     before = h.snapshot()
-    summary = dataset.run(dataset.Job(h.recipe(addon, ALSO, thirds), twins / "out", 6))
+    summary = dataset.run(dataset.Job(h.recipe(addon, ALSO, thirds), twins / "out", 9))
     assert h.changes(before, h.snapshot()) == []
     made = [p.parent.name.partition("-")[0] for p in (twins / "out" / "variants").glob("*/*/variant.json")]
-    assert sorted(made) == ["heavy_rust"] * 5 + ["rust_streaks"] * 3 * 3, "of own wear all, beside it what splits need"
+    assert sorted(made) == ["heavy_rust"] * 5 + ["rust_streaks"] * 3 * 2, "of own wear all, beside it what splits need"
     (said,) = (each for each in summary.warnings if "share" in each)
     assert "share the variants of First, Twin:" in said, "two of each lie in the scene; beside them nothing is shared"
     shown: dict[str, set[tuple[str, int]]] = {}
-    for frame in range(6):
+    for frame in range(9):
         record = h.record(twins / "out", frame)
         picture = cv2.imread(str(twins / "out" / "images" / "0000" / f"{frame:08d}.png")).astype(int)
         for each in record["instances"]:
@@ -215,9 +220,13 @@ def test_each_split_has_variants_of_a_further_kind_for_itself(addon, twins: Path
             shown.setdefault(record["split"], set()).add((each["name"], layer["variant"]))
             x, y, width, height = each["bbox"]
             blue, _, red = picture[y + height // 2, x + width // 2]
-            assert (blue > red) == (layer["variant"] == 1), "quick variants: the first red, the second blue"
-    assert shown.keys() == {"train", "val", "test"} and all(len(own) == 3 for own in shown.values())
-    assert set.union(*shown.values()) == {(name, i) for name in ("First", "Twin", "Bare") for i in range(3)}
+            assert (blue > red) == (layer["variant"] % 2 == 1), "quick variants: the first red, the second blue, ..."
+    assert shown.keys() == {"train", "val", "test"}
+    assert sum(len(own) for own in shown.values()) == len(set.union(*shown.values())), "nothing in two splits"
+    every = {(name, i) for name, count in (("First", 5), ("Twin", 3), ("Bare", 3)) for i in range(count)}
+    assert set.union(*shown.values()) == every
+    files = json.loads((twins / "out" / "job.json").read_text())["inputs"]["files"]
+    assert sum(name.startswith("First/rust_streaks-") for name in files) == 5 * 4, "what is drawn from is an input"
 
 
 def test_shards_and_a_job_that_goes_on_make_the_same_files(addon, twins: Path) -> None:
