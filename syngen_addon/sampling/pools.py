@@ -161,7 +161,26 @@ def _variant_pools(
                 f"Train, val and test share the variants of {_listed(few)}: {splits} of each are needed to keep them "
                 "apart."
             )
+    lacking, kinds = _lacking(own, pools)
+    if lacking:
+        warnings.append(
+            f"Train, val or test shows no {_listed(kinds)} on {_listed(lacking)}: wear textures of which there are so "
+            f"few are dealt out with those of other kinds. {splits} of each kind or more (texture.variants) give "
+            "every split its own."
+        )
     return pools, warnings
+
+
+def _lacking(galleries: Galleries, pools: Mapping[Worn, Apart | None]) -> tuple[list[str], list[str]]:
+    """The targets that have a kind which they show in some splits only, and these kinds."""
+    targets, kinds = set(), set()
+    for worn, gallery in galleries:
+        for split in (pools.get(worn) or {}).values():
+            missed = {v.kind for v in gallery} - {gallery[i].kind for i in split}
+            if split and missed:
+                targets.add(_called(worn))
+                kinds |= missed
+    return sorted(targets), sorted(kinds)
 
 
 def _dealt_out(

@@ -260,6 +260,12 @@ def test_no_wear_texture_straddles_splits_whatever_the_filters_refused(data: st.
         assert any("share wear textures" in said for said in pools.warnings)
     if any(own is None for own in pools.variants.values()):
         assert any("share the variants of" in said for said in pools.warnings)
+    missed = any(
+        {each.variants[i].kind for i in part} != {v.kind for v in each.variants}
+        for each in facts.targets
+        for part in (pools.variants[each.name, ""] or {}).values()
+    )
+    assert missed == any("shows no" in said for said in pools.warnings)
 
 
 def dents(owner: str, *seeds: int, kind: str = "dents") -> tuple[VariantFacts, ...]:
@@ -378,8 +384,13 @@ def test_too_few_are_shared_and_said_so() -> None:
 
 def test_kinds_of_which_there_are_too_few_for_every_split_are_dealt_out_together() -> None:
     facts = SceneFacts((target("Drum", variants=gallery("rust", "moss", "dents", "dirt", each=1)),))
-    pools = pools_of(Recipe(), facts, 3).variants["Drum", ""]
-    assert pools and sorted(i for own in pools.values() for i in own) == [0, 1, 2, 3]
+    pools = pools_of(Recipe(), facts, 3)
+    own = pools.variants["Drum", ""]
+    assert own and sorted(i for each in own.values() for i in each) == [0, 1, 2, 3]
+    (said,) = pools.warnings
+    assert "shows no dents, dirt, moss, rust on Drum" in said and "3 of each kind or more (texture.variants)" in said
+    enough = SceneFacts((target("Drum", variants=gallery("rust", "moss", each=3)),))
+    assert pools_of(Recipe(), enough, 3).warnings == ()
 
 
 def test_only_what_is_drawn_is_kept_apart() -> None:
