@@ -4,6 +4,7 @@ The rules are those of docs/bop_datasets_format.md of bop_toolkit and of what it
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ class _Scene:
                 self.findings.problem("images differ", f"{self.name}/{what}.json", sentence)
         objects = 0
         images = sorted(truth.keys() & tables["scene_camera"].keys())
-        places = [self._picture(image) for image in images]
+        places = [self._file(image, PICTURES) for image in images]
         for image, (path, found) in zip(images, pictures.look_all(places), strict=True):
             where = f"{self.name} image {image}"
             self._camera(where, tables["scene_camera"][image])
@@ -120,8 +121,8 @@ class _Scene:
             size = (found.width, found.height) if sound and found is not None else None
             if sound and found is not None:
                 leaks.add(found.sha256, split, where)
-            depth = self.scene / "depth" / f"{image:06d}.png"
-            if depth.parent.is_dir():
+            if (self.scene / "depth").is_dir():
+                depth = self._file(image, [("depth", ".png"), ("depth", ".tif")])
                 expect(self.findings, where, depth, look(depth), size, f"depth/{depth.name}")
             poses = truth[image] if isinstance(truth[image], list) else []
             if poses is not truth[image]:
@@ -136,8 +137,9 @@ class _Scene:
             objects += len(poses)
         return Held(len(images), objects)
 
-    def _picture(self, image: int) -> Path:
-        named = [self.scene / folder / f"{image:06d}{suffix}" for folder, suffix in PICTURES]
+    def _file(self, image: int, ways: Sequence[tuple[str, str]]) -> Path:
+        """Where an image lies: of these folders and endings the first that is there, else the first."""
+        named = [self.scene / folder / f"{image:06d}{suffix}" for folder, suffix in ways]
         return next((path for path in named if path.is_file()), named[0])
 
     def _camera(self, where: str, camera: Any) -> None:

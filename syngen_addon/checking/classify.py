@@ -12,7 +12,10 @@ from .pictures import SUFFIXES, Pictures, Splits, expect
 from .report import Findings, Held
 
 SPLIT_NAMES = ("train", "val", "valid", "test")
-OF_OTHERS = {"images", "labels", "annotations", "jpegimages", "segmentationclass", "rgb", "masks", "depth"}
+OF_OTHERS = {
+    *("images", "labels", "annotations", "jpegimages", "segmentationclass", "rgb", "masks", "depth"),
+    *("image", "label", "mask", "img", "gt"),
+}
 """Folders in a split that say another format."""
 LEAST = 10
 """Pixels of a side: Ultralytics leaves smaller pictures out."""
@@ -40,7 +43,10 @@ def check_classify(root: Path, folder: Path, pictures: Pictures, findings: Findi
     for split in SPLIT_NAMES:
         if not (root / split).is_dir():
             continue
-        classes = {path.name for path in (root / split).iterdir() if path.is_dir()}
+        inside = list((root / split).iterdir())
+        classes = {path.name for path in inside if path.is_dir()}
+        if not classes and any(path.suffix.lower() in SUFFIXES for path in inside):
+            continue  # pictures to be told, of no known class
         if first is not None and classes != first:
             different = ", ".join(map(repr, sorted(classes ^ first)[:5]))
             sentence = f"Its classes are not those of train ({different}): readers number them by their order."
@@ -50,7 +56,7 @@ def check_classify(root: Path, folder: Path, pictures: Pictures, findings: Findi
             findings.problem("class unknown", f"{name}/{split}/{label}", "classes.json does not know this class.")
         count = 0
         for label in sorted(classes):
-            listed = sorted(p for p in (root / split / label).rglob("*") if p.is_file() and p.name[0] != ".")
+            listed = sorted(p for p in (root / split / label).rglob("*") if _is_read(p))
             for path, found in pictures.look_all(listed):
                 where = path.relative_to(folder).as_posix()
                 if expect(findings, where, path, found, None, path.name) and found is not None:
@@ -64,6 +70,11 @@ def check_classify(root: Path, folder: Path, pictures: Pictures, findings: Findi
     findings.empty_classes(name, [label for label in sorted(known or first or ()) if not shown[label]])
     findings.objects("folders of classes", sum(held.objects for held in counts.values()))
     return counts
+
+
+def _is_read(path: Path) -> bool:
+    """Whether readers take a file of a class's folder: those that are no pictures by their names they pass over."""
+    return path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()
 
 
 def _known(root: Path, name: str, findings: Findings) -> set[str] | None:

@@ -42,7 +42,12 @@ class _File:
 
 
 def is_coco(path: Path) -> bool:
-    """Whether a JSON file is one of COCO's, as far as its first part shows; a broken one is, where it begins as one."""
+    """Whether a JSON file is one of COCO's, as far as its first part shows; a broken one is, where it begins as one.
+
+    Its captions, which lie beside the others in COCO's own download, hold no objects and are not.
+    """
+    if path.stem.lower().startswith("captions"):
+        return False
     try:
         with open(path, "rb") as file:
             head = file.read(1 << 16)

@@ -44,19 +44,19 @@ def check_recorded(folder: Path, job: Job, findings: Findings) -> None:
         return
     for frame in range(job.frames):
         record = jobs.read_record(folder, frame)
-        if record is None or record["no_target"]:
+        if record is not None and record["no_target"]:
             continue
-        try:
-            for each in checks:
-                each.frame(record)
-        except (KeyError, TypeError, ValueError, SynGenError):
-            continue  # the record itself is broken, which was said
+        for each in checks:
+            try:
+                each.frame(record or {})
+            except (KeyError, TypeError, ValueError, SynGenError):  # what was said: the record or the format is broken
+                each.unread.add(frame)
     for each in checks:
         each.end()
 
 
 class _Check:
-    """One format's comparison. there: whether it lies in the folder."""
+    """One format's comparison. there: whether it lies in the folder. unread: frames that could not be compared."""
 
     there = False
 
@@ -64,6 +64,7 @@ class _Check:
         self.folder, self.job, self.findings = folder, job, findings
         self.labels = job.recipe.labels
         self.names = class_names(self.labels, job.classes)
+        self.unread: set[int] = set()
 
     def frame(self, record: dict[str, Any]) -> None:
         """Compare one frame that has a picture."""
@@ -221,18 +222,19 @@ class _Classify(_Check):
             if picture is None:
                 picture = _pixels(self.folder / jobs.picture_name(frame))
                 if picture is None:
-                    return  # which was said
+                    raise ValueError
             x, y, width, height = around(entry["bbox"], (record["width"], record["height"]))
             crop = _pixels(path)
             if crop is not None and not np.array_equal(crop, picture[y : y + height, x : x + width]):
                 where = path.relative_to(self.folder).as_posix()
                 self.findings.problem("picture unlike record", where, "It is not what its frame shows in its place.")
 
-
     def end(self) -> None:
+        unread = {f"{frame:08d}" for frame in self.unread}
         for split in SPLITS:
             for path in sorted((self.folder / "classify" / split).glob("*/*.png")):
-                if f"{path.parent.name}/{path.name}" not in self.expected:
+                expected = f"{path.parent.name}/{path.name}" in self.expected or path.name.split("-")[0] in unread
+                if not expected:
                     where = path.relative_to(self.folder).as_posix()
                     self.findings.problem("left over", where, "No object of a record is this.")
 
@@ -339,5 +341,8 @@ class _Table(_Check):
                 self.findings.problem("format stale", "index.csv", sentence)
 
     def end(self) -> None:
+        unread = set(map(str, self.unread))
         for frame, what in self.rows:
-            self.findings.problem("left over", "index.csv", f"It has rows of the sort {what} of frame {frame}, too.")
+            if frame not in unread:
+                sentence = f"It has rows of the sort {what} of frame {frame}, too."
+                self.findings.problem("left over", "index.csv", sentence)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from syngen_addon import jobs
 from syngen_addon.checking.check import check
+from syngen_addon.errors import SynGenError
 from syngen_addon.files import write_bytes
 from syngen_addon.labels.record import decode, encode
 from syngen_addon.recipe import Export, Labels, Recipe, to_dict
@@ -177,3 +178,51 @@ def test_objects_of_formats_beside_each_other_are_not_added(tmp_path: Path) -> N
         file.write("0 0.5 0.5 0.2 0.2\n")
     head = check(job).lines()[0]
     assert f"{count} objects in COCO instances" in head and "objects in YOLO detect" in head
+
+
+def test_what_a_broken_frame_leaves_in_formats_is_not_held_against_them(tmp_path: Path) -> None:
+    job = finished(tmp_path / "ds", 6, {"export": {"formats": ["csv", "classify"]}})
+    assert check(job).sound
+    (job / "images/0000/00000002.png").write_bytes(b"no picture")
+    assert {p.what for p in check(job).problems if not p.note} == {"picture unreadable"}
+    (job / "images/0000/00000002.png").unlink()
+    assert {p.what for p in check(job).problems if not p.note} == {"picture missing"}
+
+
+def test_what_lies_about_in_datasets_of_others_is_no_fault(tmp_path: Path) -> None:
+    """Files that no reader takes, pictures to be told, captions, depth as TIFF."""
+    rng = np.random.default_rng(2)
+
+    def picture(path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (20, 30, 3), np.uint8)).save(path)
+
+    for name in ("train/cat/0.jpg", "train/dog/0.jpg", "val/cat/1.jpg", "val/dog/1.jpg", "test/0.jpg"):
+        picture(tmp_path / "classes" / name)
+    (tmp_path / "classes/train/cat/Thumbs.db").write_bytes(b"a thumbnail")
+    assert check(tmp_path / "classes").lines() == [
+        "folders of classes: 4 pictures, 4 objects", "Nothing is wrong with it."
+    ]  # fmt: skip
+    picture(tmp_path / "maps/train/image/0.png")
+    picture(tmp_path / "maps/train/mask/0.png")
+    with pytest.raises(SynGenError, match="holds no dataset"):
+        check(tmp_path / "maps")
+
+    scene = tmp_path / "itodd/val/000001"
+    picture(scene / "gray/000000.tif")
+    picture(scene / "depth/000000.tif")
+    sound = {"cam_R_m2c": [1, 0, 0, 0, 1, 0, 0, 0, 1], "cam_t_m2c": [0, 0, 500], "obj_id": 1}
+    (scene / "scene_gt.json").write_text(json.dumps({"0": [sound]}))
+    (scene / "scene_camera.json").write_text(json.dumps({"0": {"cam_K": [100, 0, 15, 0, 100, 10, 0, 0, 1]}}))
+    assert check(tmp_path / "itodd").sound
+
+    coco = tmp_path / "coco"
+    picture(coco / "val2017/1.jpg")
+    about = {"images": [{"id": 1, "file_name": "1.jpg", "width": 30, "height": 20}]}
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "area": 25, "iscrowd": 0}
+    objects = {**about, "annotations": [box], "categories": [{"id": 1, "name": "cat"}]}
+    captions = {**about, "annotations": [{"id": 7, "image_id": 1, "caption": "a cat"}]}
+    (coco / "annotations").mkdir()
+    (coco / "annotations/instances_val2017.json").write_text(json.dumps(objects))
+    (coco / "annotations/captions_val2017.json").write_text(json.dumps(captions))
+    assert check(coco).sound
