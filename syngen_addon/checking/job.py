@@ -132,7 +132,7 @@ def _frames(
         _labels(where, record, job, findings)
         split = split_of(record, job.recipe, job.seed)
         job.pictures[split] += 1
-        for each in _made_of(record):
+        for each in _made_of(record, job.recipe):
             job.shown.setdefault(each, set()).add(split)
         job.objects[split] += len(annotations(record, job.recipe.labels))
 
@@ -273,7 +273,7 @@ _ALWAYS = {"wear": ("default", "streaks", "complete")}
 # --- what splits share ------------------------------------------------------------------------------------------------
 
 
-def _made_of(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _made_of(record: dict[str, Any], recipe: recipes.Recipe) -> Iterator[tuple[str, str]]:
     """What a frame is made of, each of it in one split alone by randomize.apart."""
     draw = record.get("draw") or {}
     for what in ("environment", "background"):
@@ -281,6 +281,9 @@ def _made_of(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"{what}s", str(record[what])
     if (draw.get("ground") or {}).get("picture"):
         yield "pictures of the ground", str(draw["ground"]["picture"])
+    if recipe.distractors.folder or recipe.distractors.collection:  # simple shapes give nothing away
+        for sort in ("distractors", "occluders"):
+            yield from (("things", str(thing["source"])) for thing in draw.get(sort, ()))
     for entry in record["instances"]:
         own = entry.get("kind", entry["classes"].get("kind", ""))
         for kind, wear in ((own, entry), *((layer["kind"], layer) for layer in entry.get("layers", ()))):

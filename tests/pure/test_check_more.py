@@ -131,10 +131,11 @@ def test_bop_is_checked_without_the_job(job: Path) -> None:
 
 
 def test_what_splits_share_is_told_of_every_kind_of_wear(tmp_path: Path) -> None:
-    job = finished(tmp_path / "ds", 8, {"wear": {"also": {"moss": [0.1, 0.5]}}})
+    job = finished(tmp_path / "ds", 8, {"wear": {"also": {"moss": [0.1, 0.5]}}, "distractors": {"folder": "junk"}})
     for number, path in enumerate(sorted(job.glob("records/*/*.json"))):
         value = decode(path.read_bytes())
         value["environment"] = f"{value.get('split') or number}.hdr"
+        value["draw"] = {"distractors": [{"source": "bucket.glb"}]}
         for entry in value["instances"]:
             entry["variant"] = -1
             entry["layers"] = [
@@ -143,7 +144,8 @@ def test_what_splits_share_is_told_of_every_kind_of_wear(tmp_path: Path) -> None
             ]  # fmt: skip
         path.write_bytes(encode(value))
     notes = [p.sentence for p in check(job).problems if p.what == "shared by splits"]
-    assert len(notes) == 1 and "variants are shown by more than one split: " in notes[0] and "dents 0" in notes[0]
+    assert len(notes) == 2 and notes[0] == "1 of 1 things are shown by more than one split: bucket.glb."
+    assert "variants are shown by more than one split: " in notes[1] and "dents 0" in notes[1]
 
 
 # --- folders of classes, and several formats at once ------------------------------------------------------------------
