@@ -78,10 +78,10 @@ def _poll(process: background.Process, recipe: Recipe, frame: int) -> float | No
         return session.POLL_S
     session.now.one = None
     try:
-        if process.error:
-            raise SynGenError(process.error)
         if process.cancelled:
             shutil.rmtree(process.out, ignore_errors=True)
+        elif process.error:
+            raise SynGenError(process.error)
         else:
             keep(finished(process.out, recipe, frame))
             show()
