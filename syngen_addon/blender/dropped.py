@@ -12,6 +12,8 @@ from . import target
 
 def check_photo(path: str) -> Path:
     """The photo's file. Raises SynGenError where it is missing or no picture that can be read."""
+    if not path:
+        raise SynGenError("No photo is chosen.", "Name one (filepath).")
     file = Path(bpy.path.abspath(path)).absolute()
     images.load(file)
     return file

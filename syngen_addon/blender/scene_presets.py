@@ -100,7 +100,9 @@ def _read(path: Path) -> str:
 
 def _file_name(name: str) -> str:
     """As Blender names the files of presets, so that its menu shows the name that was typed."""
-    return bpy.path.clean_name(bpy.path.display_name_to_filepath(name.strip())).strip("_")
+    from bl_operators.presets import AddPresetBase
+
+    return str(AddPresetBase.as_filename(name))
 
 
 def _folder() -> Path:

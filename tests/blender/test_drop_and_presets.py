@@ -122,6 +122,11 @@ def test_the_handlers_name_operators_that_take_a_file(addon) -> None:
         assert not handler.poll_drop(bpy.context), "without a 3D view below the pointer"
 
 
+def test_a_photo_must_be_named(empty_scene) -> None:
+    with pytest.raises(RuntimeError, match="No photo is chosen"):
+        bpy.ops.syngen.use_photo()
+
+
 # --- recipes ---------------------------------------------------------------------------------------------------------
 
 
@@ -196,7 +201,7 @@ def test_a_preset_of_ones_own_is_kept_found_and_removed(addon, empty_scene, own_
     settings, recipes = addon("blender.settings"), addon("recipe")
     empty_scene.syngen.render.samples = 77
     empty_scene.syngen.export.title = "Drums"
-    assert bpy.ops.syngen.add_preset(name="My Yard. 2") == {"FINISHED"}
+    assert bpy.ops.syngen.add_preset(name="Hof für Stahl") == {"FINISHED"}
     (path,) = own_presets.iterdir()
     assert path.suffix == ".toml"
     settings.put_recipe(empty_scene, recipes.Recipe())
@@ -204,8 +209,9 @@ def test_a_preset_of_ones_own_is_kept_found_and_removed(addon, empty_scene, own_
     bpy.ops.syngen.load_preset(filepath=str(path))
     assert (empty_scene.syngen.render.samples, empty_scene.syngen.export.title) == (77, "Tanks")
     with pytest.raises(RuntimeError, match="already"):
-        bpy.ops.syngen.add_preset(name="My Yard. 2")
+        bpy.ops.syngen.add_preset(name="Hof für Stahl")
     shown = bpy.path.display_name(path.name, title_case=False)
+    assert shown == "Hof für Stahl"
     assert bpy.ops.syngen.add_preset(name=shown, remove_name=True) == {"FINISHED"}
     assert not path.exists()
 
