@@ -18,14 +18,10 @@ class SYNGEN_PT_gallery(Closed, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        obj = context.object
-        return obj is not None and obj.type == "MESH"
+        return session.has_gallery(context.object)
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, wm, held = self.layout, context.window_manager, session.chooser(context.object)
-        if not held.count and not held.thrown:
-            sentence(layout, context, "Empty. Every variant that Generate makes of this object is kept here.", "INFO")
-            return
         layout.row().prop(wm, "syngen_show", expand=True)
         row = layout.row(align=True)
         _turn(row, "TRIA_LEFT", -1, held.page > 0)

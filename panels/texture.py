@@ -101,6 +101,8 @@ class SYNGEN_PT_texture(InSidebar, bpy.types.Panel):
             if work.seconds_left >= 0 and not work.stopping:
                 layout.label(text=f"About {clock(work.seconds_left)} left", icon="TIME")
             preview(layout, work.preview)
+            if len(work.names) > 1:
+                sentence(layout, context, f"Then: {', '.join(work.names[1:6])}{' ...' if len(work.names) > 6 else ''}.")
             if not work.layer and obj is not None and obj.name not in work.names:
                 layout.operator("syngen.generate", text=f"{obj.name} as Well", icon="ADD")
         else:

@@ -304,6 +304,16 @@ def gallery(obj: bpy.types.Object) -> tuple[Shown, ...]:
     return previews.gallery(obj)
 
 
+def has_gallery(obj: bpy.types.Object | None) -> bool:
+    """Whether there are variants of the object, or deleted ones."""
+    if obj is None or obj.type != "MESH":
+        return False
+    if gallery(obj):
+        return True
+    held = _used("gallery")
+    return held is not None and bool(held.thrown(obj))
+
+
 def chooser(obj: bpy.types.Object) -> Chooser:
     """What the gallery's panel shows of the object."""
     from . import gallery
