@@ -4,7 +4,9 @@ from pathlib import Path
 
 import bpy
 
-PRESETS = Path(__file__).resolve().parents[1] / "syngen_addon" / "blender"
+from ..syngen_addon.blender import session
+
+PRESETS = Path(session.__file__).parent
 """Where the extension's own folder `presets` lies."""
 
 

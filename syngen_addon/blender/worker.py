@@ -9,12 +9,13 @@ import atexit
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.app.handlers import persistent
 
 from ..errors import SynGenError
+from ..recipe import Frozen
 from . import task
 from .preferences import ROOT_PACKAGE
 
@@ -38,7 +39,7 @@ _worker: Worker | None = None
 _worker_python: Path | None = None
 
 
-class Interpreter(NamedTuple):
+class Interpreter(Frozen):
     """A Python for the worker. source: who chose it, "command line", the variable's name, "preferences" or "own"."""
 
     path: Path
