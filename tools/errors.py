@@ -15,6 +15,7 @@ AREAS = {
     "The object and its material": (
         *("blender/target", "blender/material", "blender/mesh", "blender/unwrap", "blender/pixels", "blender/shown"),
         *("wear/", "blender/ageing", "blender/generation", "blender/layers", "blender/levels", "operators/wear"),
+        *("blender/gallery", "operators/gallery", "blender/mend", "operators/mend"),
         *("operators/levels", "operators/layers", "operators/common", "operators/ageing_keys", "variants"),
     ),
     "Marks": ("blender/marks", "marks/", "operators/marks"),
