@@ -102,7 +102,9 @@ def _export(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         row.progress(factor=work.done / work.total if work.total else 0.0, text=text, type="BAR")
         row.operator("syngen.cancel_export", text="", icon="X")
     if now.failed:
-        sentence(layout, context, now.failed, "ERROR")
+        row = layout.row()
+        sentence(row, context, now.failed, "ERROR")
+        row.operator("syngen.copy_report", text="", icon="COPYDOWN").message = now.failed
     if now.told:
         sentence(layout, context, now.told, "CHECKMARK")
     if now.folder and work is None and (now.told or now.failed):
