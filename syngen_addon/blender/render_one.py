@@ -62,9 +62,14 @@ def start(scene: bpy.types.Scene, recipe: Recipe, frame: int) -> background.Proc
 
     find_targets(recipe, scene, bpy.context.view_layer)
     out = Path(tempfile.mkdtemp(prefix="syngen-frame-", dir=bpy.app.tempdir))
-    process = background.start_frame(out, recipe, frame, scene.syngen.job.seed)
+    try:
+        process = background.start_frame(out, recipe, frame, scene.syngen.job.seed)
+    except SynGenError:
+        shutil.rmtree(out, ignore_errors=True)
+        raise
     session.now.one, session.now.not_rendered = process, ""
-    bpy.app.timers.register(lambda: _poll(process, recipe, frame), first_interval=session.POLL_S)
+    # Over the opening of another file, which ends the work: what it has written is to go then, too.
+    bpy.app.timers.register(lambda: _poll(process, recipe, frame), first_interval=session.POLL_S, persistent=True)
     return process
 
 
@@ -87,8 +92,18 @@ def _poll(process: background.Process, recipe: Recipe, frame: int) -> float | No
             show()
     except SynGenError as error:
         session.now.not_rendered = str(error)
+        _leave_log(process.out)
     session.redraw(views=False)
     return None
+
+
+def _leave_log(out: Path) -> None:
+    """Of a frame that failed only what the error may name: the rest is a copy of the whole file."""
+    for path in (*out.glob("*"), *(out / background.PANEL).glob("*")):
+        if path.is_dir() and path.name != background.PANEL:
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.is_file() and path.name != background.LOG:
+            path.unlink(missing_ok=True)
 
 
 def render_here(scene: bpy.types.Scene, recipe: Recipe, frame: int, folder: str = "") -> Shot:

@@ -424,6 +424,25 @@ def test_a_frame_beside_this_blender_is_the_jobs_too(addon, place: Path) -> None
         render_one.finished(place / "one", recipe, 4)
 
 
+def test_of_a_frame_that_failed_only_the_log_is_kept(addon, tmp_path: Path) -> None:
+    """It would be a copy of the whole file for each that fails."""
+    session, render_one, background = addon("blender.session"), addon("blender.render_one"), addon("blender.background")
+    out = tmp_path / "one"
+    for name in (background.LOG, background.COPY, "pixels/0.npy"):
+        (out / background.PANEL / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / background.PANEL / name).write_text("...")
+    (out / "variants/Drum").mkdir(parents=True)
+    (out / "job.json").write_text("{}")
+    process = SimpleNamespace(out=out, error="It ended with code 1.", cancelled=False, poll=lambda: False)
+    session.now.one = process
+    assert render_one._poll(process, addon("recipe").Recipe(), 0) is None
+    assert (session.now.one, session.now.not_rendered) == (None, "It ended with code 1.")
+    session.now.not_rendered = ""
+    assert [path.name for path in out.rglob("*") if path.is_file()] == [background.LOG]
+    assert render_one._poll(process, addon("recipe").Recipe(), 0) is None, "ended with its file"
+    assert not out.exists()
+
+
 def test_a_frame_in_an_image_editor_is_never_in_the_file(addon, place: Path) -> None:
     render_one, scene = addon("blender.render_one"), bpy.context.scene
     shot = render_one.render_here(scene, addon("blender.settings").recipe_of(scene), 0, str(place / "here"))
