@@ -372,7 +372,8 @@ def no_labels(scene: bpy.types.Scene) -> str:
     """Why the views can show no labels, "" where they can. At once: a button asks."""
     if bpy.app.background:
         return "Without a window there is no view to show them in."
-    if scene.syngen.targets.objects.strip() or any(ABOUT in obj for obj in scene.objects):
+    # Not the scene's alone: what only instances show lies in none.
+    if scene.syngen.targets.objects.strip() or any(ABOUT in obj for obj in bpy.data.objects):
         return ""
     return "No object has wear yet: press Generate and use a variant, or name targets under Dataset > Targets."
 

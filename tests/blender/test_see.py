@@ -178,6 +178,18 @@ def test_copies_further_kinds_and_what_is_no_target(addon, stage: Any, look: Any
     assert len({each.color for each in found[0].amounts}) == 2
 
 
+def test_labels_can_be_shown_of_what_only_instances_show(addon, stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = addon("blender.session")
+    windowed = SimpleNamespace(app=SimpleNamespace(background=False), data=bpy.data)
+    monkeypatch.setattr(session, "bpy", windowed)
+    assert session.no_labels(stage.scene).startswith("No object has wear yet")
+    source = stage.target("Source", (0, 0), (6, 6), level=0.0)
+    for collection in source.users_collection:
+        collection.objects.unlink(source)
+    bpy.data.collections.new("Group").objects.link(source)
+    assert session.no_labels(stage.scene) == ""
+
+
 @pytest.mark.parametrize("how", ["name", "class"])
 def test_another_name_is_another_class(addon, stage: Any, how: str) -> None:
     live, context = addon("blender.live_labels"), bpy.context
