@@ -21,8 +21,10 @@ from .formats.write import write_formats
 from .labels.record import decode
 
 JOB_VERSION = 1
-DEALT = ("light.environments", "background.folder", "ground.folder")
+DEALT = ("light.environments", "background.folder", "ground.folder", "distractors.folder")
 """Folders whose files are dealt out to splits."""
+BESIDE = (".png", ".jpg", ".jpeg", ".bin", ".mtl")
+"""Files of things that lie beside them in the last of these, and are no things."""
 MAY_LIE_THERE = {"variants", "panel"}
 """What may lie in a folder before its job: files of the panel, and variants that a stopped start has made."""
 
@@ -79,7 +81,8 @@ def twins(inputs: Mapping[str, Any]) -> list[str]:
     found: dict[tuple[str, str], list[str]] = {}
     for name, sha256 in inputs.get("files", {}).items():
         folder, _, file = name.partition("/")
-        if folder in DEALT:
+        beside = folder == "distractors.folder" and ("/" in file or file.lower().endswith(BESIDE))
+        if folder in DEALT and not beside:
             found.setdefault((folder, sha256), []).append(file)
     return [
         f"{folder}: {', '.join(sorted(files))} are the same file; leave one, or train and test may show it."

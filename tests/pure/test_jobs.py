@@ -225,6 +225,8 @@ def test_the_same_file_under_two_names_is_told() -> None:
     assert jobs.twins({}) == []
     (said,) = jobs.twins({"files": files})
     assert said.startswith("background.folder: b.png, c.png are the same file")
+    things = {f"distractors.folder/{n}": n[0] for n in ("a.glb", "a 2.glb", "b.png", "b 2.png", "c/t.blend", "c.blend")}
+    assert [said.split(" are ")[0] for said in jobs.twins({"files": things})] == ["distractors.folder: a 2.glb, a.glb"]
 
 
 def test_hashes_of_files(tmp_path: Path) -> None:
