@@ -24,11 +24,13 @@ class SYNGEN_PT_gallery(Closed, bpy.types.Panel):
         layout, wm, held = self.layout, context.window_manager, session.chooser(context.object)
         layout.row().prop(wm, "syngen_show", expand=True)
         row = layout.row(align=True)
-        _turn(row, "TRIA_LEFT", -1, held.page > 0)
+        if held.pages > 1:
+            _turn(row, "TRIA_LEFT", -1, held.page > 0)
         middle = row.row()
         middle.alignment = "CENTER"
         middle.label(text=_where(held))
-        _turn(row, "TRIA_RIGHT", 1, held.page < held.pages - 1)
+        if held.pages > 1:
+            _turn(row, "TRIA_RIGHT", 1, held.page < held.pages - 1)
         if held.shown is None:
             sentence(layout, context, "None of them.", "INFO")
         else:
