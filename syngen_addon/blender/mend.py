@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import SynGenError, one_line
 from .mesh import ensure_uv_layer
 from .names import ABOUT
-from .target import aged_shader, set_wears, wear_of
+from .target import aged_shader, check_object, set_wears, wear_of
 
 SIDE = 1024
 """Of a picture that is made here; transfer makes it finer where the object is large."""
@@ -32,10 +32,16 @@ LABELS = {
     "wear": ("Let It Wear", "CHECKBOX_HLT"),
 }
 """What can be done -> its button."""
+ANY = ("convert", "local", "rename")
+"""What is done with objects that cannot be worked on yet."""
 
 
 def mend(what: str, obj: bpy.types.Object, slot: int = 0) -> str:
     """Do it, and say what was done. Raises SynGenError."""
+    if what not in ANY:
+        check_object(obj)
+    if slot >= max(len(obj.material_slots), 1):
+        raise SynGenError(f"{obj.name!r} has no material in slot {slot + 1}.", "Name one that it has, from 0.")
     return _MENDS[what](obj, slot)
 
 
@@ -75,6 +81,8 @@ def _is_lost(image: bpy.types.Image) -> bool:
 
 def _convert(obj: bpy.types.Object, slot: int) -> str:
     _call(bpy.ops.object.convert, obj, target="MESH")
+    if obj.type != "MESH":
+        raise SynGenError(f"Blender makes no mesh of {obj.name!r}.", "Select a mesh object.")
     return f"{obj.name!r} is a mesh."
 
 
@@ -253,7 +261,7 @@ def _baked(obj: bpy.types.Object, slot: int, color: bpy.types.NodeSocket) -> bpy
                                        selected_objects=[copy], selected_editable_objects=[copy]):  # fmt: skip
             bpy.ops.object.bake(type="EMIT", margin=8, use_clear=True)
         image.pack()
-    except (RuntimeError, AttributeError) as error:  # AttributeError: Cycles is switched off
+    except (RuntimeError, TypeError) as error:  # TypeError: no such engine, for Cycles is switched off
         bpy.data.images.remove(image)
         raise SynGenError(
             f"The base color of {material.name!r} cannot be baked: {one_line(error)}",

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import addon_utils
 import bpy
 import numpy as np
 import pytest
 
-from tests.blender.helpers import box, material, painted
+from tests.blender.helpers import box, changes, material, painted, snapshot
 
 pytestmark = pytest.mark.versions
 
@@ -131,6 +132,41 @@ def test_a_curve_a_property_and_what_is_left_out(addon, empty_scene: bpy.types.S
     assert obj["syngen_own"] == "mine"
     obj.material_slots[0].material["syngen_leave_out"] = True
     mended(addon, obj)
+
+
+@pytest.mark.parametrize("what", ["bake", "convert", "material", "principled", "unwrap", "uv", "wear"])
+@pytest.mark.parametrize("kind", ["camera", "empty mesh"])
+def test_what_cannot_be_mended_is_told_and_stays(addon, empty_scene: bpy.types.Scene, what: str, kind: str) -> None:
+    data = bpy.data.cameras.new("Eye") if kind == "camera" else bpy.data.meshes.new("Nothing")
+    obj = bpy.data.objects.new("Thing", data)
+    empty_scene.collection.objects.link(obj)
+    before = snapshot()
+    if (what, kind) == ("convert", "empty mesh"):
+        assert "is a mesh" in addon("blender.mend").mend(what, obj)
+    else:
+        with pytest.raises(addon("errors").SynGenError, match=r"no mesh|not a mesh|has no faces"):
+            addon("blender.mend").mend(what, obj)
+    assert changes(before, snapshot()) == []
+
+
+def test_a_slot_that_there_is_not(addon, empty_scene: bpy.types.Scene) -> None:
+    with pytest.raises(addon("errors").SynGenError, match="no material in slot 3"):
+        addon("blender.mend").mend("material", box("Box", (0, 0, 0), (1, 1, 1)), 2)
+
+
+def test_without_cycles_nothing_is_baked_and_nothing_is_left(addon, empty_scene: bpy.types.Scene) -> None:
+    paint = material("Noise", None)
+    tree = paint.node_tree
+    noise = tree.nodes.new("ShaderNodeTexNoise")
+    tree.links.new(noise.outputs["Color"], tree.nodes["Principled BSDF"].inputs["Base Color"])
+    obj, before = box("Box", (0, 0, 0), (1, 1, 1), paint), snapshot()
+    addon_utils.disable("cycles")
+    try:
+        with pytest.raises(addon("errors").SynGenError, match="cannot be baked"):
+            addon("blender.mend").mend("bake", obj)
+    finally:
+        addon_utils.enable("cycles")
+    assert changes(before, snapshot()) == []
 
 
 def test_a_linked_object_is_made_local(addon, empty_scene: bpy.types.Scene, tmp_path: Path) -> None:
