@@ -246,17 +246,29 @@ def _palette(labels: Sequence[Label], count: int) -> Any:
 
 def _draw() -> None:
     context = bpy.context
-    space, region = context.space_data, context.region
+    space = context.space_data
     if space is None or not space.overlay.show_overlays or context.region_data is None:
         return
     blend, depth = gpu.state.blend_get(), gpu.state.depth_test_get()
     gpu.state.blend_set("ALPHA")
     gpu.state.depth_test_set("NONE")
     try:
-        _draw_region(context, _views.setdefault(region.as_pointer(), _View()))
+        _draw_region(context, _view_of(context))
     finally:
         gpu.state.blend_set(blend)
         gpu.state.depth_test_set(depth)
+
+
+def _view_of(context: bpy.types.Context) -> _View:
+    """What is kept of the region; where it is a new one, what is kept of regions that were closed goes."""
+    key = context.region.as_pointer()
+    if key not in _views:
+        areas = (area for window in context.window_manager.windows for area in window.screen.areas)
+        there = {region.as_pointer() for area in areas for region in area.regions}
+        for closed in _views.keys() - there:
+            _views.pop(closed).free()
+        _views[key] = _View()
+    return _views[key]
 
 
 def _draw_region(context: bpy.types.Context, view: _View) -> None:

@@ -213,6 +213,26 @@ def test_another_name_is_another_class(addon, stage: Any, how: str) -> None:
     assert name_shown() == "Door"
 
 
+def test_nothing_is_kept_of_a_view_that_was_closed(addon) -> None:
+    overlay = addon("blender.label_overlay")
+    first, second = (SimpleNamespace(as_pointer=lambda number=number: number) for number in (1, 2))
+    area = SimpleNamespace(regions=[first])
+    windows = [SimpleNamespace(screen=SimpleNamespace(areas=[area]))]
+    kept = overlay._view_of(SimpleNamespace(region=first, window_manager=SimpleNamespace(windows=windows)))
+    kept.pictures["rust"] = picture = SimpleNamespace(free=lambda: freed.append(picture))
+    freed: list[Any] = []
+    try:
+        assert overlay._view_of(SimpleNamespace(region=first)) is kept
+        area.regions = [first, second]
+        overlay._view_of(SimpleNamespace(region=second, window_manager=SimpleNamespace(windows=windows)))
+        assert set(overlay._views) == {1, 2} and not freed
+        area.regions = [third := SimpleNamespace(as_pointer=lambda: 3)]
+        overlay._view_of(SimpleNamespace(region=third, window_manager=SimpleNamespace(windows=windows)))
+        assert set(overlay._views) == {3} and freed == [picture]
+    finally:
+        overlay.switch(False)
+
+
 @pytest.mark.skipif(not hasattr(gpu, "init"), reason="this Blender draws nothing without a window")
 def test_a_view_without_labels_is_left_as_others_draw_in_it(addon, monkeypatch: pytest.MonkeyPatch) -> None:
     gpu.init()
@@ -221,8 +241,9 @@ def test_a_view_without_labels_is_left_as_others_draw_in_it(addon, monkeypatch: 
     region = SimpleNamespace(as_pointer=lambda: 1, width=64, height=64, x=0, y=0)
     preferences = SimpleNamespace(system=SimpleNamespace(ui_scale=1.0))
     context = SimpleNamespace(
-        space_data=space, region=region, region_data=object(), area=SimpleNamespace(regions=[]), preferences=preferences
-    )
+        space_data=space, region=region, region_data=object(), area=SimpleNamespace(regions=[]),
+        preferences=preferences, window_manager=SimpleNamespace(windows=[]),
+    )  # fmt: skip
 
     def none(context: Any) -> Any:
         raise addon("errors").SynGenError("The scene has no target.")
