@@ -594,9 +594,9 @@ def load(path: str | Path) -> Recipe:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise SynGenError(f"The recipe {path} does not exist.", "Check the path after --recipe.") from None
+        raise SynGenError(f"The recipe {path} does not exist.", "Check its path (--recipe).") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SynGenError(f"The recipe {path} cannot be read: {error}.") from error
+        raise SynGenError(f"The recipe {path} cannot be read: {error}.", "Choose a text in UTF-8.") from error
     return loads(text, str(path))
 
 
@@ -612,7 +612,7 @@ def parsed(text: str, source: str = "recipe") -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SynGenError(f"{source} is not valid TOML: {error}.") from error
+        raise SynGenError(f"{source} is not valid TOML: {error}.", "Mend that line.") from error
 
 
 def from_dict(document: Mapping[str, Any], source: str = "recipe") -> Recipe:

@@ -95,7 +95,7 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SynGenError(f"The preset {path} cannot be read: {error}.") from error
+        raise SynGenError(f"The preset {path} cannot be read: {error}.", "Choose a text in UTF-8.") from error
 
 
 def _file_name(name: str) -> str:

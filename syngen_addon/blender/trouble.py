@@ -1,6 +1,6 @@
 """What a report of an error holds: the sentence, the next step, versions, the end of logs. Imports bpy.
 
-It names neither the user nor their folders, so that it can be pasted anywhere.
+It names neither the user nor their home folder, so that it can be pasted anywhere.
 """
 
 import platform
