@@ -20,6 +20,7 @@ from ..errors import SynGenError, one_line
 from ..labels.projection import box_corners
 from ..recipe import Recipe
 from ..sampling.draws import ThingDraw, ThingFacts
+from ..sampling.pools import parts_apart, splits_of
 from ..sampling.things import SHAPES
 from .folders import REMOVE, stands_about
 from .inputs import missing_pictures
@@ -73,6 +74,8 @@ class Things:
                 sources = [_from_file(path, workshop, warnings) for path in files]
             elif recipe.distractors.collection:
                 sources = _from_collection(recipe.distractors.collection, targets, workshop)
+                if "thing" in parts_apart(recipe) and splits_of(recipe) > 1:
+                    warnings += _twins(sources)
             else:
                 sources = _simple(name, workshop)
         borrowed.set(scene.cycles, "use_light_tree", True)
@@ -276,7 +279,8 @@ def _from_collection(name: str, targets: Sequence[bpy.types.Object], workshop: _
     own = set(collection.objects)
     for obj in collection.objects:
         if obj.parent not in own:
-            groups[obj.name] = [obj, *(child for child in obj.children_recursive if child in inside)]
+            name_of = obj.name if obj.name not in groups else f"{obj.name} (object)"  # beside a collection of its name
+            groups[name_of] = [obj, *(child for child in obj.children_recursive if child in inside)]
     sources = [workshop.source(each, objects) for each, objects in sorted(groups.items())]
     found = [source for source in sources if source is not None]
     if not found:
@@ -286,6 +290,20 @@ def _from_collection(name: str, targets: Sequence[bpy.types.Object], workshop: _
         )
     workshop.borrowed.set(collection, "hide_render", True)
     return found
+
+
+def _twins(sources: Sequence[_Source]) -> list[str]:
+    """Warnings that name things which are the same meshes: two splits may each get one of them."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for source in sources:
+        made_of = tuple(sorted(obj.data.name_full for obj in source.block.all_objects if obj.data is not None))
+        found.setdefault(made_of, []).append(source.facts.name)
+    return [
+        f"distractors.collection: {', '.join(names[:5])}{' ...' if len(names) > 5 else ''} are the same thing "
+        f"{len(names)} times; leave one, or train and test may show it."
+        for names in found.values()
+        if len(names) > 1
+    ]
 
 
 # --- simple shapes ---------------------------------------------------------------------------------------------------

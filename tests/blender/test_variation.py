@@ -642,3 +642,25 @@ def test_a_collection_that_cannot_be_used_is_named(
     recipe = h.recipe(addon, CRATES, {"distractors": {"count": [1, 1], "collection": collection}})
     with pytest.raises(addon("errors").SynGenError, match=said):
         addon("blender.dataset").run(addon("blender.dataset").Job(recipe, tmp_path / "out", 1))
+
+
+def test_a_thing_that_lies_in_a_collection_twice_is_told(addon, empty_scene, tmp_path: Path) -> None:
+    """Train and test may show it. A collection and an object of one name are two things."""
+    h.two_boxes()
+    props = bpy.data.collections.new("Props")
+    bpy.context.scene.collection.children.link(props)
+    props.children.link(bpy.data.collections.new("Bin"))
+    for name, home in (("Bin", props), ("Can", props), ("Lid", props.children["Bin"])):
+        obj = h.box(name, (9, 9, 0), (10, 10, 1))
+        bpy.context.scene.collection.objects.unlink(obj)
+        home.objects.link(obj)
+    props.objects.link(bpy.data.objects.new("Can twin", bpy.data.objects["Can"].data))
+    h.save(tmp_path / "scene.blend")
+    things = {"distractors": {"count": [1, 1], "collection": "Props"}}
+    with staged(addon, tmp_path, h.recipe(addon, CRATES, things)) as frames:
+        assert {each.name for each in frames.facts.things} == {"Bin", "Bin (object)", "Can", "Can twin"}
+        (told,) = [said for said in frames.warnings if "the same thing" in said]
+        assert told.startswith("distractors.collection: Can, Can twin are the same thing 2 times")
+    whole = {**things, "export": {"split": [1, 0, 0]}}
+    with staged(addon, tmp_path, h.recipe(addon, CRATES, whole)) as frames:
+        assert not [said for said in frames.warnings if "the same thing" in said]
