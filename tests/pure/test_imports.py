@@ -19,7 +19,10 @@ FOUNDATIONS = tuple(
     for name in ("errors", "files", "digits", "presets", "recipe", "seeds", "splits", "images", "polygons", "scan")
 )
 TOPS = ("syngen_addon", "operators", "panels", "examples")
-BLENDER = ("bpy", "bpy_extras", "bmesh", "mathutils", "addon_utils", "bl_operators", "gpu", "gpu_extras", "blf", "_cycles")
+BLENDER = (
+    *("bpy", "bpy_extras", "bmesh", "mathutils", "addon_utils", "bl_operators", "gpu", "gpu_extras", "blf"),
+    "_cycles",
+)
 ARRAYS = ("numpy", "cv2")
 WORKER: dict[str, tuple[str, ...]] = {
     "protocol": (),
