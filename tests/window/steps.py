@@ -73,7 +73,7 @@ def install(w: Window, archive: str) -> None:
 
 def open_tab(w: Window) -> None:
     def there() -> bool:
-        return w.value("view3d()[2].width > 1 and view3d()[2].active_panel_category != 'UNSUPPORTED'")
+        return bool(w.value("view3d()[2].width > 1 and view3d()[2].active_panel_category != 'UNSUPPORTED'"))
 
     w.wait(there, "the sidebar does not open", 30)
     _, top, right, _ = w.sidebar()
