@@ -43,7 +43,9 @@ STATE = """(lambda s: [sorted(o.name for o in bpy.data.objects), [round(v, 5) fo
 SCENE_PANEL, DATASET_PANEL = 4, 5
 """Places among the tab's panels, counted from 0."""
 HEADER = 28
-"""From one closed panel's header to the next, in pixels; a part's are nearer to each other."""
+"""From one closed panel's header to the next, in pixels."""
+PART = 21
+"""The same of the parts below a panel."""
 FORMATS = {  # name -> row and column in the panel
     "coco_keypoints": (0, 1),
     "coco_panoptic": (0, 2),
@@ -192,8 +194,9 @@ def preview(w: Window, nodes: object, before: object) -> None:
 def part(w: Window, number: int) -> int:
     """Open a part of the Dataset panel, or close it: the headers lie below the panel's last button. y of the header."""
     x, y = w.find("syngen.copy_batch_command")
-    w.click_at(x, y + 32 + 26 * number)
-    return y + 32 + 26 * number
+    y += 28 + PART * number
+    w.click_at(x, y)
+    return y
 
 
 def keypoint(w: Window) -> None:
