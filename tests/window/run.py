@@ -6,9 +6,9 @@ BLENDER is the command that starts Blender. It runs on a virtual screen with a t
 extension's zip is installed (default: the one `make package` left in dist/ for this platform). Each step is a click,
 a drag or a key, after which Blender's state is asked; a step that fails ends the walk with exit code 1. Every step
 leaves a screenshot. With SYNGEN_TEST_ASSETS set to a folder that holds Barrel*.gltf, the object is that model.
-What is seen before anything is rendered (see.py), what is dropped into the view (drops.py) and what a dataset is made
-of (dataset.py) are parts of their own in a Blender of their own, and so are Stable Diffusion and neural transfer
-(worker.py).
+What is seen before anything is rendered (see.py), what is dropped into the view (drops.py), what a dataset is made of
+(dataset.py), and mending, queue, gallery and errors (gallery.py) are parts of their own in a Blender of their own, and
+so are Stable Diffusion and neural transfer (worker.py).
 """
 
 import argparse
@@ -22,6 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 import dataset
 import drops
+import gallery
 import see
 import worker
 from driver import Failed, Window
@@ -50,7 +51,9 @@ def main() -> int:
     parser.add_argument(
         "--shots", type=Path, default=ROOT / "out" / "window", help="where screenshots go (default out/window)"
     )
-    parser.add_argument("--part", choices=("window", "see", "drops", "dataset", "worker"), help="walk this part alone")
+    parser.add_argument(
+        "--part", choices=("window", "see", "drops", "dataset", "gallery", "worker"), help="walk this part alone"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the profile, the scene and the log")
     parser.add_argument("blender", nargs=argparse.REMAINDER, help="the command that starts Blender")
     arguments = parser.parse_args()
@@ -60,7 +63,14 @@ def main() -> int:
     if archive is None or not archive.is_file():
         print("There is no zip to install: run `make package` first.", file=sys.stderr)
         return 2
-    walks = {"window": walk, "see": see.walk, "drops": drops.walk, "dataset": dataset.walk, "worker": worker.walk}
+    walks = {
+        "window": walk,
+        "see": see.walk,
+        "drops": drops.walk,
+        "dataset": dataset.walk,
+        "gallery": gallery.walk,
+        "worker": worker.walk,
+    }
     if worker.python() is None:
         step(f"The worker's part is left out: {worker.VARIABLE} names no Python that has what it needs")
         del walks["worker"]
