@@ -364,7 +364,10 @@ def test_the_panel_shows_the_live_picture_under_the_progress(
     addon, scene: bpy.types.Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, session = tmp_path / "preview.png", addon("blender.session")
-    work = SimpleNamespace(preview=path, fraction=0.25, text="Transfer 1 of 2: step 5 of 20", stopping=False)
+    text = "Transfer 1 of 2: step 5 of 20"
+    work = SimpleNamespace(
+        preview=path, fraction=0.25, text=text, stopping=False, seconds_left=61.0, names=["Drum"], layer=True
+    )
     monkeypatch.setattr(session, "live_icon", lambda picture: 7 if picture == path else 0)
     with monkeypatch.context() as patch:
         patch.setattr(session.now, "generation", work)
