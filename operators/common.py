@@ -4,6 +4,8 @@ Imports bpy, errors and blender.session.
 """
 
 import functools
+import shutil
+import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -121,15 +123,38 @@ class FollowsWork:
         session.redraw(views=False)
 
 
-def show_picture(path: str, hint: str) -> set[str]:
-    """Show a picture in the viewer of the system. hint: what to do where it is gone. Raises SynGenError there.
+def open_outside(path: Path) -> set[str]:
+    """Open a file or folder with what the system has for it. Raises SynGenError where it has nothing.
 
-    Not in an image editor: the picture would become a part of the open file, and so of its next dataset.
+    Blender says that only on the console.
+    """
+    if not _has_opener():
+        raise SynGenError(
+            f"This system has no program that opens {path.name}: xdg-open is missing.", f"It lies in {path.parent}."
+        )
+    found: set[str] = bpy.ops.wm.path_open(filepath=str(path))
+    return found
+
+
+def show_picture(path: str, hint: str) -> set[str]:
+    """Show a picture in the viewer of the system, else in an image editor. hint: what to do where it is gone.
+    Raises SynGenError there.
+
+    Not in an image editor where there is a choice: it would be one more window.
     """
     if not Path(path).is_file():
         raise SynGenError(f"The picture {path} does not exist.", hint)
-    found: set[str] = bpy.ops.wm.path_open(filepath=path)
-    return found
+    if _has_opener() or bpy.app.background:
+        return open_outside(Path(path))
+    from ..syngen_addon.blender import in_editor
+
+    in_editor.show(Path(path), Path(path).stem.replace("-", " ").capitalize())
+    return {"FINISHED"}
+
+
+def _has_opener() -> bool:
+    """Whether wm.path_open has what it calls; of Windows and macOS it is a part."""
+    return not sys.platform.startswith("linux") or shutil.which("xdg-open") is not None
 
 
 class CancelsWork:

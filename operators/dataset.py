@@ -8,7 +8,7 @@ from bpy.props import EnumProperty, StringProperty
 
 from ..syngen_addon.blender import session, settings, task
 from ..syngen_addon.errors import SynGenError
-from .common import reported, show_picture
+from .common import open_outside, reported, show_picture
 
 SOUND = "Nothing is wrong with it."
 DIALOG = 400
@@ -149,11 +149,11 @@ class SYNGEN_OT_open_folder(bpy.types.Operator):
         from ..syngen_addon.blender import jobs_of_panel
 
         folder = jobs_of_panel.existing_folder(context.scene, self.folder)
-        return bpy.ops.wm.path_open(filepath=str(folder))
+        return open_outside(folder)
 
 
 class SYNGEN_OT_show_labels(bpy.types.Operator):
-    """Show some frames of the dataset with their labels drawn on, in the picture viewer of the system"""
+    """Show some frames of the dataset with their labels drawn on, in the picture viewer of the system or here"""
 
     bl_idname = "syngen.show_labels"
     bl_label = "Show Labels"
@@ -182,7 +182,7 @@ class SYNGEN_OT_show_card(bpy.types.Operator):
         card = jobs_of_panel.existing_folder(context.scene, self.folder) / "card.html"
         if not card.is_file():
             raise SynGenError(f"There is no {card}.", "Go on with the export: the card is written at its end.")
-        return bpy.ops.wm.path_open(filepath=str(card))
+        return open_outside(card)
 
 
 class SYNGEN_OT_check_dataset(bpy.types.Operator):

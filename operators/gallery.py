@@ -5,7 +5,7 @@ from bpy.props import EnumProperty, IntProperty, StringProperty
 
 from ..syngen_addon.blender import session
 from ..syngen_addon.errors import SynGenError
-from .common import OnMesh, reported
+from .common import OnMesh, open_outside, reported
 
 
 class _OfGallery(OnMesh):
@@ -157,7 +157,7 @@ class SYNGEN_OT_open_gallery(OnMesh, bpy.types.Operator):
             folder = previews.home_of(context.object)
         if not folder.is_dir():
             raise SynGenError(f"{context.object.name!r} has no gallery yet.", "Press Generate.")
-        return bpy.ops.wm.path_open(filepath=str(folder))
+        return open_outside(folder)
 
 
 CLASSES = (

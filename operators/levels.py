@@ -9,7 +9,7 @@ from bpy.props import FloatProperty, IntProperty, StringProperty
 from ..syngen_addon.blender import session, settings
 from ..syngen_addon.blender.preferences import gallery_folder
 from ..syngen_addon.errors import Cancelled, SynGenError
-from .common import CancelsWork, FollowsWork, InObjectMode, OnObject, report_error, reported
+from .common import CancelsWork, FollowsWork, InObjectMode, OnObject, report_error, reported, show_picture
 from .wear import left_out
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class SYNGEN_OT_apply_level(InObjectMode, bpy.types.Operator):
 
 
 class SYNGEN_OT_open_levels(bpy.types.Operator):
-    """Show the sheet of levels in the picture viewer of the system"""
+    """Show the sheet of levels in the picture viewer of the system or here"""
 
     bl_idname = "syngen.open_levels"
     bl_label = "Show Sheet"
@@ -129,10 +129,7 @@ class SYNGEN_OT_open_levels(bpy.types.Operator):
 
     @reported
     def execute(self, context: bpy.types.Context) -> set[str]:
-        if not Path(session.now.levels_sheet).is_file():
-            raise SynGenError(f"The picture {session.now.levels_sheet} does not exist.", "Press Preview Levels again.")
-        # Not in an image editor: the picture would become a part of the open file, and so of its next dataset.
-        return bpy.ops.wm.path_open(filepath=session.now.levels_sheet)
+        return show_picture(session.now.levels_sheet, "Press Preview Levels again.")
 
 
 CLASSES = (

@@ -119,7 +119,7 @@ class SYNGEN_OT_cancel_sweep(CancelsWork, bpy.types.Operator):
 
 
 class SYNGEN_OT_show_sweep(bpy.types.Operator):
-    """Show the last sheet of weights in the picture viewer of the system; its numbers and a plot lie beside it"""
+    """Show the last sheet of weights in the picture viewer of the system or here; numbers and a plot lie beside it"""
 
     bl_idname = "syngen.show_sweep"
     bl_label = "Show Sheet"

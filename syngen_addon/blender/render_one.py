@@ -1,14 +1,12 @@
 """One frame, finished as the job would finish it, without the job: rendered beside this Blender, shown in it.
 
 The frame is rendered into a folder of its own, which goes when Blender ends. Its picture, plain or with its labels
-drawn on, is shown in an image editor. An image must be in the file for that: it is taken out whenever the file is
-saved or copied, and put back afterwards, so that neither the file nor a dataset made of it ever holds it.
-Imports bpy, the formats stage.
+drawn on, is shown in an image editor, and never becomes a part of the file (in_editor.py). Imports bpy, the formats
+stage.
 """
 
 import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +19,8 @@ from ..errors import SynGenError
 from ..formats.overview import labelled
 from ..formats.sheet import write_png
 from ..recipe import Recipe
-from . import background, jobs_of_panel, preview_frame, session
+from . import background, in_editor, jobs_of_panel, preview_frame, session
 from .handlers import listen
-from .names import SHOWN
 
 LABELS = "labels.png"
 """In the frame's folder: the picture with its labels."""
@@ -43,8 +40,6 @@ class Shot:
 
 _shot: Shot | None = None
 _with_labels = True
-_editors: set[int] = set()
-"""The image editors that show it."""
 
 
 def frame_of(scene: bpy.types.Scene) -> int:
@@ -155,7 +150,7 @@ def latest() -> tuple[int, bool] | None:
 def keep(shot: Shot) -> None:
     """Keep a frame to be shown, in place of the one before."""
     global _shot
-    _remove_images()
+    in_editor.take_out()
     if _shot is not None and _shot.picture != shot.picture:
         shutil.rmtree(_folder_of(_shot), ignore_errors=True)
     for large in (background.PANEL, "variants"):
@@ -170,113 +165,30 @@ def _folder_of(shot: Shot) -> Path:
 
 def forget() -> None:
     """Show nothing more; the file is as if nothing had been shown."""
+    in_editor.forget()
     _drop()
     listen(_HANDLERS, False)
 
 
 def _drop() -> None:
     global _shot
-    _remove_images()
+    in_editor.drop()
     if _shot is not None:
         shutil.rmtree(_folder_of(_shot), ignore_errors=True)
     _shot = None
-    _editors.clear()
 
 
 def show(with_labels: bool | None = None) -> None:
-    """Show the frame in an image editor: one that shows it, else any, else one in a new window. Raises SynGenError.
+    """Show the frame in an image editor. Raises SynGenError where there is none.
 
     with_labels: None: as it was shown last.
     """
     global _with_labels
-    if latest() is None:
+    if _shot is None or latest() is None:
         raise SynGenError("No frame was rendered.", "Press Render One.")
     _with_labels = _with_labels if with_labels is None else with_labels
-    image = _image()
-    there = [space for space in _spaces() if space.as_pointer() in _editors or _is_ours(space.image)]
-    for space in there or [_any_editor()]:
-        space.image = image
-        _editors.add(space.as_pointer())
-    _tag_redraw()
-
-
-def _image() -> bpy.types.Image:
-    assert _shot is not None
     path = _shot.labels if _with_labels else _shot.picture
-    name = f"Frame {_shot.frame}{' with Labels' if _with_labels else ''}"
-    found = next((i for i in bpy.data.images if _is_ours(i) and i.get(SHOWN) == name), None)
-    if found is None:
-        found = bpy.data.images.load(str(path))
-        found.name = name
-        found[SHOWN] = name
-    return found
-
-
-def _is_ours(image: bpy.types.Image | None) -> bool:
-    return image is not None and SHOWN in image
-
-
-def _spaces() -> Iterator[bpy.types.SpaceImageEditor]:
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.ui_type == "IMAGE_EDITOR":
-                yield area.spaces.active
-
-
-def _any_editor() -> bpy.types.SpaceImageEditor:
-    found = next(_spaces(), None)
-    if found is not None:
-        return found
-    windows = bpy.context.window_manager.windows
-    before = {window.as_pointer() for window in windows}
-    with bpy.context.temp_override(window=windows[0]):
-        bpy.ops.wm.window_new()
-    window = next(window for window in windows if window.as_pointer() not in before)
-    area = max(window.screen.areas, key=lambda each: each.width * each.height)
-    area.ui_type = "IMAGE_EDITOR"
-    bpy.app.timers.register(lambda: _fit(area.spaces.active.as_pointer()), first_interval=0.0)
-    return area.spaces.active
-
-
-def _fit(pointer: int) -> None:
-    """Show all of the picture in the editor, once it has its size."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.spaces.active.as_pointer() == pointer:
-                region = next(each for each in area.regions if each.type == "WINDOW")
-                with bpy.context.temp_override(window=window, area=area, region=region):
-                    bpy.ops.image.view_all(fit_view=True)
-
-
-def _tag_redraw() -> None:
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "IMAGE_EDITOR":
-                area.tag_redraw()
-
-
-def _remove_images() -> None:
-    for image in [image for image in bpy.data.images if _is_ours(image)]:
-        bpy.data.images.remove(image)
-
-
-# --- out of the file -------------------------------------------------------------------------------------------------
-
-
-@persistent
-def _before_save(*_: Any) -> None:
-    _editors.intersection_update(space.as_pointer() for space in _spaces() if _is_ours(space.image))
-    _remove_images()
-
-
-@persistent
-def _after_save(*_: Any) -> None:
-    """Also where a step that is undone or redone did not know the image."""
-    if latest() is None:
-        return
-    for space in _spaces():
-        if space.as_pointer() in _editors and space.image is None:
-            space.image = _image()
+    in_editor.show(path, f"Frame {_shot.frame}{' with Labels' if _with_labels else ''}")
 
 
 @persistent
@@ -284,11 +196,4 @@ def _before_load(*_: Any) -> None:
     _drop()
 
 
-_HANDLERS = (
-    ("save_pre", _before_save),
-    ("save_post", _after_save),
-    ("save_post_fail", _after_save),
-    ("undo_post", _after_save),
-    ("redo_post", _after_save),
-    ("load_pre", _before_load),
-)
+_HANDLERS = (("load_pre", _before_load),)

@@ -696,5 +696,7 @@ def unregister() -> None:
         overlay.switch(False)
     if (render_one := _used("render_one")) is not None:
         render_one.forget()
+    if (in_editor := _used("in_editor")) is not None:
+        in_editor.forget()
     _forget_rig()
     _looks.clear()

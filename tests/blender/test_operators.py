@@ -12,7 +12,9 @@ from unittest.mock import MagicMock
 import bpy
 import numpy as np
 import pytest
+from PIL import Image
 
+from tests.blender import helpers as h
 from tests.blender.helpers import quick_variants, real_variants  # noqa: F401
 
 pytestmark = pytest.mark.versions
@@ -719,6 +721,36 @@ def test_the_copied_command_keeps_out_of_another_jobs_folder(addon, stage: bpy.t
 def test_show_labels_needs_the_picture(scene: bpy.types.Scene, tmp_path: Path) -> None:
     missing = str(tmp_path / "overview.png")
     assert "does not exist" in refused(lambda: bpy.ops.syngen.show_labels(sheet=missing))
+
+
+def test_where_the_system_opens_nothing_it_is_said_where_a_thing_lies(
+    addon, scene: bpy.types.Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    common = sys.modules[bpy.types.SYNGEN_OT_show_labels.__module__.rpartition(".")[0] + ".common"]
+    monkeypatch.setattr(common, "_has_opener", lambda: False)
+    (tmp_path / "card.html").touch()
+    for name in ("open_folder", "show_card"):
+        said = refused(lambda name=name: getattr(bpy.ops.syngen, name)(folder=str(tmp_path)))
+        assert "xdg-open is missing" in said and "It lies in" in said
+
+
+def test_a_sheet_in_an_image_editor_is_never_in_the_file(addon, scene: bpy.types.Scene, tmp_path: Path) -> None:
+    in_editor, sheet, saved = addon("blender.in_editor"), tmp_path / "overview.png", tmp_path / "saved.blend"
+    addon("formats.sheet").write_png(sheet, Image.new("RGB", (8, 8)))
+    area = bpy.context.window.screen.areas[0]
+    kind, before = area.ui_type, h.snapshot()
+    try:
+        area.ui_type = "IMAGE_EDITOR"
+        in_editor.show(sheet, "Overview")
+        assert Path(area.spaces.active.image.filepath) == sheet
+        bpy.ops.wm.save_as_mainfile(filepath=str(saved), copy=True)
+        assert area.spaces.active.image is not None, "saving leaves it where it is seen"
+        with bpy.data.libraries.load(str(saved)) as (there, _):
+            assert "Overview" not in there.images
+        in_editor.forget()
+        assert h.snapshot() == before
+    finally:
+        area.ui_type = kind
 
 
 def test_the_command_needs_a_saved_file(addon, empty_scene: bpy.types.Scene) -> None:
