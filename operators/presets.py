@@ -9,6 +9,8 @@ from ..syngen_addon.blender import session
 from ..syngen_addon.errors import SynGenError
 from .common import reported
 
+RESETS = "What it does not name goes back to its default; folders, names and licences stay"
+
 
 class SYNGEN_OT_load_preset(bpy.types.Operator):
     """Set the scene, the pictures and their labels as this preset has them"""
@@ -24,7 +26,7 @@ class SYNGEN_OT_load_preset(bpy.types.Operator):
         from ..syngen_addon.blender import scene_presets
 
         try:
-            return scene_presets.about(Path(properties.filepath)).rstrip(".")
+            return f"{scene_presets.about(Path(properties.filepath))}\n{RESETS}"
         except SynGenError:
             return ""
 

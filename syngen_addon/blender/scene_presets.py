@@ -1,9 +1,8 @@
 """Dataset presets: recipes of the scene and the pictures alone, that lie in Blender's own folders for presets.
 
-A preset is a recipe file and nothing of it is ever executed. It sets the sections that it names, whole: numbers,
-switches and choices that it leaves out go back to their defaults, while texts and tables (folders, names, licences)
-stay as they are. Sections that it does not name stay too, and those of what wears are no part of a preset. Imports
-bpy, recipe.
+A preset is a recipe file and nothing of it is ever executed. It sets all SECTIONS, so that it gives the same whatever
+was set before: numbers, switches and choices that it leaves out go back to their defaults, while texts and tables
+(folders, names, licences) stay as they are. The sections of what wears are no part of a preset. Imports bpy, recipe.
 """
 
 import dataclasses
@@ -36,9 +35,11 @@ def load(scene: bpy.types.Scene, path: Path) -> None:
     if foreign:
         raise SynGenError(f"{path.name} is no dataset preset: it sets [{foreign[0]}].", "Load it with Load Recipe.")
     plain = recipes.to_dict(recipes.from_dict(named, path.name))
-    wanted: dict[str, dict[str, Any]] = {section: {} for section in named}
+    wanted: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     for section, key, _, about in settings.every_key():
-        if section in named and (key in named[section] or not _is_the_persons(plain[section][key], about)):
+        if section not in SECTIONS:
+            continue
+        if key in named.get(section, {}) or not _is_the_persons(plain[section][key], about):
             wanted[section][key] = plain[section][key]
     settings.put_keys(scene, wanted)
 
