@@ -20,23 +20,44 @@ from . import ageing, material, worker
 from .instances import original
 from .layers import layer_of, layers_of
 from .level import set_level
-from .names import ABOUT, TINT, UV_LAYER
+from .names import ABOUT, DRESSES, TINT, UV_LAYER
 from .records import further_kinds, own_kinds
 from .scene import variant_facts
 from .shown import check_wear_shows
 from .state import Borrowed
 from .target import find, has_wear, wear_of
 
+Shows = tuple[tuple[str, int], ...]
+"""The variant that each layer shows, by its key."""
+KEPT = 8
+"""The dresses that a wardrobe keeps at least, once it has them: another variant in one takes 0.04 CPU s, and the
+pictures of each lie in memory."""
+
+
+@dataclass(frozen=True)
+class Dress:
+    """A mesh for copies, whose materials can show any variant. groups: by the layer's key, and the slot that the
+    variants know it as; one for each of the mesh's slots that are of it."""
+
+    mesh: bpy.types.Mesh
+    groups: list[tuple[str, int, bpy.types.NodeTree]]
+
 
 @dataclass
 class Wardrobe:
     """What the copies of one object (instances.py) show by turns: a mesh for each variant, or each combination of them
-    where several kinds vary, which they share. So a thousand copies cost no more than the variants do."""
+    where several kinds vary, which they share. So a thousand copies cost no more than the variants do; and a thousand
+    combinations no more than the copies, or KEPT: a dress that a frame has no use for can show another.
+
+    A dress that a frame has no use for must stay among what Blender evaluates: Cycles never lets go of the shader of a
+    material, and makes another where the material comes back. So an object that is always there, the rack, names the
+    materials of all.
+    """
 
     mesh: bpy.types.Mesh
-    dresses: dict[tuple[tuple[str, int], ...], bpy.types.Mesh] = field(default_factory=dict)
-    groups: dict[tuple[int, str, int], bpy.types.NodeTree] = field(default_factory=dict)
-    """By the mesh's slot, the layer's key and the variant."""
+    rack: bpy.types.Object
+    dresses: dict[Shows, Dress] = field(default_factory=dict)
+    """By what each shows; the last used comes last."""
     new: list[bpy.types.ID] = field(default_factory=list)
     """All that was made for it."""
 
@@ -306,7 +327,7 @@ class Wearing:
             target.swaps = {k: each for k, each in galleries.items() if any(v.name != worn[k] for v in each)}
         if target.swaps:
             if original(obj) != obj:
-                target.wardrobe = wardrobe = Wardrobe(obj.data)
+                target.wardrobe = wardrobe = Wardrobe(obj.data, obj)
                 self.borrowed.afterwards(lambda: bpy.data.batch_remove(wardrobe.new))
             elif obj.library is None:
                 self._own_groups(target)
@@ -369,23 +390,26 @@ class Wearing:
     # --- frames
 
     def show(self, targets: list[Target], draw: FrameDraw) -> None:
-        """Put a drawn frame's variants and levels on the targets."""
+        """Put a drawn frame's variants and levels on the targets, which are all that there are."""
+        numbers = {target.obj: self._numbers(target, draw) for target in targets}
+        self._dress(targets, numbers)
         for target in targets:
             name = target.obj.name
-            drawn = {"": draw.variants.get(name, -1), **draw.also_variants.get(name, {})}
-            numbers = {key: drawn[key] for key in target.swaps}
-            if numbers != target.shown:
-                if target.wardrobe is not None:
-                    target.obj.data = self._dress(target.wardrobe, target.swaps, numbers)
-                else:
-                    self._wear(target, numbers)
-                self._tell(target, numbers)
+            if numbers[target.obj] != target.shown:
+                self._wear(target, numbers[target.obj])
+                self._tell(target, numbers[target.obj])
             if name in draw.levels:
                 set_level(target.obj, draw.levels[name])
             for kind, level in draw.also.get(name, {}).items():
                 set_level(target.obj, level, kind)
             if name in draw.tints:
                 set_tint(target.obj, draw.tints[name])
+
+    def _numbers(self, target: Target, draw: FrameDraw) -> dict[str, int]:
+        """The variant that each layer of a target that swaps them is to show, by its key."""
+        name = target.obj.name
+        drawn = {"": draw.variants.get(name, -1), **draw.also_variants.get(name, {})}
+        return {key: drawn[key] for key in target.swaps}
 
     def _wear(self, target: Target, numbers: dict[str, int]) -> None:
         for (key, index), group in target.groups.items():
@@ -403,34 +427,26 @@ class Wearing:
             if target.kind != kind:
                 target.kind = target.obj[ABOUT]["kind"] = kind
 
-    def _dress(self, wardrobe: Wardrobe, swaps: dict[str, list[Variant]], numbers: dict[str, int]) -> bpy.types.Mesh:
-        """The mesh of a wardrobe that shows these variants, by the key of their layer."""
-        shown = tuple(numbers.items())
-        if shown not in wardrobe.dresses:
-            wardrobe.dresses[shown] = mesh = wardrobe.mesh.copy()
-            wardrobe.new.append(mesh)
-            for place, before in enumerate(wardrobe.mesh.materials):
-                groups = {key: self._dress_group(wardrobe, place, key, swaps[key], number) for key, number in shown}
-                if any(groups.values()):
-                    mesh.materials[place] = copy = before.copy()
-                    wardrobe.new.append(copy)
-                for key, group in groups.items():
-                    if group is not None:
-                        material.group_of(copy, key).node_tree = group
-        return wardrobe.dresses[shown]
-
-    def _dress_group(
-        self, wardrobe: Wardrobe, place: int, key: str, gallery: list[Variant], number: int
-    ) -> bpy.types.NodeTree | None:
-        """The group that shows a layer's variant in a slot of a wardrobe's mesh; None where none shows there."""
-        node, variant = material.group_of(wardrobe.mesh.materials[place], key), gallery[number]
-        if node is None or (index := int(node.node_tree.get(material.SLOT, place))) not in variant.slots:
-            return None
-        if (place, key, number) not in wardrobe.groups:
-            wardrobe.groups[place, key, number] = group = node.node_tree.copy()
-            wardrobe.new.append(group)
-            material.show(group, self._worn(variant, index))
-        return wardrobe.groups[place, key, number]
+    def _dress(self, targets: list[Target], numbers: dict[bpy.types.Object, dict[str, int]]) -> None:
+        """Give every copy the dress that shows its variants: one that shows them already, else a new one while there
+        are few, else of those that this frame has no use for the one that was not used for longest."""
+        copies = [(target, target.wardrobe) for target in targets if target.wardrobe is not None]
+        needed = {(id(wardrobe), tuple(numbers[target.obj].items())) for target, wardrobe in copies}
+        for target, wardrobe in copies:
+            wanted = tuple(numbers[target.obj].items())
+            if wanted not in wardrobe.dresses:
+                unused = (each for each in wardrobe.dresses if (id(wardrobe), each) not in needed)
+                shown = next(unused, ()) if len(wardrobe.dresses) >= KEPT else ()
+                dress = wardrobe.dresses.pop(shown) if shown else _new_dress(wardrobe, target.swaps)
+                for key, index, group in dress.groups:
+                    number = numbers[target.obj][key]
+                    if number != dict(shown).get(key):
+                        material.show(group, self._worn(target.swaps[key][number], index))
+            else:
+                dress = wardrobe.dresses.pop(wanted)
+            wardrobe.dresses[wanted] = dress  # the last used comes last
+            if target.obj.data != dress.mesh:
+                target.obj.data = dress.mesh
 
     def _worn(self, variant: Variant, index: int) -> material.Worn:
         """The variant's pictures and numbers for a slot, loaded once."""
@@ -442,6 +458,35 @@ class Wearing:
                 self.borrowed.new(bpy.data.images, image)
             self.loaded[key] = worn
         return self.loaded[key]
+
+
+def _new_dress(wardrobe: Wardrobe, swaps: dict[str, list[Variant]]) -> Dress:
+    """Another dress, which shows what the wardrobe's own mesh shows so far. swaps: what its layers can show, by key."""
+    dress = Dress(wardrobe.mesh.copy(), [])
+    wardrobe.new.append(dress.mesh)
+    for place, before in enumerate(wardrobe.mesh.materials):
+        slots = {key: _slot_shown(before, place, key, gallery) for key, gallery in swaps.items()}
+        if all(slot is None for slot in slots.values()):
+            continue
+        dress.mesh.materials[place] = copy = before.copy()
+        wardrobe.new.append(copy)
+        for key, slot in slots.items():
+            if slot is not None:
+                node = material.group_of(copy, key)
+                node.node_tree = group = node.node_tree.copy()
+                wardrobe.new.append(group)
+                dress.groups.append((key, slot, group))
+    materials = [block for block in wardrobe.new if isinstance(block, bpy.types.Material)]
+    wardrobe.rack[DRESSES] = {str(number): each for number, each in enumerate(materials)}
+    return dress
+
+
+def _slot_shown(shown: bpy.types.Material | None, place: int, key: str, gallery: list[Variant]) -> int | None:
+    """The slot that a gallery knows a mesh's slot as; None where its material shows nothing of that layer. All that can
+    stand in for each other are of the same slots."""
+    node = material.group_of(shown, key)
+    slot = place if node is None else int(node.node_tree.get(material.SLOT, place))
+    return slot if node is not None and slot in gallery[0].slots else None
 
 
 def tints(recipe: Recipe) -> bool:

@@ -1,5 +1,6 @@
 """Targets that are shown as instances: each copy is labelled as an object of its own. One unit is one pixel."""
 
+import itertools
 from typing import Any
 
 import bpy
@@ -254,6 +255,47 @@ def test_copies_show_each_kind_s_variants_by_themselves(addon, stage) -> None:
             assert layer["variant"] == record["draw"]["also_variants"][each["name"]]["moss"]
             both.add((each["variant"], layer["variant"]))
     assert len(both) == 4
+
+
+def test_copies_of_many_combinations_take_no_more_than_they_need(addon, stage, monkeypatch) -> None:
+    """A material that goes and comes back is a new one to Cycles, which keeps the old one too: memory would grow with
+    every frame. So none ever goes, and no more are made than the two copies can show at once."""
+    ageing, wearing = addon("blender.ageing"), addon("blender.wearing")
+    monkeypatch.setattr(wearing, "KEPT", 1)
+    source = stage.target("Crate", (-3, -3), (3, 3), level=1.0)
+    made = wearing.make_variants(ageing.gather(source, h.recipe(addon), ageing.kind_named("moss")), stage.path / "more")
+    ageing.apply_variant(source, made[0], add=True, level=0.5)
+    yard = collection("Yard", source)
+    for number in range(2):
+        instance(f"Yard {number}", yard, (-8 + 16 * number, 0, 0))
+    evaluated: list[dict[str, int]] = []
+    show = wearing.Wearing.show
+
+    def watched(self: Any, *arguments: Any) -> None:
+        show(self, *arguments)
+        blocks = bpy.context.evaluated_depsgraph_get().ids
+        evaluated.append({i.original.name: i.as_pointer() for i in blocks if isinstance(i, bpy.types.Material)})
+
+    monkeypatch.setattr(wearing.Wearing, "show", watched)
+    before = saved(stage)
+    stage.again(h.STILL, {"randomize": {"variant": True}}, frames=8)
+    assert h.changes(before, h.snapshot()) == []
+    shown = []
+    for frame in range(8):
+        picture = stage.picture(frame).astype(int)
+        for each in stage.record(frame)["instances"]:
+            (layer,) = each["layers"]
+            x, y, width, height = each["bbox"]
+            middle = picture[y + height // 2]
+            blue = [bool(middle[at, 0] > middle[at, 2]) for at in (x + width - 2, x + 1)]
+            assert blue == [each["variant"] == 1, layer["variant"] == 1]
+            shown.append((each["variant"], layer["variant"]))
+    assert len(set(shown)) == 4 and any(first == second for first, second in zip(*[iter(shown)] * 2, strict=True))
+    assert all(each.items() <= last.items() for each, last in itertools.pairwise(evaluated))
+    assert sum(name.startswith("Paint Crate") for name in evaluated[-1]) == 3  # the source's, and a dress for each copy
+    monkeypatch.setattr(wearing, "KEPT", 8)
+    stage.again(h.STILL, {"randomize": {"variant": True}}, frames=8, out="all kept")
+    assert h.differing(h.files_of(stage.path / "out"), h.files_of(stage.path / "all kept")) == []
 
 
 def test_three_hundred_targets_in_a_frame(addon, stage) -> None:
