@@ -28,7 +28,8 @@ from . import settings
 from .handlers import listen
 from .live_labels import (
     LARGEST,
-    Copy,
+    PIXEL,
+    TURN,
     Frame,
     Gathered,
     Label,
@@ -39,6 +40,7 @@ from .live_labels import (
     kind_colors_of,
     labels_of,
     layers_from,
+    looks_of,
 )
 from .material import RUN_LEVELS
 
@@ -158,7 +160,7 @@ def look(gathered: Gathered, frame: Frame, pictures: dict[str, Any]) -> Layers:
     for key in gathered.keys:
         if key not in pictures:
             pictures[key] = _picture(frame)
-        _draw_copies(gathered.copies, key, frame, pictures[key])
+        _draw_copies(gathered, key, frame, pictures[key])
         pixels = np.array(pictures[key].texture_color.read(), np.uint8)
         found.append(pixels.reshape(frame.height, frame.width, 4)[::-1])
     return layers_from(gathered.keys, found)
@@ -174,7 +176,7 @@ def _picture(frame: Frame) -> Any:
         ) from error
 
 
-def _draw_copies(copies: Sequence[Copy], key: str, frame: Frame, picture: Any) -> None:
+def _draw_copies(gathered: Gathered, key: str, frame: Frame, picture: Any) -> None:
     shader = _shader("copies")
     before = gpu.state.depth_test_get(), gpu.state.depth_mask_get(), gpu.state.blend_get()
     with picture.bind():
@@ -183,9 +185,10 @@ def _draw_copies(copies: Sequence[Copy], key: str, frame: Frame, picture: Any) -
         gpu.state.blend_set("NONE")
         gpu.state.active_framebuffer_get().clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
         shader.bind()
+        shader.uniform_float("looks", float(looks_of(gathered.recipe)))
         textures: dict[str, Any] = {}
         try:
-            for copy in copies:
+            for copy in gathered.copies:
                 shader.uniform_float("matrix", frame.matrix @ copy.matrix)
                 for part in copy.parts:
                     wear = part.wears.get(key) if copy.index else None
@@ -609,6 +612,7 @@ def _make_copies() -> Any:
     info.push_constant("MAT4", "matrix")
     info.push_constant("VEC4", "about")
     info.push_constant("FLOAT", "runoff")
+    info.push_constant("FLOAT", "looks")
     info.sampler(0, "FLOAT_2D", "onset")
     info.vertex_in(0, "VEC3", "position")
     info.vertex_in(1, "VEC2", "uv")
@@ -624,13 +628,23 @@ def _make_copies() -> Any:
         " ivec2 c = ivec2(floor(p));"
         " return mix(mix(at(c, size), at(c + ivec2(1, 0), size), f.x),"
         "  mix(at(c + ivec2(0, 1), size), at(c + ivec2(1, 1), size), f.x), f.y); }"
+        "float wear(vec2 uv) {"
+        f" vec4 when = {ONSET_RANGE} * read(uv);"
+        " float level = about.z, mask = clamp((level - when.r) / about.w + 0.5, 0.0, 1.0);"
+        f" float run = clamp((level - when.g) / {RUN_LEVELS}, 0.0, 1.0) * clamp(level * 10.0, 0.0, 1.0);"
+        " return max(mask, run * (when.r < 1.5 ? runoff : 0.0)); }"
         "void main() {"
-        " float level = about.z, worn = 0.0;"
+        " vec2 x = dFdx(place), y = dFdy(place);"
+        " float worn = 0.0;"
         " if (about.w > 0.0) {"
-        f"  vec4 when = {ONSET_RANGE} * read(place);"
-        "  float mask = clamp((level - when.r) / about.w + 0.5, 0.0, 1.0);"
-        f"  float run = clamp((level - when.g) / {RUN_LEVELS}, 0.0, 1.0) * clamp(level * 10.0, 0.0, 1.0);"
-        "  worn = max(mask, run * (when.r < 1.5 ? runoff : 0.0));"
+        # Within a texel one look shows what all would.
+        "  vec2 size = vec2(textureSize(onset, 0));"
+        "  int count = max(length(x * size), length(y * size)) > 1.0 ? int(looks) : 1;"
+        "  for (int i = 0; i < count; i++) {"
+        f"   vec2 at = vec2((float(i) + 0.5) / float(count), fract(0.5 + {TURN} * float(i))) - 0.5;"
+        f"   worn += wear(place + {PIXEL} * (at.x * x + at.y * y)); }}"
+        # Up: of two looks one is the half from which on a pixel counts.
+        "  worn = ceil(worn / float(count) * 255.0 - 0.01) / 255.0;"
         " }"
         " result = vec4(about.x, about.y, worn, 1.0); }"
     )

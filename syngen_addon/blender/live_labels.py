@@ -26,6 +26,7 @@ from .layers import layers_of
 from .level import get_level
 from .names import GROUP
 from .records import class_lists, classes_of, own_kinds
+from .render import SPEEDS
 from .shown import is_rendered
 from .target import has_wear
 from .targets import check_camera, find_targets
@@ -35,6 +36,11 @@ LARGEST = 2048
 WEAR_IN_NAME = ("wear", "object_wear")
 """Choices of labels.class_from whose classes say the wear class themselves."""
 UNWORN = "no wear yet"
+MOST_LOOKS = 16
+"""So many samples a render takes at least where it is told to take so many (Cycles looks at the noise after them)."""
+PIXEL = 0.7
+"""Width of a square, in pixels, that spreads as far as the filter of renders (Blackman-Harris over 1.5)."""
+TURN = 0.6180339887
 
 Floats = np.ndarray
 
@@ -365,6 +371,18 @@ def wear_at(level: float, onset: Floats, runoff: Floats, wear: Wear) -> Floats:
     mask = np.clip((level - onset) / width + 0.5, 0, 1) * (level > 0)
     run = np.clip((level - runoff) / material.RUN_LEVELS, 0, 1) * np.clip(level * 10, 0, 1) * (onset < 1.5)
     return np.asarray(np.maximum(mask, run * wear.runoff))
+
+
+def looks_of(recipe: Recipe) -> int:
+    """At how many places in a pixel wear is looked at. A render has the mean of its samples in a pixel, which counts as
+    worn from `labels.wear_threshold` on: seen edge-on, where much lies under a pixel, that is more, or less, than what
+    its middle shows, and the fewer samples, the more: of two one is half."""
+    return min(SPEEDS[recipe.render.speed].samples(recipe.render.samples), MOST_LOOKS)
+
+
+def places_in_pixel(looks: int) -> list[tuple[float, float]]:
+    """These places, x right and y up in pixels from its middle (the same as the shader in label_overlay.py)."""
+    return [(((i + 0.5) / looks - 0.5) * PIXEL, ((0.5 + i * TURN) % 1 - 0.5) * PIXEL) for i in range(looks)]
 
 
 def labels_of(gathered: Gathered, layers: Layers) -> list[Label]:
