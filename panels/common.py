@@ -5,6 +5,9 @@ from typing import Any
 
 import bpy
 
+NARROW = 260
+"""A sidebar of less, in pixels before scaling, has under each other what else stands beside each other."""
+
 
 class InSidebar:
     """A mix-in: a panel in the sidebar tab of the 3D view."""
@@ -44,11 +47,23 @@ def part(
     return body
 
 
-def sentence(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
-    """Text over as many lines as the sidebar's width takes."""
-    width = context.region.width / context.preferences.system.ui_scale if context.region else 280
+def _width(context: bpy.types.Context) -> float:
+    """The sidebar's, in pixels before scaling."""
+    return context.region.width / context.preferences.system.ui_scale if context.region else 280
+
+
+def narrow(context: bpy.types.Context) -> bool:
+    """Whether the sidebar cuts words that stand beside each other."""
+    return _width(context) < NARROW
+
+
+def sentence(
+    layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE", beside: int = 0
+) -> None:
+    """Text over as many lines as the sidebar's width takes. beside: how many buttons without words share its row."""
+    width = _width(context) - (64 if icon != "NONE" else 44) - 26 * beside
     # A path is broken after a slash.
-    wrapped = textwrap.wrap(text.replace("/", "/ "), max(16, int((width - (64 if icon != "NONE" else 44)) / 6.6)))
+    wrapped = textwrap.wrap(text.replace("/", "/ "), max(14, int(width / 6.6)))
     lines = [line.replace("/ ", "/") for line in wrapped]
     column = layout.column(align=True)
     column.scale_y = 0.75

@@ -4,7 +4,7 @@ import bpy
 
 from ..syngen_addon.blender import session
 from . import keypoints
-from .common import InSidebar, clock, keys, pair, part, progress, sentence, split, toggles
+from .common import InSidebar, clock, keys, narrow, pair, part, progress, sentence, split, toggles
 from .presets import in_header
 
 MOST_SAID = 5
@@ -56,21 +56,19 @@ FORMATS = (
     ("Others", (("voc", "VOC"), ("bop", "BOP"), ("csv", "CSV"))),
     ("Maps", (("masks", "Masks"), ("depth", "Depth"), ("normals", "Normals"))),
 )
-"""How the formats stand in the panel: a word, and toggles beside it."""
-NARROW = 260
-"""A sidebar of less, in pixels before scaling, has the word above its toggles, and two of them in a row, not three."""
+"""How the formats stand in the panel: a word, and toggles beside it; in a narrow one below it, two in a row."""
 
 
 def _formats(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     column, export = layout.column(align=True), context.scene.syngen.export
-    narrow = context.region.width < NARROW * context.preferences.system.ui_scale if context.region else False
-    in_row = 2 if narrow else 3
+    under = narrow(context)
+    in_row = 2 if under else 3
     for word, formats in FORMATS:
-        if narrow:
+        if under:
             column.label(text=word)
         for start in range(0, len(formats), in_row):
             row = column.row(align=True)
-            if not narrow:
+            if not under:
                 parts = row.split(factor=0.18, align=True)
                 parts.label(text="" if start else word)
                 row = parts.row(align=True)
@@ -103,7 +101,7 @@ def _export(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         row.operator("syngen.cancel_export", text="", icon="X")
     if now.failed:
         row = layout.row()
-        sentence(row, context, now.failed, "ERROR")
+        sentence(row, context, now.failed, "ERROR", beside=1)
         row.operator("syngen.copy_report", text="", icon="COPYDOWN").message = now.failed
     if now.told:
         sentence(layout, context, now.told, "CHECKMARK")

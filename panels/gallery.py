@@ -5,7 +5,7 @@ from typing import Any
 import bpy
 
 from ..syngen_addon.blender import session
-from .common import Closed, sentence
+from .common import Closed, narrow, sentence
 
 NAMES = 0.4
 """Share of the width that names take."""
@@ -22,7 +22,8 @@ class SYNGEN_PT_gallery(Closed, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, wm, held = self.layout, context.window_manager, session.chooser(context.object)
-        layout.row().prop(wm, "syngen_show", expand=True)
+        shows = layout.column(align=True) if narrow(context) else layout.row()
+        shows.prop(wm, "syngen_show", expand=True)
         row = layout.row(align=True)
         if held.pages > 1:
             _turn(row, "TRIA_LEFT", -1, held.page > 0)
@@ -69,19 +70,19 @@ def _verdict(layout: bpy.types.UILayout, context: bpy.types.Context, held: Any) 
 def _buttons(layout: bpy.types.UILayout, held: Any) -> None:
     variant: Any = held.shown.variant if held.shown else None
     used = variant.name in held.worn
-    row = layout.row()
+    row = layout.row(align=True)
     row.scale_y = 1.4
     text = "In Use" if used else "Use" if variant.usable else "Use Anyway"
     row.operator("syngen.apply_variant", text=text, depress=used).variant = variant.name
+    row.separator()
+    row.operator("syngen.open_gallery", text="", icon="FILE_FOLDER").variant = variant.name
+    row.operator("syngen.delete_variant", text="", icon="TRASH").variant = variant.name
     row = layout.row(align=True)
     for says, icon in (("ACCEPTED", "CHECKMARK"), ("REFUSED", "CANCEL")):
         chosen = variant.person == says.lower()
         text = {"ACCEPTED": "Accept", "REFUSED": "Refuse"}[says]
         button = row.operator("syngen.judge_variant", text=text, icon=icon, depress=chosen)
         button.variant, button.says = variant.name, "FILTERS" if chosen else says
-    row.separator()
-    row.operator("syngen.open_gallery", text="", icon="FILE_FOLDER").variant = variant.name
-    row.operator("syngen.delete_variant", text="", icon="TRASH").variant = variant.name
 
 
 def _facts(layout: bpy.types.UILayout, context: bpy.types.Context, held: Any) -> None:

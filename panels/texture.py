@@ -3,7 +3,7 @@
 import bpy
 
 from ..syngen_addon.blender import session
-from .common import Closed, InSidebar, clock, keys, progress, sentence, split
+from .common import Closed, InSidebar, clock, keys, narrow, progress, sentence, split
 from .neural import preview, what_is_missing
 
 PICTURES_SHOWN = 8
@@ -18,7 +18,7 @@ class SYNGEN_PT_object(InSidebar, bpy.types.Panel):
         found = session.look(obj)
         if found.error:
             row = layout.row()
-            sentence(row, context, found.error, "ERROR")
+            sentence(row, context, found.error, "ERROR", beside=1)
             row.operator("syngen.refresh", text="", icon="FILE_REFRESH", emboss=False)
             mend(layout, found, found.error)
             return
@@ -111,11 +111,11 @@ class SYNGEN_PT_texture(InSidebar, bpy.types.Panel):
             row.operator("syngen.generate", text="Generate", icon="SHADERFX")
             if session.now.generated:  # the report goes when the pointer moves
                 row = layout.row()
-                sentence(row, context, session.now.generated, "CHECKMARK")
+                sentence(row, context, session.now.generated, "CHECKMARK", beside=1)
                 row.operator("syngen.open_gallery", text="", icon="FILE_FOLDER")
             if session.now.not_generated:
                 row = layout.row()
-                sentence(row, context, session.now.not_generated, "ERROR")
+                sentence(row, context, session.now.not_generated, "ERROR", beside=1)
                 row.operator("syngen.copy_report", text="", icon="COPYDOWN").message = session.now.not_generated
         if obj is not None and obj.type == "MESH":
             _gallery(layout, context, obj)
@@ -135,7 +135,7 @@ def _gallery(layout: bpy.types.UILayout, context: bpy.types.Context, obj: bpy.ty
             box = column.box()
             box.template_icon(icon_value=picture.icon, scale=5.6)
             button = column.row(align=True)
-            text = "In Use" if used else "Use" if variant.usable else "Use Anyway"
+            text = "In Use" if used else "Use" if variant.usable or narrow(context) else "Use Anyway"
             icon = "CHECKMARK" if used else "NONE" if variant.usable else "ERROR"
             button.operator(
                 "syngen.apply_variant",

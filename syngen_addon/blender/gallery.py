@@ -76,8 +76,9 @@ class Chooser:
 
 
 _views: dict[str, _View] = {}
-_items: list[tuple[str, str, str, int, int]] = []
-"""What the chooser shows: Blender keeps no copy of the strings."""
+_texts: dict[str, str] = {}
+"""Every text that the chooser was given, the very object: Blender keeps no copy, and an open chooser still shows those
+of the time it was opened."""
 _deleted: set[Path] = set()
 """Folders of the variants that were deleted since Blender started."""
 
@@ -130,13 +131,14 @@ def chooser(obj: bpy.types.Object) -> Chooser:
 
 def items(obj: bpy.types.Object | None) -> list[tuple[str, str, str, int, int]]:
     """The page as the items of Blender's chooser of pictures."""
-    _items.clear()
+    found: list[tuple[str, str, str, int, int]] = []
     for number, shown in enumerate(page(obj) if obj is not None else ()):
         variant = shown.variant
         name = f"{KIND_LABELS.get(variant.kind, variant.kind)} {variant.seed}"
         name = name if variant.usable else f"{name}: refused"
-        _items.append((variant.name, name, variant.sentence, shown.icon, number))
-    return _items
+        texts = [_texts.setdefault(text, text) for text in (variant.name, name, variant.sentence)]
+        found.append((texts[0], texts[1], texts[2], shown.icon, number))
+    return found
 
 
 def find(obj: bpy.types.Object, name: str) -> Variant:

@@ -143,6 +143,12 @@ def test_saving_takes_the_gallery_along_and_it_is_there_the_next_day(
     assert names(addon, drum) == before and drawn(addon, drum) == before
 
 
+def test_the_chooser_gives_the_very_texts_that_an_open_one_shows(addon, drum: bpy.types.Object) -> None:
+    first, again = (addon("blender.gallery").items(drum) for _ in range(2))
+    assert len(first) == 3
+    assert all(a is b for one, other in zip(first, again, strict=True) for a, b in zip(one[:3], other[:3], strict=True))
+
+
 def test_the_chooser_shows_pages_and_what_is_known(addon, drum: bpy.types.Object, monkeypatch) -> None:
     gallery, wm = addon("blender.gallery"), bpy.context.window_manager
     first, second, third = names(addon, drum)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from driver import Window
-from steps import DRUM, NODES, SCENE, SESSION, begin_export, check, install, open_tab, step
+from steps import DRUM, NODES, SCENE, SESSION, begin_export, check, install, open_tab, shade, step
 
 SETTINGS = "bpy.context.scene.syngen"
 WORN = f"""
@@ -179,11 +179,11 @@ def preview(w: Window, nodes: object, before: object) -> None:
     check(w.value(f"{SESSION}.previewed(bpy.context.scene)") >= 0, f"Preview shows no frame: {w.run('pass')}")
     names = w.value(STATE)[0]
     check(len(names) > len(before[0]) + 3, f"the preview shows no ground or nothing about it: {names}")
-    w.run("view3d()[1].spaces.active.shading.type = 'MATERIAL'")
+    shade(w, "MATERIAL")
     w.wait(lambda: w.value("not bpy.app.is_job_running('SHADER_COMPILATION')"), "shaders do not compile", 300)
     w.settle()
     w.shot("preview")
-    w.run("view3d()[1].spaces.active.shading.type = 'SOLID'")
+    shade(w, "SOLID")
     w.click("syngen.end_preview", columns=(0.75,))
     after = w.value(STATE)
     check(after == before, f"the preview left the scene changed:\n{before}\n{after}")

@@ -69,19 +69,21 @@ def mend(w: Window) -> None:
 
 
 def queue(w: Window) -> None:
-    running = f"{SESSION}.now.generation is not None"
+    running, texture = f"{SESSION}.now.generation is not None", "bpy.context.scene.syngen.texture"
+    w.run(f"{texture}.size, {texture}.variants = 2048, 6")  # at work until the other's button is found
     w.click("syngen.generate")
     check(w.value(running), "Generate does not start")
     pick(w, "Drum")
-    w.click("syngen.generate")
+    w.run(f"{texture}.size, {texture}.variants = 256, 3")
+    w.click("syngen.generate", below=w.places["syngen.generate"][1])
     check(w.value(f"{SESSION}.now.generation.names") == ["Box", "Drum"], "the second object does not wait its turn")
     w.settle()
     w.shot("queue")
     w.wait(lambda: not w.value(running), "the queue does not end", 300)
     w.settle()
     w.shot("queue-done")
-    for obj in (BOX, DRUM):
-        check(w.value(f"len({SESSION}.gallery({obj}))") == 3, f"{obj} did not get 3 variants")
+    for obj, number in ((BOX, 6), (DRUM, 3)):
+        check(w.value(f"len({SESSION}.gallery({obj}))") == number, f"{obj} did not get {number} variants")
     check("2 objects" in w.value(f"{SESSION}.now.generated"), "there is no report at the end")
     step("Two objects, one after the other", w.value(f"{SESSION}.now.generated"))
 
@@ -149,6 +151,13 @@ bpy.ops.script.execute_preset(filepath=file, menu_idname="USERPREF_MT_interface_
 """
 
 
+def scrolled(w: Window, clicks: int) -> None:
+    """Scroll so far down from the top."""
+    w.scroll_up()
+    w.xdotool("click", "--repeat", clicks, "--delay", 15, 5)
+    w.settle()
+
+
 def looks(w: Window) -> None:
     """Pictures to be looked at: a light theme, large letters, a narrow sidebar."""
     w.run(THEME.format(name="Blender_Light"))
@@ -156,13 +165,19 @@ def looks(w: Window) -> None:
     w.shot("gallery-light")
     w.run(THEME.format(name="Blender_Dark") + "bpy.context.preferences.view.ui_scale = 2.0")
     w.settle()
+    w.shot("2x")
+    scrolled(w, 16)
     w.shot("gallery-2x")
     w.run("bpy.context.preferences.view.ui_scale = 1.0")
     w.settle()
+    scrolled(w, 8)
     left, _, _, bottom = w.sidebar()
     w.drag((left, bottom - 40), (left + 80, bottom - 40))
     w.places.clear()
     w.shot("gallery-narrow")
+    w.scroll_up()
+    w.shot("narrow")
+    scrolled(w, 8)
     left = w.sidebar()[0]
     w.drag((left, bottom - 40), (left - 80, bottom - 40))
     w.places.clear()
@@ -200,7 +215,7 @@ def trouble(w: Window) -> None:
     w.click("syngen.judge_variant", columns=(0.25,))
     w.settle()
     w.shot("trouble")
-    w.xdotool("key", "Return")
+    w.xdotool("key", "r")  # Copy Report by its letter: Return is Cancel
     w.settle()
     w.shot("trouble-copied")
     copied = w.value(CLIPBOARD)
