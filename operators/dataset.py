@@ -46,7 +46,9 @@ class SYNGEN_OT_export_dataset(bpy.types.Operator):
         scene = context.scene
         out = jobs_of_panel.folder_of(scene)
         if jobs_of_panel.holds_job(out) and not bpy.app.background:
-            goes_on, self.why = jobs_of_panel.advice(out, settings.recipe_of(scene), scene.syngen.job.seed)
+            goes_on, self.why = jobs_of_panel.advice(
+                out, settings.recipe_of(scene), scene.syngen.job.seed, scene.syngen.job.frames
+            )
             self.into = "RESUME" if goes_on else "NEW"
             return context.window_manager.invoke_props_dialog(
                 self, width=DIALOG, title="This Folder Holds a Dataset", confirm_text="Export"

@@ -129,6 +129,12 @@ class SYNGEN_OT_generate(MakesVariants, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
     queues = True
 
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        if session.now.generation is None:
+            return " ".join((cls.__doc__ or "").split())
+        return "Make variants of the selected objects too, when those before them are finished"
+
     @reported
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         work = session.now.generation

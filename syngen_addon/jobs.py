@@ -236,6 +236,16 @@ class Rebuilt:
     warnings: list[str] = field(default_factory=list)
 
 
+FEW = 5
+"""A split that is to have fewer pictures may well have none, by chance alone."""
+
+
+def _no_picture(split: str, expected: float) -> str:
+    if expected < FEW:
+        return f"So few frames leave the {split} split empty; more fill it."
+    return f"No picture is in the {split} split; render more frames or change Train, Validation, Test (export.split)."
+
+
 class _Unfinished(Exception):
     """A frame that was to be there is not."""
 
@@ -286,7 +296,7 @@ def rebuild(
     done.warnings = [
         *written.warnings,
         *(
-            f"No picture is in the {split} split; render more frames or change Train, Validation, Test (export.split)."
+            _no_picture(split, done.finished * share)
             for split, share in zip(SPLITS, recipe.export.split, strict=True)
             if share and split != "test" and not written.pictures[split]
         ),

@@ -506,7 +506,7 @@ class Randomize(Frozen):
 
     level: bool = key(True, "Off: each object keeps the level it has in the scene.")
     variant: bool = key(True, "Off: each object keeps the variant it wears.")
-    control: bool = key(False, "On: the matched control set: the same cameras, poses, things, levels and variants, and so the same labels; light, background, ground, colors and sensor at the middle of their ranges.")
+    control: bool = key(False, "On: the same cameras, poses, things and wear, and so the same labels, but light, background, ground, colors and sensor at the middle of their ranges.")
     apart: Names = key(("environment", "background", "ground", "thing", "variant"), "Of these, train, val and test get their own, so that nothing leaks from one into another; where there are too few of one, a warning says so. `export.split` is then part of the job.", choices=("environment", "background", "ground", "thing", "variant"))
 
 

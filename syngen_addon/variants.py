@@ -303,7 +303,7 @@ def _write_variant(
     warnings: Sequence[str],
 ) -> Variant:
     recipe, surface, verdict = request.recipe, places.surface, made.verdict
-    watch.progress(0.2, f"Onset map {of}")
+    watch.progress(0.2, f"Where wear starts: {of}")
     onset = _onset(request, places.ground, seed)
     work = part_of(folder)
     try:

@@ -66,15 +66,18 @@ def _short(value: object) -> str:
     return text if len(text) <= 40 else "..." + text[-37:]
 
 
-def advice(out: Path, recipe: Recipe, seed: int) -> tuple[bool, str]:
+def advice(out: Path, recipe: Recipe, seed: int, frames: int) -> tuple[bool, str]:
     """Whether going on with the job in a folder is what is meant, most likely, and why, in words. Raises SynGenError.
 
-    It is not where the panel has been changed since: the job would go on as it was set.
+    It is not where the panel has been changed since: the job would go on as it was set; nor where nothing is missing.
     """
     if not background.holds_panel_job(out):
         return False, "It was not exported from this panel: only its own command line goes on with it."
     changes = changes_since(out, recipe, seed)
     if not changes:
+        export = to_dict(load(out / "recipe.toml"))["export"]
+        if export == to_dict(recipe)["export"] and jobs.pictured(out, frames) is not None:
+            return False, "All its frames are there, with the same settings. Going on would render nothing."
         return True, "The settings are the same. Going on renders what is missing, of the scene as it was then."
     more = f", and {len(changes) - MOST_NAMED} more" if len(changes) > MOST_NAMED else ""
     return False, (

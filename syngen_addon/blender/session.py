@@ -216,6 +216,15 @@ def object_class(obj: bpy.types.Object) -> str:
     return str(obj.get(CLASS, "")) or target.plain_name(obj)
 
 
+BY = {"wear": "by wear", "kind": "by kind of wear", "collection": "by collection", "property": "by property"}
+
+
+def class_exported(obj: bpy.types.Object, scene: bpy.types.Scene) -> str:
+    """What an export calls the object, as far as it is known before: labels.class_from."""
+    by = scene.syngen.labels.class_from
+    return BY.get(by) or object_class(obj) + (" with its wear" if by == "object_wear" else "")
+
+
 class Keypoints(Frozen):
     """The keypoints of an object, by name. target: the object's name, "" where there is none."""
 
@@ -386,7 +395,7 @@ def rendered_one() -> tuple[int, bool] | None:
 
 def is_rendered_one(image: bpy.types.Image) -> bool:
     """Whether an image is the frame that Render One has made."""
-    return SHOWN in image
+    return str(image.get(SHOWN, "")).startswith("Frame ")
 
 
 # --- methods that need the worker -------------------------------------------------------------------------------------

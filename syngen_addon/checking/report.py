@@ -125,10 +125,17 @@ class Findings:
         self.sizes[f"{OBJECTS}{where}"] += count
 
     def empty_classes(self, where: str, names: list[str]) -> None:
-        """Note classes that no object has."""
-        if names:
-            some = ", ".join(map(repr, names[:8])) + (" ..." if len(names) > 8 else "")
-            self.note("class without objects", where, f"No object is of the class {some}.")
+        """Note classes that no object has; of several formats that lack the same once."""
+        if not names:
+            return
+        some = ", ".join(map(repr, names[:8])) + (" ..." if len(names) > 8 else "")
+        what, sentence = "class without objects", f"No object is of the class {some}."
+        kept = self.problems.get(what, [])
+        for number, other in enumerate(kept):
+            if other.sentence == _shown(sentence):
+                kept[number] = replace(other, where=_shown(f"{other.where}, {where}"))
+                return
+        self.note(what, where, sentence)
 
     def _keep(self, problem: Problem) -> None:
         problem = replace(problem, where=_shown(problem.where), sentence=_shown(problem.sentence))

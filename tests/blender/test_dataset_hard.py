@@ -443,7 +443,7 @@ def test_a_split_that_got_no_picture_is_warned_of(addon, stage) -> None:
     stage.target("A", (-20, -20), (20, 20))
     summary = stage.run(h.STILL, {"export": {"split": [0.5, 0.5, 0.0]}})
     assert [w for w in summary.warnings if "split" in w] == [
-        f"No picture is in the {split} split; render more frames or change Train, Validation, Test (export.split)."
+        f"So few frames leave the {split} split empty; more fill it."
         for split in ("train", "val")
         if not (stage.path / "out" / f"{split}.txt").read_text()
     ]

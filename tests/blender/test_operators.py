@@ -518,6 +518,10 @@ def test_the_class_of_an_object(addon, scene: bpy.types.Scene) -> None:
     bpy.ops.syngen.set_class(name=" oil drum ")
     assert session.object_class(obj) == "oil drum"
     assert addon("blender.records").object_class(obj, addon("recipe").Recipe()) == "oil drum"
+    labels = scene.syngen.labels
+    named = {"wear": "by wear", "object": "oil drum", "object_wear": "oil drum with its wear"}
+    for labels.class_from, shown in named.items():
+        assert session.class_exported(obj, scene) == shown
     bpy.ops.syngen.set_class(name="")
     assert "syngen_class" not in obj
 

@@ -81,14 +81,15 @@ def start(addon, resume: bool = False):
 def advice(addon, out: Path) -> tuple[bool, str]:
     scene = bpy.context.scene
     recipe = addon("blender.settings").recipe_of(scene)
-    return addon("blender.jobs_of_panel").advice(out, recipe, scene.syngen.job.seed)
+    return addon("blender.jobs_of_panel").advice(out, recipe, scene.syngen.job.seed, scene.syngen.job.frames)
 
 
 def test_going_on_is_advised_only_where_nothing_was_changed(addon, finished) -> None:
     settings, out = bpy.context.scene.syngen, finished.out
-    assert advice(addon, out)[0]
-    settings.export.formats, settings.job.frames = {"yolo"}, 5
-    assert advice(addon, out)[0]  # these two count when it goes on
+    goes_on, why = advice(addon, out)
+    assert not goes_on and why.startswith("All its frames are there")
+    for settings.export.formats, settings.job.frames in (({"yolo"}, 2), ({"coco", "yolo"}, 5), ({"yolo"}, 5)):
+        assert advice(addon, out)[0]  # these two count when it goes on
     settings.render.samples, settings.job.seed, settings.wear.level = 3, 7, (0.25, 0.5)
     goes_on, why = advice(addon, out)
     assert not goes_on

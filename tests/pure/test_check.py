@@ -17,6 +17,7 @@ from pycocotools import mask as coco_mask
 from syngen_addon import jobs
 from syngen_addon.checking import runs, stream, yaml_text
 from syngen_addon.checking.check import check
+from syngen_addon.checking.report import Findings
 from syngen_addon.errors import SynGenError
 from syngen_addon.formats.split import SPLITS
 from tests.pure.finished import finished, recipe_of
@@ -329,6 +330,18 @@ def test_the_formats_are_checked_without_the_job(job: Path) -> None:
         (shutil.rmtree if (job / name).is_dir() else Path.unlink)(job / name)
     report = check(job)
     assert report.sound and "SynGen job" not in report.found and "COCO" in report.found
+
+
+def test_a_class_that_several_formats_lack_is_said_once(tmp_path: Path) -> None:
+    findings = Findings()
+    findings.empty_classes("instances", ["dog"])
+    findings.empty_classes("data.yaml", ["dog"])
+    findings.empty_classes("keypoints", ["cat"])
+    said = [(problem.where, problem.sentence) for problem in findings.report(tmp_path).problems]
+    assert said == [
+        ("instances, data.yaml", "No object is of the class 'dog'."),
+        ("keypoints", "No object is of the class 'cat'."),
+    ]
 
 
 def test_the_usual_layout_of_coco_is_found(tmp_path: Path) -> None:
