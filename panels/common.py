@@ -79,10 +79,11 @@ def material_preview(layout: bpy.types.UILayout, context: bpy.types.Context, why
 
 
 def pair(layout: bpy.types.UILayout, group: Any, name: str, other: str = "", text: str = "") -> None:
-    """A range, or two settings that belong together, on one row."""
-    parts = layout.split(factor=0.4)
+    """A range, or two settings that belong together, on one row; in a narrow sidebar below their name."""
+    below = narrow(bpy.context)
+    parts = layout.column(align=True) if below else layout.split(factor=0.4)
     left, row = parts.row(), parts.row(align=True)
-    left.alignment = "RIGHT"
+    left.alignment = "LEFT" if below else "RIGHT"
     left.label(text=text or group.bl_rna.properties[name].name)
     row.use_property_split = False
     if other:

@@ -3,7 +3,7 @@
 import bpy
 
 from ..syngen_addon.blender import session
-from .common import InSidebar, sentence
+from .common import InSidebar, narrow, sentence
 
 
 class SYNGEN_UL_objects(bpy.types.UIList):
@@ -27,10 +27,11 @@ class SYNGEN_UL_objects(bpy.types.UIList):
         own, row = layers[0], layout.row()
         row.template_icon(icon_value=session.thumbnail(own), scale=2.0)
         column = row.column(align=True)
-        head = column.row()
+        below = narrow(context)
+        head = column.column(align=True) if below else column.row()
         head.label(text=item.name)
         end = head.row()
-        end.alignment = "RIGHT"
+        end.alignment = "LEFT" if below else "RIGHT"
         end.label(text=session.wear_class(item, own) or "clean")
         more = f" +{len(layers) - 1}" if len(layers) > 1 else ""
         text = session.kind_label(own.kind) + more

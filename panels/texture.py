@@ -7,6 +7,7 @@ from .common import Closed, InSidebar, clock, keys, narrow, progress, sentence, 
 from .neural import preview, what_is_missing
 
 PICTURES_SHOWN = 8
+BLANK = bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items["BLANK1"].value
 
 
 class SYNGEN_PT_object(InSidebar, bpy.types.Panel):
@@ -42,7 +43,7 @@ class SYNGEN_PT_object(InSidebar, bpy.types.Panel):
         for note in found.notes:
             sentence(layout, context, note, "INFO")
         row = layout.row(align=True)
-        row.label(text=f"Class: {session.object_class(obj)}", icon="BOOKMARKS")
+        row.label(text=f"Class: {session.class_exported(obj, context.scene)}", icon="BOOKMARKS")
         row.operator("syngen.set_class", text="", icon="GREASEPENCIL")
 
 
@@ -103,8 +104,8 @@ class SYNGEN_PT_texture(InSidebar, bpy.types.Panel):
             preview(layout, work.preview)
             if len(work.names) > 1:
                 sentence(layout, context, f"Then: {', '.join(work.names[1:6])}{' ...' if len(work.names) > 6 else ''}.")
-            if not work.layer and obj is not None and obj.name not in work.names:
-                layout.operator("syngen.generate", text=f"{obj.name} as Well", icon="ADD")
+            if not work.layer and obj is not None and obj.name not in (*work.names, *work.made):
+                layout.operator("syngen.generate", text=f"Generate {obj.name} Too", icon="ADD")
         else:
             row = layout.row()
             row.scale_y = 1.4
@@ -123,16 +124,24 @@ class SYNGEN_PT_texture(InSidebar, bpy.types.Panel):
 
 def _gallery(layout: bpy.types.UILayout, context: bpy.types.Context, obj: bpy.types.Object) -> None:
     """The newest, two pictures a row, each with its button, which names the kind where there are several; the reason
-    under those that are refused. All of them: the gallery's own panel."""
-    shown, worn = session.gallery(obj), {layer.variant for layer in session.layers(obj)}
-    several = len({picture.variant.kind for picture in shown}) > 1
+    under those that are refused. Those being made have their places from the start, so that nothing jumps under the
+    pointer. All of them: the gallery's own panel."""
+    found, worn = session.gallery(obj), {layer.variant for layer in session.layers(obj)}
+    several = len({picture.variant.kind for picture in found}) > 1
+    work = session.now.generation
+    coming = 0 if work is None else work.coming(obj.name, len(found))
+    shown = [*([None] * coming), *found]
     for left in range(0, min(len(shown), PICTURES_SHOWN), 2):
         halves = layout.split(factor=0.5)  # a row would give a picture that is alone its whole width
         columns = [halves.column(align=True), halves.column(align=True)]
         for column, picture in zip(columns, shown[left : left + 2], strict=False):
+            box = column.box()
+            if picture is None:
+                box.template_icon(icon_value=BLANK, scale=5.6)
+                column.label(text="To come")
+                continue
             variant = picture.variant
             used = variant.name in worn
-            box = column.box()
             box.template_icon(icon_value=picture.icon, scale=5.6)
             button = column.row(align=True)
             text = "In Use" if used else "Use" if variant.usable or narrow(context) else "Use Anyway"
@@ -147,7 +156,7 @@ def _gallery(layout: bpy.types.UILayout, context: bpy.types.Context, obj: bpy.ty
                 reason = column.column(align=True)
                 reason.label(text="By you" if variant.person else variant.reason.capitalize(), icon="CANCEL")
         for side, picture in zip(("Left: ", "Right: "), shown[left : left + 2], strict=False):
-            if not picture.variant.usable and not picture.variant.person:
+            if picture is not None and not picture.variant.usable and not picture.variant.person:
                 alone = len(shown[left : left + 2]) == 1
                 sentence(layout, context, ("" if alone else side) + picture.variant.sentence, "ERROR")
     if len(shown) > PICTURES_SHOWN:

@@ -10,7 +10,7 @@ import bpy
 
 from ..errors import Cancelled, SynGenError
 from ..recipe import Kind, Recipe, age_shift_of
-from ..variants import Request, Variant, make_variants
+from ..variants import Request, Variant, list_variants, make_variants
 from . import worker
 from .ageing import apply_variant, gather, kind_named
 from .layers import further_of, layers_of
@@ -58,7 +58,7 @@ class Generation:
         self._first = objects[0].name
         self._orders: dict[str, _Order] = {}
         self._waiting: list[_Order] = []
-        self._total = 0
+        self._total = self._before = 0
         self._began = time.monotonic()
         self._made_layers: list[str] = []
         self._stop = threading.Event()
@@ -105,6 +105,12 @@ class Generation:
     def names(self) -> list[str]:
         """The objects at work and waiting, in their order."""
         return [*([self._request.name] if self._request is not None else []), *(o.name for o in self._waiting)]
+
+    def coming(self, name: str, there: int) -> int:
+        """How many variants of the object at work are still to come, where so many are there; 0 for any other."""
+        if self._request is None or self._request.name != name:
+            return 0
+        return max(0, self._before + self._request.recipe.texture.variants - there)
 
     @property
     def seconds_left(self) -> float:
@@ -205,6 +211,7 @@ class Generation:
                 if order.recipe != self._tools_of:
                     self._tools, self._tools_of = worker.tools(order.recipe, preview=self._seen), order.recipe
                 self._request = gather(obj, order.recipe, order.kind)
+                self._before = len(list_variants(self.gallery, name))
                 self._orders[name] = order
                 if not had_layer and UV_LAYER in obj.data.uv_layers:
                     self._made_layers.append(name)

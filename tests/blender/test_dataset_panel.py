@@ -23,6 +23,16 @@ TABLES = {"export.licenses"}
 """Without a widget: recipe files hold them."""
 
 
+@pytest.mark.parametrize("below", [True, False])
+def test_in_a_narrow_sidebar_values_stand_below_their_name(addon, monkeypatch: pytest.MonkeyPatch, below: bool) -> None:
+    common, layout = addon("panels.common"), MagicMock()
+    monkeypatch.setattr(common, "narrow", lambda context: below)
+    common.pair(layout, bpy.context.scene.syngen.render, "width", "height", "Size")
+    assert layout.column.called is below and layout.split.called is not below
+    parts = layout.column.return_value if below else layout.split.return_value
+    assert [call.args[1] for call in parts.row.return_value.prop.mock_calls] == ["width", "height"]
+
+
 def drawn(addon: Any, module: str, opened: bool = True) -> tuple[set[str], set[str], list[str]]:
     """(settings as section.key, operators, texts) of a panel, with all of its parts opened or closed."""
     layout = MagicMock()

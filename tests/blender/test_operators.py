@@ -267,7 +267,9 @@ def test_the_first_variant_that_is_not_refused_is_put_on(
 
     monkeypatch.setattr(generation, "make_variants", refusing)
     work = generation.Generation([two, one], addon("blender.settings").recipe_of(scene), scene_gallery(addon))
+    assert [work.coming(name, 0) for name in ("Two", "One")] == [scene.syngen.texture.variants, 0]
     work.run()
+    assert work.coming("Two", 0) == work.coming("One", 0) == 0
     assert work.put_on() == 1
     assert one["syngen"]["variant"] == addon("blender.previews").variants_of(one)[1].name
     assert "syngen" not in two

@@ -366,14 +366,17 @@ def test_the_panel_shows_the_live_picture_under_the_progress(
     path, session = tmp_path / "preview.png", addon("blender.session")
     text = "Transfer 1 of 2: step 5 of 20"
     work = SimpleNamespace(
-        preview=path, fraction=0.25, text=text, stopping=False, seconds_left=61.0, names=["Drum"], layer=True
-    )
+        preview=path, fraction=0.25, text=text, stopping=False, seconds_left=61.0, names=["Drum"], layer=True,
+        coming=lambda name, there: 3,
+    )  # fmt: skip
     monkeypatch.setattr(session, "live_icon", lambda picture: 7 if picture == path else 0)
     with monkeypatch.context() as patch:
         patch.setattr(session.now, "generation", work)
         layout = drawn(addon, "SYNGEN_PT_texture")
     found = [d for d in layout.drawn if d[0] in ("icon", "progress")]
-    assert found == [("progress", 0.25, "Transfer 1 of 2"), ("icon", 7)]
+    blank = addon("panels.texture").BLANK
+    places = [("icon", blank)] * 3  # those to come have theirs from the start
+    assert found == [("progress", 0.25, "Transfer 1 of 2"), ("icon", 7), *places]
 
 
 # --- the sweep -------------------------------------------------------------------------------------------------------
