@@ -637,9 +637,10 @@ def _make_copies() -> Any:
         " vec2 x = dFdx(place), y = dFdy(place);"
         " float worn = 0.0;"
         " if (about.w > 0.0) {"
-        # Within a texel one look shows what all would.
+        # Within a texel one look shows what all would, over few texels a few do.
         "  vec2 size = vec2(textureSize(onset, 0));"
-        "  int count = max(length(x * size), length(y * size)) > 1.0 ? int(looks) : 1;"
+        "  float wide = ceil(max(length(x * size), length(y * size)));"
+        "  int count = wide > 1.0 ? int(min(looks, wide * wide + 1.0)) : 1;"
         "  for (int i = 0; i < count; i++) {"
         f"   vec2 at = vec2((float(i) + 0.5) / float(count), fract(0.5 + {TURN} * float(i))) - 0.5;"
         f"   worn += wear(place + {PIXEL} * (at.x * x + at.y * y)); }}"
