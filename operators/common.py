@@ -4,7 +4,6 @@ Imports bpy, errors and blender.session.
 """
 
 import functools
-import shutil
 import sys
 import textwrap
 from collections.abc import Callable
@@ -154,7 +153,9 @@ def show_picture(path: str, hint: str) -> set[str]:
 
 def _has_opener() -> bool:
     """Whether wm.path_open has what it calls; of Windows and macOS it is a part."""
-    return not sys.platform.startswith("linux") or shutil.which("xdg-open") is not None
+    from shutil import which  # heavy to import when the extension is enabled
+
+    return not sys.platform.startswith("linux") or which("xdg-open") is not None
 
 
 class CancelsWork:
