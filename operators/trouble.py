@@ -1,6 +1,7 @@
 """An error that is too long for a pop-up, in a dialog; and the report of it, to be pasted where help is asked for."""
 
 import textwrap
+from typing import Any
 
 import bpy
 from bpy.props import StringProperty
@@ -33,7 +34,8 @@ class SYNGEN_OT_show_trouble(bpy.types.Operator):
                 column.label(text=line, icon="BLANK1" if number else icon)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        return bpy.ops.syngen.copy_report(message=self.message, hint=self.hint)
+        _copy(self, context)
+        return {"FINISHED"}
 
 
 class SYNGEN_OT_copy_report(bpy.types.Operator):
@@ -47,11 +49,17 @@ class SYNGEN_OT_copy_report(bpy.types.Operator):
     hint: StringProperty(name="Hint", options={"SKIP_SAVE"})
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..syngen_addon.blender import trouble
-
-        context.window_manager.clipboard = trouble.report(self.message, self.hint)
-        self.report({"INFO"}, "Copied: paste it where you ask for help.")
+        _copy(self, context)
         return {"FINISHED"}
+
+
+def _copy(operator: Any, context: bpy.types.Context) -> None:
+    """Copy what the operator was given. It is the operator that was pressed which says so: what one says that another
+    calls is shown nowhere."""
+    from ..syngen_addon.blender import trouble
+
+    context.window_manager.clipboard = trouble.report(operator.message, operator.hint)
+    operator.report({"INFO"}, "Copied: paste it where you ask for help.")
 
 
 CLASSES = (SYNGEN_OT_show_trouble, SYNGEN_OT_copy_report)

@@ -282,7 +282,8 @@ def status() -> Status:
     if chosen is None:
         return Status("missing", "Not set up")
     own = chosen.source == "own"
-    lines = () if own or chosen.source == "preferences" else (f"Chosen by {chosen.source}: {chosen.path}",)
+    told = not own and chosen.source != "preferences"
+    lines: tuple[str, ...] = (f"From {chosen.source}:", str(chosen.path)) if told else ()
     found = _found.get(chosen.path)
     if found is None:
         _look_in_thread(chosen.path)

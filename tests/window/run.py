@@ -235,10 +235,12 @@ def set_level(w: Window) -> None:
 def open_part(w: Window, number: int) -> None:
     """Open a part of the Wear panel, or close it: its header is no button, and lies below the row that removes wear."""
     x, y = w.find("syngen.copy_level", columns=(0.3,))
-    w.move(x, y + 32 + 26 * number)
-    w.settle()
-    w.xdotool("click", 1)
-    w.settle()
+    down = 32 + 26 * number
+    if y + down > w.sidebar()[3] - 12:  # out of sight
+        w.xdotool("click", "--repeat", 6, "--delay", 15, 5)
+        w.settle()
+        x, y = w.find("syngen.copy_level", columns=(0.3,), below=y // 2)
+    w.click_at(x, y + down)
     w.settle()
 
 
